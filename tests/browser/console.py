@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Literal
 
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # it has no types
-from playwright.async_api import Browser, Page, ViewportSize, expect
+from playwright.async_api import Page, ViewportSize, expect
 
 from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.identity import COOKIE
-from tests.browser.pages import DESKTOP, Fan
+from tests.browser.pages import DESKTOP, Fan, FanPool
 from tests.support.running_node import SECRET
 
 TABLET: ViewportSize = {"width": 768, "height": 1024}
@@ -28,7 +28,7 @@ WIDE = "() => document.documentElement.scrollWidth - document.documentElement.cl
 
 @asynccontextmanager
 async def open_staff(
-    browser: Browser,
+    fans: FanPool,
     node: Node,
     user_id: int,
     role: str = "admin",
@@ -37,7 +37,7 @@ async def open_staff(
     scheme: Literal["light", "dark"] = "dark",
 ) -> AsyncIterator[Fan]:
     """A browser in which an account of staff is signed in. Its tabs may write refusals to the browser's console."""
-    async with Fan.open_browser(browser, node.url, viewport=viewport, scheme=scheme) as staff:
+    async with fans.fan(node.url, viewport=viewport, scheme=scheme) as staff:
         staff.allowed_errors = REFUSALS
         token = mint_token(SECRET, user_id, role)
         await staff.context.add_cookies([{"name": COOKIE, "value": token, "url": node.url}])

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Console
 from tests.browser.console import confirm, is_fine, open_staff
+from tests.browser.pages import FanPool
 from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -24,13 +25,15 @@ WRITE = """
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def page(browser: Browser, console: Console) -> AsyncIterator[Page]:
+async def page(fans: FanPool, console: Console) -> AsyncIterator[Page]:
     """One tab of the moderator for all tests."""
-    async with open_staff(browser, console.node, console.moderator, "moderator") as staff:
+    async with open_staff(fans, console.node, console.moderator, "moderator") as staff:
         (show,) = await make_shows(console.database_url)
         sql = console.sql
         held = await sql.fetchrow(WRITE, "Ada", "See www.tickets.example for cheap tickets", "pending")
         shown = await sql.fetchrow(WRITE, "Bob", "The bouncer is a fool", "approved")
+        assert held is not None
+        assert shown is not None
         await sql.execute(
             "insert into content_moderation (review_id, priority, reasons) values ($1, 'high', '{links}')",
             held["review"],
@@ -117,9 +120,9 @@ async def test_a_fan_is_found_banned_for_a_time_and_free_again(page: Page, conso
     await expect(page.get_by_role("button", name="Ban…")).to_have_count(0)
 
 
-async def test_an_administrator_changes_a_role(browser: Browser, console: Console) -> None:
+async def test_an_administrator_changes_a_role(fans: FanPool, console: Console) -> None:
     """The dialog says what the role becomes; the last administrator keeps the role, in the server's words."""
-    async with open_staff(browser, console.node, console.admin) as staff:
+    async with open_staff(fans, console.node, console.admin) as staff:
         page = (await staff.open(f"/admin/people/{console.moderator}")).page
         await page.get_by_role("button", name="Change role…").click()
         dialog = page.get_by_role("dialog")

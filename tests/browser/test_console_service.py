@@ -9,19 +9,20 @@ from pathlib import Path
 import aiohttp
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Console
 from tests.browser.console import confirm, is_fine, open_staff, visit
+from tests.browser.pages import FanPool
 from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def page(browser: Browser, console: Console) -> AsyncIterator[Page]:
+async def page(fans: FanPool, console: Console) -> AsyncIterator[Page]:
     """One tab of the administrator for all tests."""
-    async with open_staff(browser, console.node, console.admin) as staff:
+    async with open_staff(fans, console.node, console.admin) as staff:
         yield (await staff.open("/admin/audit")).page
 
 
@@ -116,9 +117,9 @@ async def test_the_audit_log_is_filtered_and_exported(page: Page, console: Conso
     await expect(page.get_by_text("actor")).to_be_visible()
 
 
-async def test_a_moderator_does_not_see_them(browser: Browser, console: Console) -> None:
+async def test_a_moderator_does_not_see_them(fans: FanPool, console: Console) -> None:
     """The navigation of a moderator lacks these pages, and their addresses say so."""
-    async with open_staff(browser, console.node, console.moderator, "moderator") as staff:
+    async with open_staff(fans, console.node, console.moderator, "moderator") as staff:
         page = (await staff.open("/admin/audit")).page
         await expect(page.get_by_role("heading", level=1)).to_have_text("No such page")
         names = await page.get_by_role("navigation").get_by_role("link").all_inner_texts()
