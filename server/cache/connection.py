@@ -73,6 +73,7 @@ class Connection:
                 CacheError: one of the commands was refused; the others ran
         """
         async with self._turn:
+            await self._drop_if_ended()
             return await self._ask(commands, timeout_s)
 
     @asynccontextmanager
@@ -85,6 +86,7 @@ class Connection:
         Raises: as ask
         """
         async with self._turn:
+            await self._drop_if_ended()
             if not self._is_ready:
                 await self._ask([("PING",)], REPLY_TIMEOUT_S)
 
@@ -146,6 +148,14 @@ class Connection:
         if refused is not None:
             raise refused
         return replies
+
+    async def _drop_if_ended(self) -> None:
+        """Drops a connection that Valkey has ended since the last call, as one that restarts does.
+
+        Nothing is sent yet, so nothing can run twice. The driver notices the end only when it has written.
+        """
+        if self._is_ready and (self._line._reader.at_eof() or self._line._writer.is_closing()):  # noqa: SLF001
+            await self._drop()
 
     async def _drop(self) -> None:
         self._is_ready = False

@@ -10,6 +10,7 @@ import redis.asyncio
 
 from server.cache.connection import Command, Connection
 from server.errors import CacheError, CacheUnavailable
+from tests.support.running_node import until
 
 
 @asynccontextmanager
@@ -46,6 +47,19 @@ async def test_a_flushed_script_drops_the_connection(redis_url: str) -> None:
         before = await number_of(connection)
         with pytest.raises(CacheUnavailable, match="NOSCRIPT"):
             await connection.ask([("EVALSHA", "0" * 40, 0)])
+        assert await number_of(connection) != before
+
+
+async def test_a_connection_that_valkey_ended_is_made_anew(redis_url: str) -> None:
+    """A Valkey that restarts while nobody asks is asked on a new connection: the first call after it does not fail."""
+    async with connected(redis_url) as connection, redis.asyncio.Redis.from_url(redis_url) as valkey:
+        before = await number_of(connection)
+        await valkey.client_kill_filter(_id=str(before))
+
+        async def is_gone() -> bool:
+            return str(before) not in {client["id"] for client in await valkey.client_list()}
+
+        await until(is_gone)
         assert await number_of(connection) != before
 
 
