@@ -94,11 +94,11 @@ async def test_users_are_erased_while_a_crowd_votes_on_two_nodes(place: Place) -
         # Each leaver votes on both nodes, and is erased on one of them.
         voting = [asyncio.create_task(vote_until_gone(place, node, user)) for user in leavers for node in nodes]
         for number, user in enumerate(leavers):
-            await crowd.more(100)
+            await crowd.more(40)
             assert await erase(nodes[number % 2], user) == 204
         async with asyncio.timeout(30):
             await asyncio.gather(*voting)
-        await crowd.more(50)
+        await crowd.more(40)
         assert await settled(crowd, place.database_url, place.redis_url) == []
     for user in leavers:
         assert await erase(nodes[0], user) == 401

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncpg
 import pytest
+import pytest_asyncio
 import redis.asyncio
 
 from tests.faults.conftest import Place
 from tests.support.audit import differences, until_drained
 from tests.support.engines import execute
-from tests.support.node_process import until_async
+from tests.support.node_process import NodeProcess, until_async
 from tests.support.open_shows import make_shows
 from tests.support.stepped_client import SteppedClient
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.asyncio(loop_scope="module")]
 
 LOSSES = ("cut", "emptied", "restarted")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def node(shared_place: Place) -> NodeProcess:
+    """One node for all tests, each with a show and a fan of its own."""
+    return await shared_place.start_node()
 
 
 async def lose(place: Place, loss: str, size: int) -> None:
@@ -43,9 +50,10 @@ async def outcome(client: SteppedClient, show: int, votes: dict[int, str]) -> st
     return str(answer.get("durability") or answer["code"])
 
 
-async def test_a_full_ballot_stays_full(place: Place) -> None:
+async def test_a_full_ballot_stays_full(shared_place: Place, node: NodeProcess) -> None:
     """Three votes of three committed: a fourth is refused before and after, a withdrawal makes room."""
-    ((show,), node) = await make_shows(place.database_url, votes_per_user_max=3), await place.start_node()
+    place = shared_place
+    (show,) = await make_shows(place.database_url, votes_per_user_max=3)
     first, second, third, fourth, *_ = show.songs
     async with SteppedClient.connected(node.url, place.users[0]) as client:
         size = place.engines.log_bytes()
@@ -62,29 +70,11 @@ async def test_a_full_ballot_stays_full(place: Place) -> None:
     assert await differences(place.database_url, place.redis_url) == []
 
 
-async def test_votes_spent_in_a_day_stay_spent(place: Place) -> None:
-    """Four votes a day, cast in two shows: the fifth is refused before and after, in both; an undo is free."""
-    node = await place.start_node(MYSETLIST_VOTES_PER_DAY="4")
-    one, other = place.shows
-    async with SteppedClient.connected(node.url, place.users[0]) as client:
-        size = place.engines.log_bytes()
-        for song in one.songs[:3]:
-            assert await outcome(client, one.id, {song: "up"}) == "committed"
-        assert await outcome(client, other.id, {other.songs[0]: "up"}) == "committed"
-        assert await outcome(client, one.id, {one.songs[3]: "up"}) == "budget"
-        for loss in LOSSES:
-            await lose(place, loss, size)
-            assert await outcome(client, other.id, {other.songs[1]: "up"}) == "budget", loss
-            assert await outcome(client, one.id, {one.songs[3]: "up"}) == "budget", loss
-        assert await outcome(client, one.id, {one.songs[0]: "none"}) == "committed"
-        assert await outcome(client, one.id, {one.songs[0]: "up"}) == "budget"
-
-
-async def test_a_lock_holds(place: Place) -> None:
+async def test_a_lock_holds(shared_place: Place, node: NodeProcess) -> None:
     """Locked in PostgreSQL after the last vote, a show takes no votes after any loss of Valkey."""
-    node = await place.start_node()
-    show, (song, *_) = place.shows[0].id, place.shows[0].songs
-    async with SteppedClient.connected(node.url, place.users[0]) as client:
+    place = shared_place
+    show, (song, *_) = place.shows[2].id, place.shows[2].songs
+    async with SteppedClient.connected(node.url, place.users[2]) as client:
         assert await outcome(client, show, {song: "up"}) == "committed"
         await until_drained(place.database_url, place.redis_url)
         size = place.engines.log_bytes()
@@ -101,11 +91,11 @@ async def test_a_lock_holds(place: Place) -> None:
     assert await held(place, song) == "up"
 
 
-async def test_a_lock_set_while_valkey_is_down_holds(place: Place) -> None:
+async def test_a_lock_set_while_valkey_is_down_holds(shared_place: Place, node: NodeProcess) -> None:
     """Valkey comes back with all its data, which is older than the lock: the first cast is refused."""
-    node = await place.start_node()
-    show, (song, *_) = place.shows[0].id, place.shows[0].songs
-    async with SteppedClient.connected(node.url, place.users[0]) as client:
+    place = shared_place
+    show, (song, *_) = place.shows[3].id, place.shows[3].songs
+    async with SteppedClient.connected(node.url, place.users[3]) as client:
         assert await outcome(client, show, {song: "up"}) == "committed"
         await until_drained(place.database_url, place.redis_url)
         place.engines.kill("valkey")
@@ -118,6 +108,25 @@ async def test_a_lock_set_while_valkey_is_down_holds(place: Place) -> None:
         place.engines.revive("valkey")
         assert await outcome(client, show, {song: "down"}) == "locked"
     assert await held(place, song) == "up"
+
+
+async def test_votes_spent_in_a_day_stay_spent(shared_place: Place) -> None:
+    """Four votes a day, cast in two shows: the fifth is refused before and after, in both; an undo is free."""
+    place = shared_place
+    node = await place.start_node(MYSETLIST_VOTES_PER_DAY="4")
+    one, other = place.shows[:2]
+    async with SteppedClient.connected(node.url, place.users[1]) as client:
+        size = place.engines.log_bytes()
+        for song in one.songs[:3]:
+            assert await outcome(client, one.id, {song: "up"}) == "committed"
+        assert await outcome(client, other.id, {other.songs[0]: "up"}) == "committed"
+        assert await outcome(client, one.id, {one.songs[3]: "up"}) == "budget"
+        for loss in LOSSES:
+            await lose(place, loss, size)
+            assert await outcome(client, other.id, {other.songs[1]: "up"}) == "budget", loss
+            assert await outcome(client, one.id, {one.songs[3]: "up"}) == "budget", loss
+        assert await outcome(client, one.id, {one.songs[0]: "none"}) == "committed"
+        assert await outcome(client, one.id, {one.songs[0]: "up"}) == "budget"
 
 
 async def held(place: Place, song: int) -> str | None:
