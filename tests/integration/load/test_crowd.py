@@ -13,11 +13,14 @@ from typing import Any
 import asyncpg
 import orjson
 import pytest
+import pytest_asyncio
+import redis
 
 from server.cli import live_board
-from server.client.http import HttpClient
+from server.embedded import EmbeddedEngines
 from server.errors import SetupError
 from server.load.crowd import CrowdOptions, run
+from tests.support.engines import OpenDatabase
 from tests.support.node_process import NodeProcess
 from tests.support.open_shows import make_shows
 
@@ -27,11 +30,41 @@ SETTLE_S = 5.0
 FILE_LIMIT = 128  # more than the test itself opens
 
 
-@pytest.fixture
-async def url(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[str]:
-    """The address of a node with sample data, on the database of the test."""
-    async with NodeProcess.running(tmp_path, "--demo", DATABASE_URL=database_url, REDIS_URL=redis_url) as node:
+# One node for all tests, each with a show of its own.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_database_url(new_database: OpenDatabase) -> AsyncIterator[str]:
+    """The database of the shared node."""
+    async with new_database() as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shows(shared_database_url: str) -> Iterator[int]:
+    """Open shows, one after the other."""
+    return iter([show.id for show in await make_shows(shared_database_url, count=8, songs=12)])
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def url(
+    shared_database_url: str, shows: Iterator[int], engines: EmbeddedEngines, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[str]:
+    """The address of the shared node."""
+    # The last number: a test that asks for a Valkey of its own gets the first.
+    redis_url = f"{engines.redis_url}?db=15"
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    folder = tmp_path_factory.mktemp("node")
+    async with NodeProcess.running(folder, DATABASE_URL=shared_database_url, REDIS_URL=redis_url) as node:
         yield node.url
+
+
+@pytest.fixture
+def show(shows: Iterator[int]) -> int:
+    """A show of the test's own."""
+    return next(shows)
 
 
 @pytest.fixture
@@ -41,14 +74,6 @@ def low_file_limit() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILE_LIMIT, hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-async def _open_show(url: str) -> int:
-    http = HttpClient(url)
-    try:
-        return (await http.open_shows())[0]
-    finally:
-        await http.close()
 
 
 async def _crowd(
@@ -61,9 +86,9 @@ async def _crowd(
     return await run(CrowdOptions(**options | changes), stop=asyncio.Event(), on_step=on_step, show_progress=False)
 
 
-async def test_a_crowd_finds_every_vote_counted_once(url: str) -> None:
+async def test_a_crowd_finds_every_vote_counted_once(url: str, show: int) -> None:
     """Every acknowledged vote is in the ballots, the tallies and the watchers' states; with one process and with two."""
-    report = await _crowd(url, await _open_show(url))
+    report = await _crowd(url, show)
     assert report["verify"]["differences"] == []
     assert report["ok"] is True
     assert report["casts"]["committed"] > 0
@@ -76,15 +101,14 @@ async def test_a_crowd_finds_every_vote_counted_once(url: str) -> None:
     assert report["votes"] > report["casts"]["committed"]
 
 
-async def test_a_wrong_count_and_a_lost_vote_are_found(url: str, database_url: str) -> None:
+async def test_a_wrong_count_and_a_lost_vote_are_found(url: str, show: int, shared_database_url: str) -> None:
     """A count that is wrong by one fails the run and names the song; a deleted vote fails it too."""
-    show = await _open_show(url)
     corrupted: list[int] = []
 
     async def corrupt(step: str) -> None:
         # After the first reading of the counts, before most votes: the song's next vote publishes the wrong count.
         if step == "casting":
-            corrupted.append(await _corrupt(database_url, show))
+            corrupted.append(await _corrupt(shared_database_url, show))
 
     report = await _crowd(url, show, corrupt, settle_s=1.0)
     assert report["ok"] is False
@@ -93,7 +117,7 @@ async def test_a_wrong_count_and_a_lost_vote_are_found(url: str, database_url: s
     async def lose(step: str) -> None:
         if step == "settled":
             await _execute(
-                database_url,
+                shared_database_url,
                 "delete from votes where (setlist_song_id, user_id) = "
                 "(select setlist_song_id, user_id from votes where show_id = $1 order by cast_at desc limit 1)",
                 show,
@@ -104,21 +128,25 @@ async def test_a_wrong_count_and_a_lost_vote_are_found(url: str, database_url: s
     assert report["verify"]["difference_count"] >= 1
 
 
-async def test_the_command_reports_after_sigterm_and_exits_1_on_a_wrong_count(url: str, database_url: str) -> None:
+async def test_the_command_reports_after_sigterm_and_exits_1_on_a_wrong_count(
+    url: str, show: int, shared_database_url: str
+) -> None:
     """`mysetlist crowd --verify` prints one JSON object also after SIGTERM, and exits with 1 if a count is wrong."""
-    show = await _open_show(url)
     code, report = await _command(url, show)
     assert (code, report["interrupted"], report["verify"]["ok"]) == (0, True, True)
     await _execute(
-        database_url,
+        shared_database_url,
         "create function miscount() returns trigger language plpgsql as $$ begin "
         "new.up_count := new.up_count + 1; return new; end $$",
     )
     await _execute(
-        database_url,
+        shared_database_url,
         "create trigger miscounted before update on setlist_songs for each row execute function miscount()",
     )
-    code, report = await _command(url, show)
+    try:
+        code, report = await _command(url, show)
+    finally:
+        await _execute(shared_database_url, "drop function miscount cascade")
     assert code == 1
     assert report["verify"]["difference_count"] >= 1
 
@@ -146,9 +174,8 @@ async def test_node_and_crowd_raise_the_limit_on_open_files(
     assert report["pushes"]["views"] == FILE_LIMIT * 5 // 2
 
 
-async def test_a_board_follows_a_show(url: str) -> None:
+async def test_a_board_follows_a_show(url: str, show: int) -> None:
     """Without a terminal `watch` prints a line for each change; a show that does not exist is a SetupError."""
-    show = await _open_show(url)
     lines = await _until_a_push(url, show, _crowd(url, show, verify=False, watchers=0))
     assert any("connection: live" in line for line in lines)
     assert any(" up, " in line for line in lines)
