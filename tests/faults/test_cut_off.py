@@ -16,7 +16,7 @@ from tests.support.open_shows import Show, User, make_users
 
 pytestmark = pytest.mark.timeout(60)
 
-FANS = 60
+FANS = 30
 CASTS = 4
 
 

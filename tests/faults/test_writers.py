@@ -91,7 +91,7 @@ async def test_three_writers_on_every_shard(place: Place, monkeypatch: pytest.Mo
                 and await node.metric("mysetlist_votes_committed_total") > 0
             )
 
-        await crowd.more(400)
+        await crowd.more(200)
         while not await have_raced():
             await crowd.more(50)
         assert await settled(crowd, place.database_url, place.redis_url) == []
@@ -154,10 +154,10 @@ async def test_one_writer_is_never_overtaken(place: Place, monkeypatch: pytest.M
             await leases.execute("select pg_advisory_lock($1::int, $2::int)", LEASE_CLASS, shard)
         node = await place.start_node()
         async with greedy_writers(place, HesitantWriter), Crowd.voting([node], place.shows, place.users) as crowd:
-            await crowd.more(300)
+            await crowd.more(120)
             async with redis.asyncio.Redis.from_url(place.redis_url) as valkey:
                 await valkey.flushall()
-            await crowd.more(300)
+            await crowd.more(120)
             assert await settled(crowd, place.database_url, place.redis_url, may_lose_accepted=True) == []
         assert "writer.overtaken" not in records.actions
     finally:
