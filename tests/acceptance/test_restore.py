@@ -11,6 +11,7 @@ import redis.asyncio
 from server.cache.keys import PROBE_KEY, log_key, meta_key
 from server.cli.backup_file import backup, restore
 from server.embedded import EmbeddedEngines
+from server.errors import SetupError
 from server.store.dumps import USER_IDS_LEAP
 from tests.support.audit import SHARD_COUNT, differences, until_drained
 from tests.support.backups import no_progress, rows_of, run_command, value
@@ -46,16 +47,8 @@ async def test_a_restored_service_has_the_votes_of_the_file(database_url: str, r
             await client.cast(show.id, {show.songs[0]: "none", show.songs[2]: "up"})
         async with SteppedClient.connected(node.url, users[1]) as client:
             await client.cast(show.id, {show.songs[0]: "down"})
-        code, _, errors = await run_command(
-            "restore",
-            str(file),
-            "--yes",
-            "--data-dir",
-            str(tmp_path / "d"),
-            DATABASE_URL=database_url,
-            REDIS_URL=redis_url,
-        )
-        assert (code, errors) == (1, "mysetlist: nodes are running on this database (1); stop them first\n")
+        with pytest.raises(SetupError, match=r"^nodes are running on this database \(1\); stop them first$"):
+            await restore(database_url, redis_url, file, no_progress)
         await node.terminate()
 
         code, printed, errors = await run_command(
