@@ -213,7 +213,8 @@ class Overviews:
             load = await queries.fetch_server_load(connection)
             known.facts.append(Fact("postgres_connections_share", load["connections_share"]))
             if load["statement_pid"] is not None:
-                detail = f"PID {load['statement_pid']}, of {load['statement_application']}: {load['statement']}"
+                program = load["statement_application"] or "an unnamed program"
+                detail = f"PID {load['statement_pid']}, of {program}: {load['statement']}"
                 known.facts.append(Fact("statement_s", load["statement_s"], detail=" ".join(detail.split())))
             rows = [row async for row in queries.list_live_shows(connection, count=SHOWS_MAX)]
             known.shows = self._live_shows(rows)

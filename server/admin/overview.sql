@@ -1,11 +1,15 @@
 -- The page Now of the console: what the database knows about this moment.
 
 -- name: fetch_server_load^
--- gives: 1 row: the share of the connections that clients may open, and the longest statement of a client
+-- gives: 1 row: the share of the connections that clients may open, to the server or to this database, and the longest
+--        statement of a client
 -- Maintenance and backups take long on purpose.
-select (select count(*) from pg_stat_activity where backend_type = 'client backend')::float8
-       / greatest(1, current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int)
-           as connections_share,
+select (select greatest(count(*)::float8 / greatest(1, current_setting('max_connections')::int
+                                                          - current_setting('superuser_reserved_connections')::int),
+                        count(*) filter (where a.datid = d.oid)::float8 / nullif(greatest(d.datconnlimit, 0), 0))
+          from pg_database d, pg_stat_activity a
+         where d.datname = current_database() and a.backend_type = 'client backend'
+         group by d.oid, d.datconnlimit) as connections_share,
        s.pid as statement_pid, s.age_s as statement_s, s.application_name as statement_application,
        left(s.query, 300) as statement
   from (select 1) one

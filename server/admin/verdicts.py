@@ -146,13 +146,13 @@ VERDICTS: tuple[Verdict, ...] = (
         button=_DATABASE,
     ),
     Verdict(
-        name="ListenerCut", severity="critical", fact="listener_away_s", limit=1,
+        name="ListenerCut", severity="critical", fact="listener_away_s", limit=1.5,
         symptom="Counts move late, though votes are committed.",
         cause="Node {subject} has lost its listening connection to PostgreSQL, which answers otherwise.",
         act="Look between them: a pooler in transaction mode, or a firewall that cuts idle connections.",
     ),
     Verdict(
-        name="CommitsStalled", severity="critical", fact="commits_stalled_s", limit=3,
+        name="CommitsStalled", severity="critical", fact="commits_stalled_s", limit=2,
         expr="max(mysetlist_commits_stalled_seconds) > {limit}", lasts="10s",
         symptom="Accepted votes wait and no node commits them.",
         cause="The writer is stuck: accepted votes have waited for {value} s, and nobody commits them.",
@@ -164,12 +164,6 @@ VERDICTS: tuple[Verdict, ...] = (
         symptom="Prometheus cannot scrape a node (job: mysetlist), or none is configured.",
         cause="Node {subject} has told nothing for {value} s, and it was not stopped.",
         act="Start it again. Its votes are safe: another node commits them.",
-    ),
-    Verdict(
-        name="NodeDraining", severity="info", fact="node_draining", limit=0,
-        symptom="Connections move from one node to others.",
-        cause="Node {subject} is being stopped, or was in the last minute. Its clients reconnect to the other nodes.",
-        act="Nothing, when you stopped it. Else look for signal.received in its log.",
     ),
     Verdict(
         name="NodeNotReady", severity="critical", fact="node_not_ready", limit=0,
@@ -331,5 +325,11 @@ VERDICTS: tuple[Verdict, ...] = (
         symptom="A node repeatedly loses its listening connection to PostgreSQL.",
         cause="Node {subject} has lost its listening connection {value} times in ten minutes.",
         act="Look between them: a pooler in transaction mode, or a firewall that cuts idle connections.",
+    ),
+    Verdict(
+        name="NodeDraining", severity="info", fact="node_draining", limit=0,
+        symptom="Connections move from one node to others.",
+        cause="Node {subject} is being stopped, or was in the last minute. Its clients reconnect to the other nodes.",
+        act="Nothing, when you stopped it. Else look for signal.received in its log.",
     ),
 )  # fmt: skip

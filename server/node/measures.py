@@ -54,6 +54,7 @@ class Measures:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._committed = Rise(lambda: value_of(VOTES_COMMITTED), 1)
+        self._has_committed = False
         self._failed = Rise(lambda: FAILURES.total, 1)
         self._acknowledgement = Quantile(ACKNOWLEDGEMENT_SECONDS, 0.99, 1)
         self._push_lag = Quantile(PUSH_LAG_SECONDS, 0.99, 1)
@@ -80,8 +81,10 @@ class Measures:
 
     def second(self) -> Second:
         """The numbers since the last call. Call it once a second."""
+        committed = round(self._committed.take())
+        self._has_committed = committed > 0
         return Second(
-            committed_votes=round(self._committed.take()),
+            committed_votes=committed,
             acknowledgement_p99_ms=self._acknowledgement.take_ms(),
             oldest_uncommitted_ms=round(max(self._parts.oldest_pending_s(), self._parts.commits_stalled_s()) * 1000),
             push_lag_p99_ms=self._push_lag.take_ms(),
@@ -91,7 +94,7 @@ class Measures:
         )
 
     def facts(self) -> list[Fact]:
-        """What the counters show. Call it once a second."""
+        """What the counters show. Call it once a second, after `second`."""
         connections, behind = self._parts.connections(), self._parts.behind()
         limit_bytes = value_of(VALKEY_MEMORY_BYTES, "limit")
         misfit = self._parts.why_misfit()
@@ -103,7 +106,8 @@ class Measures:
             Fact("disk_free_bytes", value_of(DISK_FREE_BYTES)),
             Fact("node_misfits", float(bool(misfit)), detail=misfit),
             Fact("commits_stalled_s", self._parts.commits_stalled_s()),
-            Fact("writer_lag_ms", value_of(WRITER_LAG_MS)),
+            # The metric keeps the lag of the last batch, however long ago that was.
+            Fact("writer_lag_ms", value_of(WRITER_LAG_MS) if self._has_committed else 0.0),
             Fact("pending_casts", value_of(PENDING_CASTS)),
             Fact("casts_not_taken_share", _share(self._casts_not_taken.take(), self._casts.take(), CASTS_MIN)),
             Fact("requests_failed_share", _share(self._requests_failed.take(), self._requests.take(), REQUESTS_MIN)),

@@ -156,6 +156,7 @@ class Vitals:
         if reasons and now_s - self._started_s < STARTING_S:
             reasons = []
         state: State = "draining" if self._is_draining() else "not ready" if reasons else "ready"
+        second = self._measures.second()
         facts = [*self._own_facts(state, reasons), *self._measures.facts()]
         return NodeVitals(
             node=self.node,
@@ -166,7 +167,7 @@ class Vitals:
             reasons=reasons,
             shards_held=self._held_count(),
             connection_count=self._measures.connection_count(),
-            second=self._measures.second(),
+            second=second,
             # What is zero says nothing.
             facts=[msgspec.structs.replace(fact, subject=fact.subject or self.node) for fact in facts if fact.value],
             errors=[
