@@ -57,8 +57,10 @@ export function createHistory() {
       /** @type {Map<number, Values[]>} */
       const rows = new Map();
       for (const { at_ms, seconds } of steps) {
+        const step = combined(seconds);
+        if (NAMES.every((name) => step[name] === null)) continue; // before the first node started
         const begin_ms = Math.floor(at_ms / (minutes * 60_000)) * minutes * 60_000;
-        rows.set(begin_ms, [...(rows.get(begin_ms) ?? []), combined(seconds)]);
+        rows.set(begin_ms, [...(rows.get(begin_ms) ?? []), step]);
       }
       return [...rows].map(([at_ms, values]) => ({ at: new Date(at_ms).toISOString(), values: combined(values) })).reverse();
     },

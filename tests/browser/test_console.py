@@ -1,0 +1,181 @@
+"""The console of staff: who gets in, what each role sees, the page Now live, keys alone, and how it looks."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import Any, Literal
+
+import pytest
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # it has no types
+from playwright.async_api import Browser, Page, ViewportSize, expect
+
+from server.node.node import Node
+from server.people.sessions import create_link, mint_token
+from server.protocol.identity import COOKIE
+from tests.browser.conftest import OpenFan
+from tests.browser.pages import DESKTOP, Fan
+from tests.browser.test_accessibility import ANIMATIONS_ENDED, HAS_NO_OVERFLOW, OVERFLOWING, faint_texts
+from tests.support.node_process import SECRET
+from tests.support.open_shows import make_shows
+from tests.support.running_node import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+TABLET: ViewportSize = {"width": 768, "height": 1024}
+# The pages of the console by their addresses, the least role of each, and its heading.
+PAGES = {"/admin": ("moderator", "Now")}
+SEVERE = ("serious", "critical")
+SHOW_AS = """(state) => {
+    Object.defineProperty(document, "visibilityState", {value: state, configurable: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+async def open_staff(
+    open_fan: OpenFan, node: Node, sql: Any, role: Literal["moderator", "admin"], viewport: ViewportSize = DESKTOP
+) -> Fan:
+    """A browser in which a member of staff is signed in."""
+    user_id = await sql.fetchval("insert into users (role) values ($1::user_role) returning id", role)
+    fan = await open_fan(viewport=viewport)
+    cookie: Any = {"name": COOKIE, "value": mint_token(SECRET, user_id, role), "url": node.url, "httpOnly": True}
+    await fan.context.add_cookies([cookie])
+    return fan
+
+
+async def severe_findings(page: Page) -> list[str]:
+    """What axe-core finds of serious or critical impact."""
+    # A colour in the middle of a transition is nobody's colour.
+    await page.evaluate(ANIMATIONS_ENDED)
+    found = await Axe().run(page)
+    return [
+        f"{one['id']}: {one['nodes'][0]['html'][:200]}"
+        for one in found.response["violations"]
+        if one["impact"] in SEVERE
+    ]
+
+
+async def test_a_link_opens_the_console_and_the_page_now_is_live(
+    node: Node, open_fan: OpenFan, sql: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody gets in without being staff. The verdict, its act and the figures change without a reload, and only while the
+    tab is seen.
+    """
+    owner = node.rooms.databases.owner
+    fan = await open_fan(viewport=TABLET)
+    page = (await fan.open("/admin")).page
+    await expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+    assert await severe_findings(page) == []
+    await page.get_by_label("Token of your identity provider").fill("nonsense")
+    fan.allowed_errors = re.compile("status of 401")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.locator(".form-outcome")).not_to_be_empty()
+    await page.close()
+
+    link = await create_link(owner, SECRET, "admin", node.url, "a test")
+    page = (await fan.open(link.removeprefix(node.url))).page
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url(f"{node.url}/admin")
+    await expect(page.locator(".verdict-sentence")).to_have_text("All well.")
+    await expect(page.locator("#connection")).to_have_text("Live")
+    await expect(page.get_by_role("row", name=node.rooms.name)).to_contain_text("ready")
+    await expect(page.get_by_role("row", name="session.open_link")).to_be_visible()
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr("server.node.node.shutil.disk_usage", lambda _: usage._replace(free=4_096))
+    await expect(page.locator(".verdict-sentence")).to_contain_text("is nearly full: 4,096 bytes are free")
+    await expect(page.locator(".verdict")).to_have_attribute("data-level", "critical")
+    await expect(page.locator(".verdict-act")).to_contain_text("Free space")
+    # Its button leads to a page that is not there.
+    await expect(page.locator(".verdict-act a")).to_have_count(0)
+    assert await severe_findings(page) == []
+    monkeypatch.undo()
+    await expect(page.locator(".verdict-sentence")).to_have_text("All well.")
+    await page.get_by_text("The last hour as a table").click()
+    await expect(page.get_by_role("region", name="The last hour").get_by_role("row").nth(1)).to_contain_text(":")
+    assert await page.locator(".figure svg").first.get_attribute("aria-label")
+
+    async def is_watched() -> bool:
+        return bool([one for one in node.rooms.hub.channels() if one.name == "overview" and one.subscribers])
+
+    async def is_not_watched() -> bool:
+        return not await is_watched()
+
+    assert await is_watched()
+    await page.evaluate(SHOW_AS, "hidden")
+    await until(is_not_watched)
+    await page.evaluate(SHOW_AS, "visible")
+    await until(is_watched)
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+
+
+async def test_moderators_see_what_they_may_act_on(node: Node, open_fan: OpenFan, sql: Any, database_url: str) -> None:
+    """Live shows and what waits for them; no nodes, errors or acts, and no pages of administrators."""
+    (show,) = await make_shows(database_url, count=1)
+    await sql.execute("update shows set status = 'live' where id = $1", show.id)
+    fan = await open_staff(open_fan, node, sql, "moderator", TABLET)
+    page = (await fan.open("/admin")).page
+    await expect(page.locator(".verdict-sentence")).to_have_text("Nothing waits for you.")
+    await expect(page.get_by_role("heading", name="Live shows")).to_be_visible()
+    for title in ("Nodes", "Engines and providers", "Last errors", "Who did what"):
+        await expect(page.get_by_role("heading", name=title)).to_be_hidden()
+    links = await page.locator("#nav a").all_inner_texts()
+    assert links == [title for role, title in PAGES.values() if role == "moderator"]
+    # The channel is not theirs: the page asks again by itself.
+    async with page.expect_response(lambda response: "/api/admin/overview?history=false" in response.url):
+        pass
+
+
+async def test_keys_alone_are_enough(node: Node, open_fan: OpenFan, sql: Any) -> None:
+    """The list of keys, the pages, the table, and the switch that turns single keys off; the focus is always seen."""
+    fan = await open_staff(open_fan, node, sql, "admin")
+    page = (await fan.open("/admin/nowhere")).page
+    await expect(page.get_by_role("heading", name="No such page")).to_be_visible()
+    await page.keyboard.press("Tab")
+    await expect(page.locator(".skip")).to_be_focused()
+    await page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keys")
+    await expect(dialog).to_contain_text("Now")
+    assert await severe_findings(page) == []
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    await page.keyboard.press("g")
+    await page.keyboard.press("n")
+    await expect(page.get_by_role("heading", name="Now")).to_be_focused()
+    assert page.url == f"{node.url}/admin"
+    await page.keyboard.press("t")
+    await expect(page.locator(".as-table")).to_have_attribute("open", "")
+    await page.keyboard.press("?")
+    await dialog.get_by_label("Single keys act").focus()
+    await page.keyboard.press("Space")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("t")
+    await expect(page.locator(".as-table")).to_have_attribute("open", "")
+
+
+@pytest.mark.parametrize("viewport", [TABLET, DESKTOP], ids=["768", "1440"])
+async def test_everything_can_be_read(
+    browser: Browser, node: Node, open_fan: OpenFan, sql: Any, viewport: ViewportSize
+) -> None:
+    """Each page, light and dark: nothing reaches past the edge, each text has contrast, axe-core finds nothing serious, and
+    on a touch screen each control is large enough.
+    """
+    fan = await open_staff(open_fan, node, sql, "admin", viewport)
+    await fan.context.add_init_script(
+        "addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective}`))"
+    )
+    for address, (_, title) in PAGES.items():
+        tab = await fan.open(address)
+        await expect(tab.page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+        await expect(tab.page.locator("#connection")).to_have_text("Live")
+        for scheme in ("light", "dark"):
+            await tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            assert await tab.page.evaluate(HAS_NO_OVERFLOW), await tab.page.evaluate(OVERFLOWING)
+            assert await severe_findings(tab.page) == [], (address, scheme)
+            assert not await faint_texts(tab.page, browser), (address, scheme)
+        small = await tab.page.evaluate(
+            "() => [...document.querySelectorAll('nav a, main button, header button')].filter((one) => one.offsetHeight < 44)"
+            ".map((one) => one.outerHTML.slice(0, 100))"
+        )
+        assert small == []
+        await tab.page.close()
