@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # it has no types
-from playwright.async_api import Browser, Page, ViewportSize, expect
+from playwright.async_api import Page, ViewportSize, expect
 
 from server.node.node import Node
 from server.people.sessions import create_link, mint_token
@@ -155,7 +155,7 @@ async def test_keys_alone_are_enough(node: Node, open_fan: OpenFan, sql: Any) ->
 
 @pytest.mark.parametrize("viewport", [TABLET, DESKTOP], ids=["768", "1440"])
 async def test_everything_can_be_read(
-    browser: Browser, node: Node, open_fan: OpenFan, sql: Any, viewport: ViewportSize
+    canvas: Page, node: Node, open_fan: OpenFan, sql: Any, viewport: ViewportSize
 ) -> None:
     """Each page, light and dark: nothing reaches past the edge, each text has contrast, axe-core finds nothing serious, and
     on a touch screen each control is large enough.
@@ -172,7 +172,7 @@ async def test_everything_can_be_read(
             await tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             assert await tab.page.evaluate(HAS_NO_OVERFLOW), await tab.page.evaluate(OVERFLOWING)
             assert await severe_findings(tab.page) == [], (address, scheme)
-            assert not await faint_texts(tab.page, browser), (address, scheme)
+            assert not await faint_texts(tab.page, canvas), (address, scheme)
         small = await tab.page.evaluate(
             "() => [...document.querySelectorAll('nav a, main button, header button')].filter((one) => one.offsetHeight < 44)"
             ".map((one) => one.outerHTML.slice(0, 100))"
