@@ -285,6 +285,8 @@ with gone as (
        and not exists (select from identity_reviews x where x.decided_by = u.id)
        and not exists (select from api_keys x where x.user_id = u.id)
        and not exists (select from database_operations x where x.started_by = u.id)
+       and not exists (select from vote_groups x where x.decided_by = u.id)
+       and not exists (select from vote_group_members x where x.user_id = u.id)
     returning 1
 )
 select count(*) from gone;

@@ -279,6 +279,15 @@ async def test_only_users_without_any_data_are_deleted(
         "api_keys": "(name, key_hash, role, user_id) values ('k', sha256('k'), 'user', $1)",
         "database_operations": "(started_by, operation, status, finished_at) values ($1, 'cleanup', 'failed', now())",
     }
+    group = await factory.sql.fetchval(
+        "insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at)"
+        " values (7, 1, '[]', 1, now(), now()) returning id"
+    )
+    rows["vote_group_members"] = f"(show_id, user_id, group_id) values (7, $1, {group})"
+    rows["vote_groups"] = (
+        "(show_id, score, reasons, ballot_count, began_at, ended_at, decision, decided_by, decided_at)"
+        " values (7, 1, '[]', 1, now(), now(), 'set_aside', $1, now())"
+    )
     # A user with a valid token may vote at any moment, however old the account is.
     signed_in = "insert into users (created_at) select now() - interval '80 days' returning id"
     kept = {reviewed, await old_user("moderator"), await old_user("user", 1), *(await factory.users(1))}
