@@ -44,8 +44,9 @@ STOPPED_S = 60.0
 # Leases have found their nodes by then.
 SETTLED_S = 10.0
 ENGINES = ("postgres", "valkey")
-# What the database does not say within this time is left out: the verdict must not wait for it.
+# What the engines do not say within these times is left out: the verdict must not wait for it.
 DATABASE_TIMEOUT_S = 1.5
+VALKEY_TIMEOUT_S = 1.0
 SHOWS_MAX = 20
 ROWS_MAX = 10
 SURGES_MAX = 5
@@ -171,9 +172,10 @@ class Overviews:
         facts: list[Fact] = []
         for service, gate in self._gates.items():
             try:
-                state = await gate.fetch_state()
-            except CacheError as error:
-                log.info("gate.not_read", service=service, reason=str(error))
+                async with asyncio.timeout(VALKEY_TIMEOUT_S):
+                    state = await gate.fetch_state()
+            except (CacheError, TimeoutError) as error:
+                log.info("gate.not_read", service=service, reason=str(error) or "Valkey is slow")
                 return facts
             if state.circuit == "open":
                 facts.append(Fact("provider_left_alone", 1.0, service, state.reason or ""))

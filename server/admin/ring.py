@@ -1,6 +1,6 @@
 """The ring: a node's numbers of each second of the last hour.
 
-Owns:    SECONDS rows of numbers in arrays of a fixed size: 8 numbers a second, 230 kB (docs/limits.md)
+Owns:    SECONDS rows of numbers in arrays of a fixed size: 8 numbers a second, 250 kB (docs/limits.md)
 Threads: event loop only
 """
 

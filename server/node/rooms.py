@@ -114,10 +114,7 @@ class Rooms:
         self.rule_changes = rule_changes
         self.intervals = intervals
         self.installation = installation
-        self.shard_count = shard_count
         self.name = secrets.token_hex(4)
-        self.request_counts = RequestCounts()
-        self.ring = Ring()
         traces = _traces(settings, self.name, shard_count)
         if traces is not None:
             stack.push_async_callback(asyncio.to_thread, traces.close)
@@ -212,7 +209,7 @@ class Rooms:
             shard_count=shard_count,
             compare_interval_s=intervals.compare_s,
         )
-        self._open_console(providers)
+        self._open_console(providers, shard_count)
         for stage in (self.intake, self.writer, self.listener, pusher):
             stage.traces = traces
 
@@ -227,10 +224,12 @@ class Rooms:
         ]
         return list(dict.fromkeys(reason for reason in reasons if reason))
 
-    def _open_console(self, providers: Providers) -> None:
+    def _open_console(self, providers: Providers, shard_count: int) -> None:
         """What staff see of this moment: this node's vitals, the overview of all nodes, and its channel."""
         assert self.settings.redis_url is not None
         clock, by_service = self.clock, providers.by_service()
+        self.request_counts = RequestCounts()
+        self.ring = Ring()
         parts = Parts(
             requests=self.request_counts,
             oldest_pending_s=self.intake.pending_acks.oldest_s,
@@ -262,7 +261,7 @@ class Rooms:
             own_history=self._own_history,
             fetch_histories=partial(fetch_histories, self.databases.owner, self.fleet),
             gates={name: provider.gate for name, provider in by_service.items()},
-            shard_count=self.shard_count,
+            shard_count=shard_count,
         )
         self.overview_channel = OverviewChannel(self.hub, self.overviews, clock)
         self.channel_states.add("overview", self.overview_channel.load)

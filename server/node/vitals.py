@@ -133,8 +133,9 @@ class Vitals:
         """What all nodes told last, this one first, and whether the others could be asked."""
         own = msgspec.structs.replace(self._newest, seen_at=self.now())
         try:
-            told = await self._fetch_told()
-        except CacheError:
+            async with asyncio.timeout(PATIENCE_S):
+                told = await self._fetch_told()
+        except (CacheError, TimeoutError):
             return [own], False
         return [own, *(vitals for vitals in told if vitals.node != self.node)], True
 
@@ -183,8 +184,10 @@ class Vitals:
         )
 
     def _own_facts(self, state: State, reasons: list[str]) -> list[Fact]:
-        now_s, postgres_s = self._clock.monotonic_s(), self._postgres.away_s()
-        if self._is_listening() or postgres_s:
+        now_s, is_listening = self._clock.monotonic_s(), self._is_listening()
+        # While it listens, PostgreSQL answers: then only the pool of this question is busy.
+        postgres_s = 0.0 if is_listening else self._postgres.away_s()
+        if is_listening or postgres_s:
             # Without PostgreSQL it cannot listen, and that is not its fault.
             self._listened_s = now_s
         clocks = {"PostgreSQL": self._postgres.ahead_ms / 1000, "Valkey": self._valkey_answers.ahead_ms / 1000}

@@ -12,6 +12,9 @@ import { createTable } from "./table.js";
 
 const CHANNEL = "overview";
 const POLL_MS = 5_000;
+const CHECK_MS = 1_000;
+// Two polls were lost, or eight pushes.
+const SILENT_MS = 8_000;
 
 /** @type {ConsolePage} */
 export const now = { name: "now", title: "Now", key: "n", role: "moderator", open };
@@ -38,8 +41,20 @@ function open(desk) {
     h("section", { class: "figures", "aria-label": "Figures" }, ...charts.map(({ chart }) => chart.element)), details,
     h("div", { class: "tables" }, nodes.element, services.element, shows.element, errors.element, acts.element), age);
 
+  let heard_ms = performance.now();
+  let heard_at = "";
+
+  /** Whoever reads an old verdict must know that it is old. */
+  function checkAge() {
+    if (!heard_at || performance.now() - heard_ms < SILENT_MS) return;
+    setAttribute(verdict, "data-level", "unknown");
+    setText(level, `Nothing heard since ${texts.time(heard_at)} UTC. The last verdict was:`);
+  }
+
   /** @param {Overview} overview */
   function update(overview) {
+    heard_ms = performance.now();
+    heard_at = overview.seen_at;
     if (overview.history) history.replace(overview.history);
     history.add(overview.seen_at, overview.figures);
     drawVerdict(overview);
@@ -92,6 +107,7 @@ function open(desk) {
   /** @type {(() => void)|null} */
   let stopPolling = null;
   load(true);
+  const stopChecking = desk.repeat(checkAge, CHECK_MS);
   const stopWatching = desk.watch(CHANNEL, {
     onState(state) {
       stopPolling?.();
@@ -108,6 +124,7 @@ function open(desk) {
     shortcuts: [{ key: "t", label: "Show the last hour as a table", act: () => { details.open = !details.open; } }],
     close() {
       stopWatching();
+      stopChecking();
       stopPolling?.();
     },
   };
