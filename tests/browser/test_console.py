@@ -16,9 +16,10 @@ from server.protocol.identity import COOKIE
 from tests.browser.conftest import OpenFan
 from tests.browser.pages import DESKTOP, Fan
 from tests.browser.test_accessibility import ANIMATIONS_ENDED, HAS_NO_OVERFLOW, OVERFLOWING, faint_texts
+from tests.support.identity_provider import AUDIENCE, IdentityProvider, SigningKey
 from tests.support.node_process import SECRET
 from tests.support.open_shows import make_shows
-from tests.support.running_node import until
+from tests.support.running_node import running_node, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -93,17 +94,14 @@ async def test_a_link_opens_the_console_and_the_page_now_is_live(
     await expect(page.get_by_role("region", name="The last hour").get_by_role("row").nth(1)).to_contain_text(":")
     assert await page.locator(".figure svg").first.get_attribute("aria-label")
 
-    async def is_watched() -> bool:
-        return bool([one for one in node.rooms.hub.channels() if one.name == "overview" and one.subscribers])
-
     async def is_not_watched() -> bool:
-        return not await is_watched()
+        return not await _is_watched(node)
 
-    assert await is_watched()
+    assert await _is_watched(node)
     await page.evaluate(SHOW_AS, "hidden")
     await until(is_not_watched)
     await page.evaluate(SHOW_AS, "visible")
-    await until(is_watched)
+    await until(lambda: _is_watched(node))
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
 
@@ -178,3 +176,33 @@ async def test_everything_can_be_read(
     )
     assert small == []
     await tab.page.close()
+
+
+async def test_a_token_of_an_identity_provider_opens_the_console(
+    open_fan: OpenFan, own_database_url: str, redis_url: str
+) -> None:
+    """The tab keeps it, also for the websocket; a token without the role is refused, and signing out forgets it."""
+    key = SigningKey("ES256", "key")
+    async with (
+        IdentityProvider.open(key) as provider,
+        running_node(
+            own_database_url, redis_url, secret=SECRET, jwks_url=provider.url, jwt_audience=AUDIENCE, jwt_role_claim="role"
+        ) as node,
+    ):
+        page = (await (await open_fan(node.url)).open("/admin")).page
+        token = page.get_by_label("Token of your identity provider")
+        await token.fill(key.token("ben"))
+        await token.press("Enter")
+        await expect(page.locator(".form-outcome")).to_contain_text("is not staff")
+        await token.fill(key.token("ana", role="admin"))
+        await token.press("Enter")
+        await expect(page.locator(".verdict-sentence")).to_have_text("All well.")
+        await until(lambda: _is_watched(node))
+        await page.reload()
+        await expect(page.locator(".verdict-sentence")).to_have_text("All well.")
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+
+
+async def _is_watched(node: Node) -> bool:
+    return any(channel.name == "overview" and channel.subscribers for channel in node.rooms.hub.channels())
