@@ -29,7 +29,8 @@ from server.web.request_log import RequestCounts
 
 _NOT_TAKEN = ("unavailable", "overloaded", "internal")
 _CONNECTION_LIMITS = ("files", "connections", "open_connections")
-# Of fewer events than these, a share says nothing.
+# Of fewer events than these, a share or a quantile says nothing.
+OBSERVED_MIN = 200
 CASTS_MIN = 20
 REQUESTS_MIN = 20
 CONNECTIONS_MIN = 20
@@ -58,8 +59,8 @@ class Measures:
         self._failed = Rise(lambda: FAILURES.total, 1)
         self._acknowledgement = Quantile(ACKNOWLEDGEMENT_SECONDS, 0.99, 1)
         self._push_lag = Quantile(PUSH_LAG_SECONDS, 0.99, 1)
-        self._push_lag_minute = Quantile(PUSH_LAG_SECONDS, 0.99, 60)
-        self._pool_wait_minute = Quantile(POOL_WAIT_SECONDS, 0.99, 60)
+        self._push_lag_minute = Quantile(PUSH_LAG_SECONDS, 0.99, 60, count_min=OBSERVED_MIN)
+        self._pool_wait_minute = Quantile(POOL_WAIT_SECONDS, 0.99, 60, count_min=OBSERVED_MIN)
         self._casts = Rise(lambda: sum_of(CASTS, bool), 120)
         self._casts_not_taken = Rise(lambda: sum_of(CASTS, _NOT_TAKEN.__contains__), 120)
         self._requests = Rise(lambda: parts.requests.all, 120)

@@ -41,20 +41,24 @@ class Rise:
 
 
 class Quantile:
-    """A quantile of what a histogram observed in the last `over_s`, read once a second. Exact to the histogram's buckets."""
+    """A quantile of what a histogram observed in the last `over_s`, read once a second. Exact to the histogram's buckets.
 
-    def __init__(self, histogram: Histogram, quantile: float, over_s: int) -> None:
+    Takes: count_min, of the observations: a quantile of fewer says nothing
+    """
+
+    def __init__(self, histogram: Histogram, quantile: float, over_s: int, *, count_min: int = 1) -> None:
+        self._count_min = count_min
         self._histogram = histogram
         self._quantile = quantile
         self._readings: deque[dict[float, float]] = deque([self._read()], maxlen=over_s + 1)
 
     def take_ms(self) -> float | None:
-        """Reads again; gives the quantile [ms]; None: nothing was observed."""
+        """Reads again; gives the quantile [ms]; None: too little was observed."""
         self._readings.append(self._read())
         first, last = self._readings[0], self._readings[-1]
         counts = sorted((limit, count - first.get(limit, 0.0)) for limit, count in last.items())
         total = counts[-1][1] if counts else 0.0
-        if total <= 0:
+        if total < self._count_min:
             return None
         wanted = self._quantile * total
         for (below_s, below), (limit_s, count) in pairwise([(0.0, 0.0), *counts]):

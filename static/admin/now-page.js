@@ -73,9 +73,9 @@ function open(desk) {
     setAttribute(verdict, "data-level", found.level);
     setText(level, texts.LEVELS[found.level]);
     setText(sentence, found.sentence);
-    act.replaceChildren(found.act, ...buttonsOf(found.button));
+    act.replaceChildren(h("span", {}, ...withCode(found.act)), ...buttonsOf(found.button));
     others.replaceChildren(...findings.slice(1).map((finding) => h("li", { data: { level: finding.severity } },
-      h("strong", {}, finding.cause), ` ${finding.act}`, ...buttonsOf(finding.button))));
+      h("strong", {}, finding.cause), " ", ...withCode(finding.act), ...buttonsOf(finding.button))));
     setHidden(others, findings.length < 2);
   }
 
@@ -129,6 +129,12 @@ function open(desk) {
     },
   };
 }
+
+/**
+ * A text whose commands stand between backticks.
+ * @param {string} text
+ */
+const withCode = (text) => text.split("`").map((part, index) => (index % 2 ? h("code", {}, part) : part));
 
 /** @param {NodeRow} row */
 const nodeRow = ({ node, state, reasons, figures, connection_count, shards_held, version }) => ({

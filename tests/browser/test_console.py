@@ -66,6 +66,10 @@ async def test_a_link_opens_the_console_and_the_page_now_is_live(
     page = (await fan.open("/admin")).page
     await expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
     assert await severe_findings(page) == []
+    await page.set_viewport_size(DESKTOP)
+    form = await page.locator("form").bounding_box()
+    assert form is not None
+    assert form["width"] > 400
     await page.get_by_label("Token of your identity provider").fill("nonsense")
     fan.allowed_errors = re.compile("status of 401")
     await page.get_by_role("button", name="Sign in").click()

@@ -35,6 +35,9 @@ def test_a_quantile_is_of_the_last_seconds() -> None:
     histogram.labels("b").observe(30)
     assert quantile.take_ms() == 1000.0
     assert quantile.take_ms() is None
+    demanding = Quantile(histogram, 0.5, 1, count_min=2)
+    histogram.labels("b").observe(0.05)
+    assert demanding.take_ms() is None
 
 
 def test_failures_of_one_kind_are_one() -> None:
