@@ -44,6 +44,7 @@ STOPPED_S = 60.0
 # Leases have found their nodes by then.
 SETTLED_S = 10.0
 ENGINES = ("postgres", "valkey")
+PROVIDER_FACTS = ("key_refused", "provider_left_alone", "service_in_trouble")
 # What the engines do not say within these times is left out: the verdict must not wait for it.
 DATABASE_TIMEOUT_S = 1.5
 VALKEY_TIMEOUT_S = 1.0
@@ -63,6 +64,7 @@ class _Known:
     shows: list[LiveShow] = field(default_factory=list)
     acts: list[ActRow] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
+    troubles: list[Fact] = field(default_factory=list)  # of providers that failed lately
 
 
 class Overviews:
@@ -125,10 +127,13 @@ class Overviews:
         told = [vitals for vitals in told if vitals.state != "stopped" or _age_s(own, vitals) < STOPPED_S]
         known = await self._ask_database() if _knows(own, "postgres_away_s") else _Known()
         facts = [fact for vitals in told if not _is_silent(own, vitals) for fact in vitals.facts]
-        facts += [*self._fleet_facts(told, is_complete=is_complete), *known.facts]
-        gates = await self._gate_facts() if _knows(own, "valkey_away_s") else []
-        refused = {fact.subject for fact in facts if fact.name == "key_refused"}
-        facts += [fact for fact in gates if fact.subject not in refused]
+        facts += self._fleet_facts(told, is_complete=is_complete)
+        facts += known.facts
+        # Of a provider, only the closest cause.
+        for more in (await self._gate_facts() if _knows(own, "valkey_away_s") else [], known.troubles):
+            failing = {fact.subject for fact in facts if fact.name in PROVIDER_FACTS}
+            facts += [fact for fact in more if fact.subject not in failing]
+        failing = {fact.subject for fact in facts if fact.name in PROVIDER_FACTS}
         found = verdicts_of(facts)
         running = [vitals for vitals in told if vitals.state != "stopped" and not _is_silent(own, vitals)]
         is_admin = reader is None or reader.may("admin")
@@ -141,7 +146,7 @@ class Overviews:
             findings=[_finding(one) for one in found],
             figures=merged_second(vitals.second for vitals in running),
             nodes=[_node_row(vitals, is_silent=_is_silent(own, vitals)) for vitals in told] if is_admin else None,
-            services=self._services(known, own, refused) if is_admin else None,
+            services=self._services(known, own, failing) if is_admin else None,
             shows=known.shows,
             errors=_errors(told)[:ROWS_MAX] if is_admin else None,
             acts=known.acts if is_admin else None,
@@ -181,13 +186,13 @@ class Overviews:
                 facts.append(Fact("provider_left_alone", 1.0, service, state.reason or ""))
         return facts
 
-    def _services(self, known: _Known, own: NodeVitals, refused: set[str]) -> list[ServiceRow]:
+    def _services(self, known: _Known, own: NodeVitals, failing: set[str]) -> list[ServiceRow]:
         away = {"postgres": not _knows(own, "postgres_away_s"), "valkey": not _knows(own, "valkey_away_s")}
         by_name = {health.service: health for health in known.health}
         rows = []
         for service in dict.fromkeys([*ENGINES, *self._gates, *by_name]):
             health = by_name.get(service)
-            is_down = away.get(service, service in refused)
+            is_down = away.get(service, service in failing)
             rows.append(
                 ServiceRow(
                     service=service,
@@ -228,10 +233,12 @@ class Overviews:
                 ActRow(at=row["at"], actor=row["actor_id"], action=row["action"], subject=row["subject"])
                 async for row in acts
             ]
-        for health in known.health:
-            # The engines' rows are a minute old; nodes know more about them.
-            if health.service not in ENGINES and health.status == "down" and health.service not in self._gates:
-                known.facts.append(Fact("service_in_trouble", 1.0, health.service, health.detail))
+        # The engines' rows are a minute old; nodes know more about them.
+        known.troubles = [
+            Fact("service_in_trouble", 1.0, health.service, health.detail)
+            for health in known.health
+            if health.service not in ENGINES and health.status == "down"
+        ]
         return known
 
     def _live_shows(self, rows: list[Any]) -> list[LiveShow]:

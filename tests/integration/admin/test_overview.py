@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
+import redis
 import structlog
 
+from server.cache.keys import VITALS_KEY
 from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.overview import Overview
@@ -64,6 +68,44 @@ async def test_two_nodes_are_one_overview(node: Node, other: Node, factory: RowF
         # The history of the other node comes through Valkey; both watched in the last steps.
         await until(lambda: _has_watchers(admin, 2))
         assert (await admin.get(PATH + "?history=false"))[1]["history"] is None
+
+
+async def test_a_node_that_falls_silent_is_named(node: Node, admin: ApiClient, redis_url: str) -> None:
+    """It has told nothing for seconds and was not stopped. What an older version told is not understood and left out."""
+    own = (await node.rooms.vitals.fetch())[0][0]
+    ghost = msgspec.structs.replace(own, node="ghost", seen_at=own.seen_at - dt.timedelta(seconds=9))
+    with redis.Redis.from_url(redis_url) as valkey:
+        valkey.hset(VITALS_KEY, "ghost", msgspec.json.encode(ghost))
+        valkey.hset(VITALS_KEY, "older", b'{"node": "older"}')
+    _, seen = await admin.get(PATH + "?history=false")
+    assert {row["node"]: row["state"] for row in seen["nodes"]} == {node.rooms.name: "ready", "ghost": "silent"}
+    assert [finding["name"] for finding in seen["findings"]] == ["NodeDown"]
+    assert seen["verdict"]["sentence"].startswith("Node ghost has told nothing for ")
+
+
+async def test_a_provider_has_one_verdict(database_url: str, redis_url: str, factory: RowFactory) -> None:
+    """A refused key comes before an open circuit, and this before a bad answer."""
+    await factory.sql.execute(
+        "insert into service_health (service, hour, down_count, last_status, last_detail)"
+        " values ('setlistfm', date_trunc('hour', now(), 'UTC'), 1, 'down', 'answered 500')"
+    )
+    admin_id = await factory.sql.fetchval("insert into users (role) values ('admin') returning id")
+    async with (
+        running_node(database_url, redis_url, setlistfm_api_key="key", setlistfm_api_url="http://127.0.0.1:9") as node,
+        ApiClient.open(node.url, user_id=admin_id) as admin,
+    ):
+        gate = node.rooms.overviews._gates["setlistfm"]
+
+        async def findings() -> list[tuple[str, str]]:
+            _, seen = await admin.get(PATH + "?history=false")
+            (row,) = [row for row in seen["services"] if row["service"] == "setlistfm"]
+            assert row["status"] == "down"
+            return [(finding["name"], finding["cause"]) for finding in seen["findings"]]
+
+        assert await findings() == [("ServiceInTrouble", "setlistfm is in trouble: answered 500.")]
+        await gate.shut("answered 503", 60)
+        cause = "setlistfm fails: answered 503. No node asks it for now."
+        assert await findings() == [("ProviderLeftAlone", cause)]
 
 
 async def _has_watchers(admin: ApiClient, count: int) -> bool:
