@@ -73,7 +73,7 @@ async def run(
 ) -> dict[str, Any]:
     """Runs a crowd and gives its report.
 
-    Takes:  stop, ends the casting when set; None: SIGINT and SIGTERM end it;
+    Takes:  stop, ends the casting when set; None: SIGINT and SIGTERM end it, once everybody is connected;
             on_step, awaited at `open`, `casting`, `counting`, `counted`, `settled` and `audited`;
             show_progress, a line on stderr if that is a terminal
     Gives:  the report; `ok` is False if `verify` found a difference
@@ -86,12 +86,12 @@ async def run(
     stop = stop or asyncio.Event()
     http = HttpClient(options.url)
     try:
-        with signals(stop):
-            shows = await _shows(http, options.show)
-            async with _processes(options, shows) as processes, _progress_line(processes, show_progress):
-                crowd = _Crowd(
-                    options, http=http, shows=shows, processes=processes, stop=stop, on_step=on_step or _nothing
-                )
+        shows = await votable_shows(http, options.show)
+        async with _processes(options, shows) as processes, _progress_line(processes, show_progress):
+            crowd = _Crowd(options, http=http, shows=shows, processes=processes, stop=stop, on_step=on_step or _nothing)
+            await crowd.open()
+            # Until here there is nothing to report, so a signal ends the command as usual.
+            with signals(stop):
                 return await crowd.run()
     finally:
         await http.close()
@@ -117,10 +117,14 @@ class _Crowd:
         self._stop = stop
         self._on_step = on_step
 
-    async def run(self) -> dict[str, Any]:
-        options = self._options
+    async def open(self) -> None:
+        """Signs in and connects everybody, however long the server refuses them."""
         await self._all(process.open() for process in self._processes)
         await self._on_step("open")
+
+    async def run(self) -> dict[str, Any]:
+        """Casts, and gives the report."""
+        options = self._options
         before = await self._tallies()
         await self._all(process.start_casting() for process in self._processes)
         await self._on_step("casting")
@@ -252,15 +256,16 @@ def _check(options: CrowdOptions) -> None:
         raise BadArgument("Rates and times cannot be negative.")
 
 
-async def _shows(http: HttpClient, show: int | None) -> dict[int, Show]:
+async def votable_shows(http: HttpClient, show: int | None) -> dict[int, Show]:
     """The shows to vote on.
 
-    Raises: SetupError: none has songs
+    Raises: SetupError: none has a song that takes votes
     """
     ids = [show] if show is not None else await http.open_shows()
     shows = {show_id: found for show_id, found in (await fetch_shows(http, ids)).items() if _votable(found)}
     if not shows:
-        raise SetupError("No show with songs has open voting." if show is None else f"Show {show} has no songs.")
+        of = "No open show has" if show is None else f"Show {show} does not have"
+        raise SetupError(f"{of} a song that takes votes. A played song takes none.")
     return shows
 
 

@@ -29,6 +29,7 @@ from server.web.listening import reserve_port
 log = structlog.get_logger()
 
 CROWD_CASTS_PER_VOTER_S = 0.1
+CROWD_STOP_S = 5.0
 GC_THRESHOLD = (20_000, 20, 50)
 
 
@@ -74,8 +75,7 @@ async def _serve(settings: Settings, signals: StopSignals) -> None:
             stopped.cancel()
         finally:
             if crowd is not None and crowd.returncode is None:
-                crowd.terminate()
-                await crowd.wait()
+                await _end_crowd(crowd)
             await node.stop()
         if node.failed.done():
             raise SetupError(f"the loop {node.failed.result()!r} died; read its traceback in the log")
@@ -99,6 +99,16 @@ async def _prepare(settings: Settings) -> None:
         from server.sample.demo import seed_demo
 
         await seed_demo(settings.database_url)
+
+
+async def _end_crowd(crowd: asyncio.subprocess.Process) -> None:
+    crowd.terminate()
+    try:
+        await asyncio.wait_for(crowd.wait(), CROWD_STOP_S)
+    except TimeoutError:
+        # It waits for answers that this node may never give.
+        crowd.kill()
+        await crowd.wait()
 
 
 async def _start_crowd(url: str, voters: int) -> asyncio.subprocess.Process:

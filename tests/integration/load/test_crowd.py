@@ -20,9 +20,12 @@ from server.cli import live_board
 from server.embedded import EmbeddedEngines
 from server.errors import SetupError
 from server.load.crowd import CrowdOptions, run
+from server.protocol.limits import Limits
+from server.telemetry import LIMITED
 from tests.support.engines import OpenDatabase
-from tests.support.node_process import NodeProcess
+from tests.support.node_process import SECRET, NodeProcess
 from tests.support.open_shows import make_shows
+from tests.support.running_node import running_node, until
 
 RUN_TIMEOUT_S = 30.0
 # A slow machine needs this long to deliver the last pushes; only then is a difference an error.
@@ -252,3 +255,24 @@ async def _execute(database_url: str, statement: str, *arguments: Any) -> None:
         await connection.execute(statement, *arguments)
     finally:
         await connection.close()
+
+
+async def test_a_signal_ends_a_crowd_that_cannot_connect(database_url: str, redis_url: str) -> None:
+    """It was signed in and waits for room on the node: there is nothing to report, and it ends at once."""
+    async with running_node(database_url, redis_url, secret=SECRET, limits=Limits(connections_per_address=1)) as node:
+        (show,) = await make_shows(database_url)
+        before = LIMITED.labels("connections_per_address")._value.get()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "server", "crowd", "--url", node.url, "--show", str(show.id), "--voters", "3",
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+
+        async def is_refused() -> bool:
+            return bool(LIMITED.labels("connections_per_address")._value.get() > before)
+
+        await until(is_refused)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(RUN_TIMEOUT_S):
+            output, _ = await process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert b"{" not in output
