@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from server.sync.jobs import queue_job
 from server.sync.providers import ProviderSettings, open_providers
 from server.sync.schedules import build_scheduler
 from server.telemetry import configure_logging
+from server.voting.reconcile import reopen_shards
 from server.voting.rule_changes import RuleChanges
 from tests.support.providers import Providers, running_providers, setlistfm, spotify, ticketmaster
 from tests.support.providers.world import World
@@ -75,7 +77,7 @@ async def measure(engines: EmbeddedEngines, artists: int, seed: int) -> dict[str
                 spotify_client=spotify.CLIENT,
                 contact="bench",
             )
-            change_rules = RuleChanges(valkey.ask, shard_count=16)
+            change_rules = RuleChanges(valkey.ask, partial(reopen_shards, database, engines.redis_url), shard_count=16)
             async with open_providers(
                 access, database, valkey.ask, SystemClock(), change_rules, is_urgent=True
             ) as providers:

@@ -221,6 +221,28 @@ with gone as (
 )
 select count(*) from gone;
 
+-- name: delete_merge_rows$
+-- takes: days, count
+-- gives: the number of deleted rows of merges that cannot be undone any more
+with gone as (
+    delete from merge_rows
+     where id = any(array(select r.id from merges m join merge_rows r on r.merge_id = m.id
+                           where m.made_at < now() - make_interval(days => :days::int) limit :count::bigint))
+    returning 1
+)
+select count(*) from gone;
+
+-- name: delete_merge_folds$
+-- takes: days, count
+-- gives: the number of deleted pairs of songs, with their votes, of merges that cannot be undone any more
+with gone as (
+    delete from merge_folds
+     where id = any(array(select f.id from merges m join merge_folds f on f.merge_id = m.id
+                           where m.made_at < now() - make_interval(days => :days::int) limit :count::bigint))
+    returning 1
+)
+select count(*) from gone;
+
 -- name: delete_removed_songs$
 -- takes: days, count
 -- gives: the number of deleted songs, with their votes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from server.catalog.cursors import DistanceCursor, SlugCursor
 from server.catalog.documents import (
@@ -20,6 +20,7 @@ from server.catalog.documents import (
 )
 from server.catalog.parameters import RADIUS_KM_DEFAULT, ListQuery, NearQuery, parse_near
 from server.catalog.queries import catalogue as queries
+from server.catalog.queries import merging as merging_queries
 from server.catalog.search_filters import choose_filters
 from server.catalog.shows import list_next_shows, source_of
 from server.errors import Refused
@@ -27,6 +28,9 @@ from server.protocol.codes import Code
 from server.protocol.http.cursors import cut_page, decode_cursor
 from server.protocol.http.parameters import Reference
 from server.store.database import Database
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
 
 RELATED_MAX = 20
 
@@ -56,6 +60,8 @@ async def fetch_artist(db: Database, reference: Reference, *, now: datetime) -> 
     """
     async with db.snapshot() as connection:
         row = await queries.artist_by_reference(connection, id=reference.id, slug=reference.slug)
+        if row is None and (now_id := await merged_into(connection, "artist", reference)) is not None:
+            row = await queries.artist_by_reference(connection, id=now_id, slug=None)
         if row is None:
             raise Refused(Code.NOT_FOUND, "No such artist. Check its id or slug.")
         songs = queries.songs_of_artist(connection, artist_id=row["id"], count=RELATED_MAX)
@@ -76,6 +82,8 @@ async def fetch_venue(db: Database, reference: Reference, *, now: datetime) -> V
     """
     async with db.snapshot() as connection:
         row = await queries.venue_by_reference(connection, id=reference.id, slug=reference.slug)
+        if row is None and (now_id := await merged_into(connection, "venue", reference)) is not None:
+            row = await queries.venue_by_reference(connection, id=now_id, slug=None)
         if row is None:
             raise Refused(Code.NOT_FOUND, "No such venue. Check its id or slug.")
         return {
@@ -94,6 +102,9 @@ async def fetch_song(db: Database, song_id: int) -> Song:
     """
     async with db.snapshot() as connection:
         row = await queries.song_by_id(connection, id=song_id)
+        if row is None and (now_id := await merged_into(connection, "song", Reference(song_id, None))) is not None:
+            song_id = now_id
+            row = await queries.song_by_id(connection, id=song_id)
         if row is None:
             raise Refused(Code.NOT_FOUND, f"No song has the id {song_id}. Search for its title.")
         artists = queries.artists_of_song(connection, song_id=song_id, count=RELATED_MAX)
@@ -119,6 +130,11 @@ async def fetch_song(db: Database, song_id: int) -> Song:
             ],
             "sources": [source_of(one) async for one in queries.sources_of_song(connection, song_id=song_id)],
         }
+
+
+async def merged_into(connection: Connection, kind: Literal["artist", "venue", "song"], old: Reference) -> int | None:
+    """The id to which the old id or slug of a merged entry leads."""
+    return await merging_queries.merged_into(connection, kind=kind, old_id=old.id, old_slug=old.slug)
 
 
 def artist_item(row: Any) -> ArtistItem:

@@ -10,6 +10,7 @@ _FOLDER = Path(__file__).parent
 
 catalogue = load_queries(_FOLDER / "catalogue.sql")
 entry_editing = load_queries(_FOLDER / "entry_editing.sql")
+merging = load_queries(_FOLDER / "merging.sql")
 removed_songs = load_queries(_FOLDER / "removed_songs.sql")
 search = load_queries(_FOLDER / "search.sql")
 set_order = load_queries(_FOLDER / "set_order.sql")

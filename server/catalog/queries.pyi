@@ -427,6 +427,65 @@ class _EntryEditing:
         self, connection: Connection, *, artist: int | None, title: str | None, id: int | None
     ) -> str: ...
 
+# catalog/merging.sql
+class FoldShowsRow(TypedDict):
+    show_id: int | Any
+
+class FetchMergeRow(TypedDict):
+    id: int
+    kind: str
+    survivor_id: int
+    duplicate_id: int
+    name: str | Any
+    made_by: int
+    made_at: datetime
+    undone_at: datetime | None
+    can_undo: bool | Any
+    folded_songs: int | Any
+    moved_votes: int | Any
+    folded_votes: int | Any
+    moved_follows: int | Any
+    changed_shows: int | Any
+
+class ListMergesRow(TypedDict):
+    id: int
+
+class LockMergeRow(TypedDict):
+    id: int
+    kind: str
+    survivor_id: int
+    duplicate_id: int
+    undone_at: datetime | None
+    is_recent: bool | Any
+    later: int | Any
+
+class ShowsOfFoldsRow(TypedDict):
+    show_id: int
+
+class _Merging:
+    def fold_shows(
+        self, connection: Connection, *, kind: str | None, survivor: int | None, duplicate: int | None
+    ) -> AsyncIterator[FoldShowsRow]: ...
+    async def merge_entries(
+        self,
+        connection: Connection,
+        *,
+        kind: str | None,
+        survivor: int | None,
+        duplicate: int | None,
+        actor_id: int | None,
+    ) -> int | Any: ...
+    async def fetch_merge(self, connection: Connection, *, id: int | None) -> FetchMergeRow | None: ...
+    def list_merges(
+        self, connection: Connection, *, before_id: int | None, count: int | None
+    ) -> AsyncIterator[ListMergesRow]: ...
+    async def lock_merge(self, connection: Connection, *, id: int | None) -> LockMergeRow | None: ...
+    def shows_of_folds(self, connection: Connection, *, merge_id: int | None) -> AsyncIterator[ShowsOfFoldsRow]: ...
+    async def undo_merge(self, connection: Connection, *, id: int | None) -> str: ...
+    async def merged_into(
+        self, connection: Connection, *, kind: str | None, old_id: int | None, old_slug: str | None
+    ) -> int | Any | None: ...
+
 # catalog/removed_songs.sql
 class ListRemovedRow(TypedDict):
     id: int
@@ -871,6 +930,7 @@ class _Suggestions:
 
 catalogue: _Catalogue
 entry_editing: _EntryEditing
+merging: _Merging
 removed_songs: _RemovedSongs
 search: _Search
 set_order: _SetOrder

@@ -107,7 +107,7 @@ class StandingSets(msgspec.Struct, frozen=True, kw_only=True):
     effect: Effect
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """Where a song goes. id: None for a song that is new in the show; song_id: None for one that stands."""
 
     id: int | None
@@ -115,7 +115,7 @@ class _Place(NamedTuple):
     given: SetSong
 
 
-class _Standing(NamedTuple):
+class Standing(NamedTuple):
     """A show as it is before the act: its columns, its sets and its songs by id."""
 
     show: dict[str, Any]
@@ -153,9 +153,9 @@ class SetOrderRoutes:
             songs: dict[int, Any] = {
                 row["id"]: dict(row) async for row in queries.list_set_songs(connection, show_id=show["id"])
             }
-            standing = _Standing(show, sets, songs)
+            standing = Standing(show, sets, songs)
             await _check_sets(connection, standing, body.sets)
-            places = [await _places(connection, standing, ordered) for ordered in body.sets]
+            places = [await find_places(connection, standing, ordered) for ordered in body.sets]
             stays = Counter(place.id for one in places for place in one if place.id is not None)
             if stays and max(stays.values()) > 1:
                 raise Refused(Code.BAD_REQUEST, "A song stands twice in the request. Give each `id` once.")
@@ -165,7 +165,7 @@ class SetOrderRoutes:
             before = await _fetch(connection, show["id"])
             try:
                 async with savepoint(connection):
-                    await _write(connection, standing, body.sets, places, [song["id"] for song in gone])
+                    await write_sets(connection, standing, body.sets, places, [song["id"] for song in gone])
             except StoreConflict as error:
                 message = f"The database refuses these sets: they break its rule {error.constraint}. Check them."
                 raise Refused(Code.CONFLICT, message) from error
@@ -180,7 +180,7 @@ class SetOrderRoutes:
             return Answer(document=StandingSets(revision=settings["revision"], sets=after, effect=effect))
 
 
-async def _check_sets(connection: Connection, standing: _Standing, ordered: list[OrderedSet]) -> None:
+async def _check_sets(connection: Connection, standing: Standing, ordered: list[OrderedSet]) -> None:
     """Checks the sets without their songs.
 
     Raises: Refused: bad_request, not_found
@@ -199,14 +199,14 @@ async def _check_sets(connection: Connection, standing: _Standing, ordered: list
             raise Refused(Code.NOT_FOUND, f"Artist {one.artist} is not on the bill of this show. Add the act first.")
 
 
-async def _places(connection: Connection, standing: _Standing, ordered: OrderedSet) -> list[_Place]:
+async def find_places(connection: Connection, standing: Standing, ordered: OrderedSet) -> list[Place]:
     """The songs of one set: which of them stand in the show already.
 
     Raises: Refused: bad_request, not_found
     """
     show, sets, songs = standing
     in_set = {song["song_id"]: song["id"] for song in songs.values() if song["setlist_id"] == ordered.id}
-    places: list[tuple[int, _Place]] = []
+    places: list[tuple[int, Place]] = []
     for given in ordered.songs:
         named = [name for name in ("id", "song", "title") if getattr(given, name) is not None]
         if not named:
@@ -219,7 +219,7 @@ async def _places(connection: Connection, standing: _Standing, ordered: OrderedS
                 )
             if sets[song["setlist_id"]]["type"] != ordered.type:
                 raise Refused(Code.BAD_REQUEST, f"Song {given.id} cannot move between predicted and played sets.")
-            places.append((song["song_id"], _Place(given.id, None, given)))
+            places.append((song["song_id"], Place(given.id, None, given)))
             continue
         song_id = given.song
         if song_id is None:
@@ -229,17 +229,17 @@ async def _places(connection: Connection, standing: _Standing, ordered: OrderedS
             song_id = row["id"]
         elif not [row async for row in queries.find_songs(connection, ids=[song_id])]:
             raise Refused(Code.NOT_FOUND, f"No song has the id {song_id}. Search for it, or give its `title`.")
-        places.append((song_id, _Place(in_set.get(song_id), song_id, given)))
+        places.append((song_id, Place(in_set.get(song_id), song_id, given)))
     if len({song_id for song_id, _ in places}) < len(places):
         raise Refused(Code.BAD_REQUEST, f"The set {ordered.name!r} has a song twice. Name each song once in a set.")
     return [place for _, place in places]
 
 
 def _refuse_removal(
-    standing: _Standing,
+    standing: Standing,
     gone: list[dict[str, Any]],
     ordered: list[OrderedSet],
-    places: list[list[_Place]],
+    places: list[list[Place]],
     *,
     is_confirmed: bool,
 ) -> None:
@@ -261,13 +261,17 @@ def _refuse_removal(
         raise Refused(Code.CONFLICT, message)
 
 
-async def _write(
+async def write_sets(
     connection: Connection,
-    standing: _Standing,
+    standing: Standing,
     ordered: list[OrderedSet],
-    places: list[list[_Place]],
+    places: list[list[Place]],
     gone: list[int],
 ) -> None:
+    """Writes the sets and their songs, each to its place.
+
+    Takes: gone, the ids of songs to remove
+    """
     show_id: int = standing.show["id"]
     if gone:
         await queries.delete_songs(connection, ids=gone)

@@ -8,6 +8,7 @@ from functools import partial
 from aiohttp import web
 
 from server.catalog.entry_editing import EntryEditingRoutes
+from server.catalog.merging import MergingRoutes
 from server.catalog.removed_songs import RemovedSongRoutes
 from server.catalog.routes import CatalogRoutes
 from server.catalog.set_order import SetOrderRoutes
@@ -78,6 +79,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *SetOrderRoutes(owner, change_rules).endpoints(),
         *SetlistEditingRoutes(owner, change_rules).endpoints(),
         *EntryEditingRoutes(owner).endpoints(),
+        *MergingRoutes(owner, change_rules).endpoints(),
         *RemovedSongRoutes(owner, rooms.maintenance.reopen_shards).endpoints(),
         *SuggestionRoutes(
             requests,

@@ -107,6 +107,26 @@ class ExportedGroup(msgspec.Struct, frozen=True):
     decided_at: str | None
 
 
+class ExportedMergedVote(msgspec.Struct, frozen=True):
+    """A vote that moved to another song of the show, because two songs were one; `kept_choice`: the vote that it met there."""
+
+    show_id: int
+    show_name: str
+    song_id: int
+    choice: Choice
+    cast_at: str
+    kept_choice: Choice | None
+    kept_cast_at: str | None
+
+
+class ExportedMergedRow(msgspec.Struct, frozen=True):
+    """A follow or a review as it was before two artists or venues became one; kept while that can be undone."""
+
+    relation: str
+    row_id: int | None
+    was: dict[str, Any]
+
+
 class ExportedAccuracy(msgspec.Struct, frozen=True):
     """The accuracy of the votes of the user for a show (docs/accuracy.md)."""
 
@@ -285,6 +305,8 @@ class Export(msgspec.Struct, frozen=True):
     votes: list[ExportedVote]
     removed_votes: list[ExportedVote]
     vote_groups: list[ExportedGroup]
+    merged_votes: list[ExportedMergedVote]
+    merged_rows: list[ExportedMergedRow]
     accuracy: list[ExportedAccuracy]
     vote_history: list[ExportedChange]
     day_budgets: list[ExportedDay]

@@ -57,6 +57,21 @@ select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
          order by g.found_at desc, m.show_id
          limit :count::bigint) s;
 
+-- name: merged_votes^
+-- The song is the one that is gone: its votes were moved to another song of the show.
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select f.show_id, w.name as show_name, f.gone_id as song_id, v.choice, v.cast_at, v.kept_choice, v.kept_cast_at
+          from merge_votes v
+          join merge_folds f on f.id = v.fold_id
+          join shows w on w.id = f.show_id
+         where v.user_id = :user_id::bigint
+         order by v.cast_at desc, v.fold_id
+         limit :count::bigint) s;
+
+-- name: merged_rows^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select relation, row_id, was from merge_rows where user_id = :user_id::bigint order by id desc limit :count::bigint) s;
+
 -- name: accuracy^
 select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
   from (select a.show_id, w.name as show_name, a.predicted, a.hits, a.played, a.precision, a.recall, a.rank_correlation

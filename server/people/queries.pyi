@@ -153,7 +153,11 @@ class RemovedVotesRow(TypedDict):
     row_count: int | Any
     rows: str | Any
 
-class VoteGroupsRow(TypedDict):
+class MergedVotesRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class MergedRowsRow(TypedDict):
     row_count: int | Any
     rows: str | Any
 
@@ -239,9 +243,12 @@ class _Export:
     async def removed_votes(
         self, connection: Connection, *, user_id: int | None, count: int | None
     ) -> RemovedVotesRow | None: ...
-    async def vote_groups(
+    async def merged_votes(
         self, connection: Connection, *, user_id: int | None, count: int | None
-    ) -> VoteGroupsRow | None: ...
+    ) -> MergedVotesRow | None: ...
+    async def merged_rows(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> MergedRowsRow | None: ...
     async def accuracy(
         self, connection: Connection, *, user_id: int | None, count: int | None
     ) -> AccuracyRow | None: ...

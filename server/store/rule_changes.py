@@ -28,6 +28,14 @@ class RuleChange(Protocol):
         Raises: Refused: unavailable, Valkey does not answer or refuses writes
         """
 
+    async def settle(self) -> None:
+        """Waits until all votes on the held shows are in the database, so that the transaction may move votes. After the
+        commit, and before votes go on, the hot copy of these shows is thrown away: their counts have changed.
+
+        Call it after `hold`, before the first row is locked.
+        Raises: Refused: unavailable, Valkey or the writer is away
+        """
+
 
 class ChangeRules(Protocol):
     """Opens a change of rules."""

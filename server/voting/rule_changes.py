@@ -9,21 +9,23 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import secrets
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
 
 from server.cache.connection import Ask, Command, Connection
-from server.cache.keys import shard_prefix
-from server.errors import CacheError, CacheUnavailable, Refused, StoreUnavailable, WritesRefused
+from server.cache.keys import meta_key, shard_prefix
+from server.errors import CacheError, CacheUnavailable, Refused, StoreError, StoreUnavailable, WritesRefused
 from server.protocol.codes import Code
 from server.store.database import Database
 from server.store.rule_changes import RuleChange
 from server.voting.log import HOLD_SCRIPT, REVISE_SCRIPT
 from server.voting.queries import voting as queries
+from server.voting.reconcile import reopen_shards
 from server.voting.rules import shard_of
 
 if TYPE_CHECKING:
@@ -37,11 +39,15 @@ TRANSACTION_S = 7.0
 RETRY_AFTER_MS = 1_000
 # So that casts do not wait long behind a call that revises many shows.
 SHOWS_PER_CALL = 50
+# How long a change that moves votes waits for the writer, and how often it looks.
+SETTLE_S = 3.0
+SETTLE_EVERY_S = 0.02
 
 _encode = msgspec.msgpack.Encoder().encode
 
 # What revise.lua takes for a show; a show's id alone: its rules have not changed.
 Rules = tuple[Any, ...]
+Reopen = Callable[[Sequence[int]], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -54,7 +60,7 @@ async def open_rule_changes(database: Database, redis_url: str) -> AsyncIterator
         shard_count = len([row async for row in queries.fetch_positions(connection)])
     valkey = Connection(redis_url)
     try:
-        yield RuleChanges(valkey.ask, shard_count=shard_count)
+        yield RuleChanges(valkey.ask, partial(reopen_shards, database, redis_url), shard_count=shard_count)
     finally:
         await valkey.close()
 
@@ -63,11 +69,12 @@ class RuleChanges:
     """Opens changes of rules (store.rule_changes.ChangeRules).
 
     Takes: ask, of a Connection that opens no shard: a change may hold the rows that an opening waits for;
-           shard_count, of the database
+           reopen, throws the hot copies of shows away; shard_count, of the database
     """
 
-    def __init__(self, ask: Ask, *, shard_count: int) -> None:
+    def __init__(self, ask: Ask, reopen: Reopen, *, shard_count: int) -> None:
         self._ask = ask
+        self._reopen = reopen
         self._shard_count = shard_count
 
     @asynccontextmanager
@@ -78,7 +85,8 @@ class RuleChanges:
         is_ending = False
         try:
             async with asyncio.timeout(None) as patience, transaction as connection:
-                yield _Change(connection, held, token, self._ask, shard_count=self._shard_count, patience=patience)
+                change = _Change(connection, held, token, self._ask, shard_count=self._shard_count, patience=patience)
+                yield change
                 rules = await fetch_rules(connection, sorted(held))
                 is_ending = True
         except BaseException as error:
@@ -90,7 +98,19 @@ class RuleChanges:
             if isinstance(error, TimeoutError):
                 raise StoreUnavailable(f"a change of rules took longer than {TRANSACTION_S:.0f} s") from error
             raise
+        if change.is_settled and not await self._forget(held):
+            # Nobody may vote by the old counts. The holds stay until their deadline; then the shows are cold.
+            return
         await self._lift(token, rules)
+
+    async def _forget(self, show_ids: set[int]) -> bool:
+        """Throws the hot copies of shows away. Gives: whether it worked."""
+        try:
+            await self._reopen(sorted(show_ids))
+        except (StoreError, CacheError) as error:
+            log.warning("rules.not_reopened", shows=sorted(show_ids), error=str(error))
+            return False
+        return True
 
     async def _lift(self, token: str, rules: Iterable[Rules]) -> None:
         """Brings rules to Valkey, and lifts the holds. Without Valkey nobody can vote, and the holds end by themselves."""
@@ -104,6 +124,8 @@ class RuleChanges:
 
 class _Change:
     """One change under way (store.rule_changes.RuleChange). held: the shows that it has asked Valkey to hold."""
+
+    is_settled = False
 
     def __init__(
         self,
@@ -141,6 +163,26 @@ class _Change:
             message = f"{_why(error)}, so no voting rules can change now. Nothing was changed. Try again."
             raise Refused(Code.UNAVAILABLE, message, retry_after_ms=RETRY_AFTER_MS) from error
         return dt.datetime.fromtimestamp(max(instants) / 1000, dt.UTC)
+
+    async def settle(self) -> None:
+        """As RuleChange says."""
+        shards = sorted({shard_of(show_id, self._shard_count) for show_id in self._held})
+        try:
+            ends = await self._ask([("HGET", meta_key(shard), "last") for shard in shards])
+            async with asyncio.timeout(SETTLE_S):
+                await self._until_committed({shard: int(end) for shard, end in zip(shards, ends, strict=True) if end})
+        except (CacheError, TimeoutError) as error:
+            why = _why(error) if isinstance(error, CacheError) else "Votes are still on their way to PostgreSQL"
+            message = f"{why}, so no votes can be moved now. Nothing was changed. Try again."
+            raise Refused(Code.UNAVAILABLE, message, retry_after_ms=RETRY_AFTER_MS) from error
+        self.is_settled = True
+
+    async def _until_committed(self, ends: dict[int, int]) -> None:
+        while True:
+            positions = {row["shard"]: row["position"] async for row in queries.fetch_positions(self.connection)}
+            if all(positions[shard] >= end for shard, end in ends.items()):
+                return
+            await asyncio.sleep(SETTLE_EVERY_S)
 
 
 def _why(error: CacheError) -> str:

@@ -39,7 +39,7 @@ def served_endpoints() -> list[Endpoint]:
         unused = Mock(spec=Database, url="postgresql://nowhere")
         given = settings("postgresql://nowhere", "redis://nowhere")
         async with AsyncExitStack() as stack:
-            rule_changes = RuleChanges(AsyncMock(), shard_count=16)
+            rule_changes = RuleChanges(AsyncMock(), AsyncMock(), shard_count=16)
             opened = providers_of(given, unused, "redis://nowhere", SystemClock(), rule_changes)
             providers = await stack.enter_async_context(opened)
             rooms = Rooms(

@@ -8,8 +8,8 @@ from typing import Any
 
 import asyncpg
 
+from server.catalog import entry_editing, set_order, setlist_editing, show_changes, show_control
 from server.catalog import queries as catalog_queries
-from server.catalog import setlist_editing, show_changes, show_control
 from server.insight.queries import accuracy
 from server.mail.queries import sender as mail
 from server.moderation.queries import decisions as moderation
@@ -182,6 +182,83 @@ async def restore_song(connection: Any) -> None:
     """Staff puts a song back that was removed with its votes."""
     await show_changes.lock_show(connection, Reference(1, None))
     assert await catalog_queries.removed_songs.restore_song(connection, id=1001, show_id=1) == 2
+
+
+async def order_sets(connection: Any) -> None:
+    """Staff writes all sets of a show: a new set takes songs of another one, and a new song."""
+    await catalog_queries.show_control.take_turn(connection)
+    show = await show_changes.lock_show(connection, Reference(1, None))
+    sets: dict[int, Any] = {
+        row["id"]: dict(row) async for row in catalog_queries.set_order.list_sets(connection, show_id=1)
+    }
+    songs: dict[int, Any] = {
+        row["id"]: dict(row) async for row in catalog_queries.set_order.list_set_songs(connection, show_id=1)
+    }
+    standing = set_order.Standing(show, sets, songs)
+    predicted = next(one["id"] for one in sets.values() if one["type"] == "predicted")
+    first, second = (song["id"] for song in songs.values() if song["setlist_id"] == predicted)
+    ordered = [
+        set_order.OrderedSet(name="New", songs=[set_order.SetSong(id=second), set_order.SetSong(song=4)]),
+        set_order.OrderedSet(name="Main", id=predicted, songs=[set_order.SetSong(id=first)]),
+    ]
+    places = [await set_order.find_places(connection, standing, one) for one in ordered]
+    await set_order.write_sets(connection, standing, ordered, places, [])
+
+
+async def bill_show(connection: Any) -> None:
+    """Staff writes the support acts of a show."""
+    await show_changes.lock_show(connection, Reference(2, None))
+    await connection.execute("insert into artists (slug, name) values ('a3', 'Artist 3')")
+    artist = await connection.fetchval("select id from artists where slug = 'a3'")
+    await show_control.put_bill(connection, 2, 2, [1, artist])
+
+
+async def postpone_show(connection: Any) -> None:
+    """Staff moves a show to another day."""
+    await catalog_queries.show_control.take_turn(connection)
+    show = await show_changes.lock_show(connection, Reference(1, None))
+    day = dt.timedelta(days=1)
+    later = {"starts_at": show["starts_at"] + day, "local_date": show["local_date"] + day}
+    await show_control.write_settings(connection, show, later)
+
+
+async def make_show(connection: Any) -> None:
+    """An administrator makes a show with a support act."""
+    times = {
+        name: dt.datetime.now(dt.UTC) + dt.timedelta(days=day)
+        for day, name in enumerate(("opens_at", "closes_at", "starts_at"))
+    }
+    show_id = await catalog_queries.show_making.insert_show(
+        connection, slug="made", artist=2, venue=1, name="Made", local_date=dt.date(2030, 1, 1), time_zone="UTC",
+        votes_per_user_max=None, results="live", requires_ticket=False, **times,
+    )  # fmt: skip
+    assert show_id is not None
+    await show_control.put_bill(connection, show_id, 2, [1])
+    await catalog_queries.show_making.insert_first_set(connection, show_id=show_id)
+
+
+async def edit_artist(connection: Any) -> None:
+    """An administrator renames an artist."""
+    before = await entry_editing.lock_entry(connection, "artist", 1)
+    columns = {name: before[name] for name in ("id", "slug", "genre", "country")}
+    await catalog_queries.entry_editing.update_artist(connection, name="Other", **columns)
+
+
+async def merge_artists(connection: Any) -> None:
+    """An administrator merges two artists with their songs, shows and followers."""
+    assert await catalog_queries.merging.merge_entries(connection, kind="artist", survivor=1, duplicate=2, actor_id=1)
+
+
+async def merge_venues(connection: Any) -> None:
+    """An administrator merges two venues with their shows and reviews."""
+    assert await catalog_queries.merging.merge_entries(connection, kind="venue", survivor=2, duplicate=1, actor_id=1)
+
+
+async def merge_songs(connection: Any) -> None:
+    """An administrator merges two songs of the same sets, and undoes it."""
+    merge = await catalog_queries.merging.merge_entries(connection, kind="song", survivor=1, duplicate=2, actor_id=1)
+    assert merge is not None
+    await catalog_queries.merging.undo_merge(connection, id=merge)
 
 
 async def change_show(connection: Any) -> None:
@@ -377,7 +454,8 @@ async def seed(connection: Any) -> None:
 PATHS: dict[str, Transaction] = {
     path.__name__: path
     for path in (
-        commit, open_shards, open_shard, finalise, advance, add_song, remove_song, restore_song, change_show, decide_suggestion, require_ticket,
+        commit, open_shards, open_shard, finalise, advance, add_song, remove_song, restore_song, change_show, order_sets, bill_show, postpone_show, make_show,
+        edit_artist, merge_artists, merge_venues, merge_songs, decide_suggestion, require_ticket,
         redeem_ticket, sync_shows, sync_setlists, sync_first_show, sync_second_show, rename_artists, rename_venues, forget, score, refresh_trending,
         decide_review, decide_profile, write_review, lift_ban, settle_mail, change_mail, erase, repair, seed,
     )

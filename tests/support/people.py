@@ -78,7 +78,7 @@ class People:
 
     def __init__(self, node: Node, factory: RowFactory, http: aiohttp.ClientSession) -> None:
         self._node = node
-        self._factory = factory
+        self.factory = factory
         self._http = http
 
     @classmethod
@@ -90,7 +90,7 @@ class People:
 
     async def person(self, role: str = "user") -> Person:
         """Creates a user with a role."""
-        user_id = await self._factory.sql.fetchval(
+        user_id = await self.factory.sql.fetchval(
             "insert into users (role) values ($1::text::user_role) returning id", role
         )
         return Person(user_id, role, self._http, self._node.url, mint_token(SECRET, user_id, role))

@@ -68,6 +68,13 @@ async def fill_every_table(factory: RowFactory, person: Person, moderator: Perso
         select 1000000 + id, show_id, setlist_id, song_id, false, '', 2 from setlist_songs where id = {show.first};
         insert into removed_votes (setlist_song_id, user_id, choice, cast_at)
         select 1000000 + {show.first}, u, 'up', now() from unnest('{{{person.id}, {moderator.id}}}'::bigint[]) u;
+        insert into merges (kind, survivor_id, duplicate_id, duplicate, made_by) values ('venue', 1, 99, '{{}}', {moderator.id});
+        insert into merge_rows (merge_id, relation, row_id, user_id, was)
+        values (1, 'review_gone', 99, {person.id}, '{{"body": "{REVIEW}"}}'), (1, 'follow', 99, {moderator.id}, '{{}}');
+        insert into merge_folds (merge_id, show_id, gone_id, kept_id, gone, history)
+        values (1, 7, 2000000, {show.first}, '{{}}', '{{}}');
+        insert into merge_votes (fold_id, user_id, choice, cast_at)
+        select 1, u, 'up', now() from unnest('{{{person.id}, {moderator.id}}}'::bigint[]) u;
         insert into user_identities (issuer, subject, user_id) values ('i', '{NAME}', {person.id}), ('i', 'Mo', {moderator.id});
         insert into user_follows_artists values ({moderator.id}, 1);
         insert into user_show_attendance values ({moderator.id}, 7);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from server.cache.connection import Connection
@@ -12,6 +13,7 @@ from server.clock import SystemClock
 from server.store.database import Database
 from server.sync.clients import ticketmaster
 from server.sync.providers import Providers, ProviderSettings, open_providers
+from server.voting.reconcile import reopen_shards
 from server.voting.rule_changes import RuleChanges
 from tests.support import providers as stand_in
 from tests.support.providers import spotify
@@ -43,7 +45,7 @@ async def open_clients(wanted: ProviderSettings, database: Database, redis_url: 
     """Opens the clients, as for a waiting person."""
     valkey = Connection(redis_url)
     try:
-        change_rules = RuleChanges(valkey.ask, shard_count=16)
+        change_rules = RuleChanges(valkey.ask, partial(reopen_shards, database, redis_url), shard_count=16)
         async with open_providers(
             wanted, database, valkey.ask, SystemClock(), change_rules, is_urgent=True
         ) as providers:

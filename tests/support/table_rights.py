@@ -64,6 +64,10 @@ EXPECTED = {
     "sessions": Expected(user="s. i. u. ..", moderator="s. i. u. ..", admin="s. i. u. ..", writer=READ),
     "removed_songs": Expected(READ, READ, READ, READ),
     "removed_votes": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
+    "merges": Expected(),
+    "merge_rows": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
+    "merge_folds": Expected(READ, READ, READ, READ),
+    "merge_votes": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
     "vote_surges": Expected(moderator=READ, admin=READ),
     "vote_groups": Expected(user="s. .. .. ..", moderator="ss .. uu ..", admin="ss .. uu ..", writer=READ),
     "vote_group_members": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer=READ),
@@ -138,6 +142,22 @@ ROWS = {
     ),
     "removed_votes": Row(
         "(setlist_song_id, user_id, choice, cast_at) values ({n}, {n}, 'up', now())", "user_id = {n}", "choice = 'down'"
+    ),
+    "merges": Row(
+        "(kind, survivor_id, duplicate_id, duplicate, made_by) values ('song', {n}, 9, '{{}}', 1)",
+        "survivor_id = {n}",
+        "made_by = 2",
+    ),
+    "merge_rows": Row(
+        "(merge_id, relation, user_id, was) values ({n}, 'follow', {n}, '{{}}')", "user_id = {n}", "row_id = 1"
+    ),
+    "merge_folds": Row(
+        "(merge_id, show_id, gone_id, kept_id, gone, history) values ({n}, {n}, 9, {n}, '{{}}', '{{}}')",
+        "kept_id = {n}",
+        "gone_id = 8",
+    ),
+    "merge_votes": Row(
+        "(fold_id, user_id, choice, cast_at) values ({n}, {n}, 'up', now())", "user_id = {n}", "choice = 'down'"
     ),
     "vote_surges": Row(
         "(show_id, setlist_song_id, address_hash, account_count, began_at) values ({n}, {n}, '0123456789abcdef', 1, now())",

@@ -19,6 +19,9 @@ class _Unheld:
         """Holds nothing."""
         return dt.datetime.now(dt.UTC)
 
+    async def settle(self) -> None:
+        """Waits for nothing."""
+
 
 @asynccontextmanager
 async def unheld(transaction: AbstractAsyncContextManager[Connection], /) -> AsyncIterator[_Unheld]:

@@ -79,6 +79,23 @@ async def test_cleanup_keeps_young_rows_and_deletes_old_ones(admin: ApiClient, f
             ),
             retention.VOTE_SURGES_DAYS,
         ),
+        "merge_rows": (
+            (
+                "with m as (insert into merges (kind, survivor_id, duplicate_id, duplicate, made_by, made_at)"
+                " select 'song', 1, 2, '{}', 1, now() - make_interval(days => $1) returning id)"
+                " insert into merge_rows (merge_id, relation, was) select id, 'songs', '{}' from m"
+            ),
+            retention.MERGES_DAYS,
+        ),
+        "merge_folds": (
+            (
+                "with m as (insert into merges (kind, survivor_id, duplicate_id, duplicate, made_by, made_at)"
+                " select 'song', 1, 2, '{}', 1, now() - make_interval(days => $1) returning id)"
+                " insert into merge_folds (merge_id, show_id, gone_id, kept_id, gone, history)"
+                " select m.id, min(w.id), 1, 2, '{}', '{}' from m, shows w group by m.id"
+            ),
+            retention.MERGES_DAYS,
+        ),
         "removed_songs": (
             (
                 "insert into removed_songs (id, show_id, setlist_id, song_id, is_tape, note, vote_count, removed_at)"
@@ -299,8 +316,8 @@ async def test_only_users_without_any_data_are_deleted(
     named = await factory.sql.fetch(
         "select conrelid::regclass::text as name from pg_constraint where contype = 'f' and confrelid = 'users'::regclass"
     )
-    # A session of an account whose last token has ended is over, and a removed vote waits for nobody.
-    assert {row["name"] for row in named} - {"sessions", "removed_votes", "exports"} <= {
+    # A session of an account whose last token has ended is over, and removed and merged votes wait for nobody.
+    assert {row["name"] for row in named} - {"sessions", "removed_votes", "merge_votes", "merge_rows", "exports"} <= {
         table.split()[0] for table in rows
     }, "a table is missing above"
     orphans = [await old_user() for _ in range(5)]

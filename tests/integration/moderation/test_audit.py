@@ -38,6 +38,14 @@ class Night:
         for author, text in ((self.fan, SPAM), (self.other, "A fine hall.")):
             await author.ask("POST", "/api/venues/hall/reviews", {"rating": 4, "body": text})
         self.held = await sql.fetchval("select min(id) from content_moderation")
+        await sql.execute(
+            "insert into artists (slug, name) values ('band-2', 'Band 2');"
+            "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
+            " values ('hall-2', 'Hall 2', 'Boston', 'US', 42.3, -71.0, 'America/New_York');"
+            "insert into songs (artist_id, title) values (1, 'Twice');"
+            "insert into identity_reviews (service, external_id, name, artist_id, confidence, evidence)"
+            " values ('spotify', 'x', 'Band', 1, 0.5, 'its name alone')"
+        )
         second = await sql.fetchval("select max(id) from venue_reviews")
         report = await self.fan.ok("POST", "/api/reports", {"reason": "rude", "review": second}, status=201)
         self.report = report["id"]
@@ -63,6 +71,16 @@ class Night:
             "PATCH /api/admin/venues/{venue}": ("/api/admin/venues/1", {"capacity": 9}, "venue.change", "venue:1"),
             "POST /api/admin/songs": ("/api/admin/songs", {"artist": 1, "title": "S"}, "song.make", "song:"),
             "PATCH /api/admin/songs/{song}": ("/api/admin/songs/1", {"title": "T"}, "song.change", "song:1"),
+            "POST /api/admin/artists/{artist}/merge": (
+                "/api/admin/artists/1/merge", {"duplicate": 2}, "artist.merge", "artist:1",
+            ),
+            "POST /api/admin/merges/{merge}/undo": ("/api/admin/merges/1/undo", None, "artist.unmerge", "artist:1"),
+            "POST /api/admin/venues/{venue}/merge": (
+                "/api/admin/venues/1/merge", {"duplicate": 2}, "venue.merge", "venue:1",
+            ),
+            "POST /api/admin/songs/{song}/merge": (
+                "/api/admin/songs/2/merge", {"duplicate": 4}, "song.merge", "song:2",
+            ),
             "POST /api/admin/shows": (
                 "/api/admin/shows", {"artist": 1, "venue": 1, "starts_at": LATER}, "show.make", "show:",
             ),

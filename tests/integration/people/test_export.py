@@ -26,6 +26,8 @@ EXPORTED = {
     "votes.user_id": "votes",
     "removed_votes.user_id": "removed_votes",
     "vote_group_members.user_id": "vote_groups",
+    "merge_votes.user_id": "merged_votes",
+    "merge_rows.user_id": "merged_rows",
     "voter_accuracy.user_id": "accuracy",
     "vote_analytics.user_id": "vote_history",
     "user_vote_limits.user_id": "day_budgets",
@@ -55,6 +57,7 @@ NOT_EXPORTED = {
     "user_bans.lifted_by": "that it was lifted is in moderation_log",
     "vote_groups.decided_by": "the decision is in audit_log",
     "identity_reviews.decided_by": "the decision is in audit_log",
+    "merges.made_by": "the merge is in audit_log",
     "database_operations.started_by": "it says nothing about a person except that they were at work",
 }
 # Columns that the export leaves out. The column that names the user is always left out.
@@ -66,6 +69,8 @@ LEFT_OUT = {
     "user_bans": {"banned_by", "lifted_by"},
     "removed_votes": {"id"},  # only an order of rows
     "vote_group_members": {"group_id"},  # says nothing by itself
+    "merge_votes": {"fold_id"},  # the show and the song say which
+    "merge_rows": {"id", "merge_id"},  # only an order of rows
     "sessions": {"address_hash"},  # a hash that only the nodes can make, and for a day
     "email_log": {"queue_id"},  # the row of the queue may be gone
     "api_keys": {"key_hash"},

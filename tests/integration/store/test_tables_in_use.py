@@ -16,6 +16,7 @@ FOLDER = Path(server.__file__).parent
 TABLES_MIN, ENUMS_MIN = 29, 13
 
 COMMIT = "voting/voting.sql:commit_log > commit_log() > commit_votes()"
+MERGE = "catalog/merging.sql:merge_entries > merge_entries()"
 MARKS = "voting/voting.sql:commit_log > commit_log() > commit_marks()"
 
 # table: (the way that writes it, the way that reads it)
@@ -51,6 +52,10 @@ TABLES = {
         "catalog/setlist_editing.sql:delete_set_song > setlist_songs! > keep_removed_song()",
         "people/export.sql:removed_votes",
     ),
+    "merges": (MERGE, "catalog/merging.sql:list_merges"),
+    "merge_rows": (MERGE, "people/export.sql:merged_rows"),
+    "merge_folds": (MERGE + " > merge_songs() > merge_song() > fold_songs()", "catalog/merging.sql:shows_of_folds"),
+    "merge_votes": (MERGE + " > merge_songs() > merge_song() > fold_songs()", "people/export.sql:merged_votes"),
     "vote_surges": ("people/surges.sql:find_surges", "people/surges.sql:list_surges"),
     "vote_groups": (COMMIT + " > apply_decisions()", "people/export.sql:vote_groups"),
     "vote_group_members": (COMMIT + " > apply_decisions()", "voting/voting.sql:fetch_warm_up_ballots"),

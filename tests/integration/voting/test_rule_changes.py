@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Sequence
+from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
@@ -34,7 +35,7 @@ async def valkey(redis_url: str) -> AsyncIterator[Connection]:
 @pytest.fixture
 async def changes(valkey: Connection) -> RuleChanges:
     """Changes of rules on the engines of the vote path."""
-    return RuleChanges(valkey.ask, shard_count=SHARD_COUNT)
+    return RuleChanges(valkey.ask, AsyncMock(), shard_count=SHARD_COUNT)
 
 
 @pytest.fixture
@@ -171,7 +172,7 @@ async def test_without_valkey_nothing_changes(
         raise error
 
     async def lock() -> None:
-        async with RuleChanges(ask, shard_count=SHARD_COUNT)(vote_path.database.transaction()) as change:
+        async with RuleChanges(ask, AsyncMock(), shard_count=SHARD_COUNT)(vote_path.database.transaction()) as change:
             await change.connection.execute("update shows set is_locked = true where id = 7")
             await change.hold([7])
 
@@ -195,7 +196,7 @@ async def test_valkey_goes_away_before_the_end_of_a_change(
             raise CacheUnavailable("away")
         return await valkey.ask(commands)
 
-    async with RuleChanges(ask, shard_count=SHARD_COUNT)(vote_path.database.transaction()) as change:
+    async with RuleChanges(ask, AsyncMock(), shard_count=SHARD_COUNT)(vote_path.database.transaction()) as change:
         await change.hold([7])
         await change.connection.execute("update shows set is_locked = true where id = 7")
         is_away = True
@@ -230,7 +231,7 @@ async def test_many_shows_are_held_with_one_call_a_shard(vote_path: VotePath, fa
         asked.append(len(commands))
         return [1] * len(commands)
 
-    async with RuleChanges(ask, shard_count=SHARD_COUNT)(vote_path.database.transaction()) as change:
+    async with RuleChanges(ask, AsyncMock(), shard_count=SHARD_COUNT)(vote_path.database.transaction()) as change:
         await change.hold(range(1, 321))
     assert asked == [SHARD_COUNT, SHARD_COUNT]
 
