@@ -911,6 +911,13 @@ CREATE FUNCTION find_people(words text) RETURNS SETOF bigint
     select user_id from user_profiles where fold(display_name) like '%' || fold(words) || '%' and app_is_staff()
 $$;
 
+CREATE FUNCTION find_people_by_address(wanted text) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select user_id from email_preferences where lower(address) = lower(wanted) and app_is_staff()
+$$;
+
 CREATE FUNCTION fold(words text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN btrim(regexp_replace(translate(lower(public.unaccent('public.unaccent'::regdictionary, NORMALIZE(translate(words, '''`´‘’‛ʹʻʼʽ′＇­͏​‌‍‎‏⁠︎️﻿'::text, ''::text), NFKC))), '$ς''`'::text, 'sσ'::text), '[-\s/\\|_.,:;!?¡¿()\[\]{}<>&+*#@%=^~"“”„«»‹›‚‐‑‒–—―−…·•‧・｡。､、「」『』【】〈〉《》〔〕〜،؛؟۔।॥־׳״՝՞՛՚†‡§¶©®™°]+'::text, ' '::text, 'g'::text));
@@ -2377,6 +2384,9 @@ GRANT ALL ON FUNCTION public.erase_user(wanted bigint, history_since timestamp w
 REVOKE ALL ON FUNCTION find_people(words text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.find_people(words text) TO mysetlist_request;
 
+REVOKE ALL ON FUNCTION find_people_by_address(wanted text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.find_people_by_address(wanted text) TO mysetlist_request;
+
 REVOKE ALL ON FUNCTION fold_songs(wanted_merge bigint, wanted_show bigint, wanted_gone bigint, wanted_kept bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION folds_of_songs(wanted_gone bigint, wanted_kept bigint) FROM PUBLIC;
@@ -2785,6 +2795,7 @@ CREATE TABLE email_preferences (
 COMMENT ON TABLE email_preferences IS 'The address, the frequency and the kinds of mail that an account wants.';
 COMMENT ON COLUMN email_preferences.confirmed_at IS 'Null: this address gets only the mail that asks for its confirmation.';
 ALTER TABLE ONLY email_preferences ADD CONSTRAINT email_preferences_pkey PRIMARY KEY (user_id);
+CREATE INDEX email_preferences_address_idx ON email_preferences USING btree (lower(address));
 CREATE TRIGGER email_preferences_touch BEFORE UPDATE ON email_preferences FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 ALTER TABLE ONLY email_preferences ADD CONSTRAINT email_preferences_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 ALTER TABLE email_preferences ENABLE ROW LEVEL SECURITY;

@@ -133,6 +133,10 @@ class ListQueueRow(TypedDict):
     reporter_id: int | Any
     review_id: int | Any
     profile_id: int | Any
+    show_id: int | Any
+    show_name: str | Any
+    title: str | Any
+    fan_count: int | Any
     venue_id: int | Any
     review_user_id: int | Any
     rating: int | Any

@@ -1,4 +1,4 @@
-"""The queue of the moderators: held texts and open reports, most urgent first."""
+"""The queue of the moderators: held texts, open reports and suggested songs, most urgent first."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from server.protocol.http.parameters import PageQuery
 from server.protocol.instants import from_us, iso, us_of
 from server.store.database import Database
 
+_KINDS: tuple[Literal["held", "report", "suggestion"], ...] = ("held", "report", "suggestion")
+
 
 class QueueCursor(Cursor, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A place in the queue. Kind 0 is a held text, kind 1 a report."""
+    """A place in the queue. Kind 0 is a held text, kind 1 a report, kind 2 a suggestion."""
 
     priority: Priority
     created_us: Microseconds
-    kind: Literal[0, 1]
+    kind: Literal[0, 1, 2]
     id: CursorId
 
 
@@ -46,13 +48,23 @@ class QueuedProfile(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
 
 
-class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A held text with the `reasons` of the screening, or a report with the `reason` of its reporter.
+class QueuedSuggestion(msgspec.Struct, frozen=True, kw_only=True):
+    """A song that `fan_count` fans suggest for a show; one decision settles it for all of them."""
 
-    Exactly one of `review` and `profile` is given.
+    show: int
+    show_name: str
+    title: str
+    fan_count: int
+
+
+class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A held text with the `reasons` of the screening, a report with the `reason` of its reporter, or a suggested song.
+
+    Exactly one of `review`, `profile` and `suggestion` is given. The `id` goes to `/api/admin/moderation/{id}`,
+    `/api/admin/reports/{id}` or `/api/admin/suggestions/{id}`, by `kind`.
     """
 
-    kind: Literal["held", "report"]
+    kind: Literal["held", "report", "suggestion"]
     id: int
     priority: Priority
     created_at: str
@@ -61,6 +73,7 @@ class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
     reporter: int | None
     review: QueuedReview | None
     profile: QueuedProfile | None
+    suggestion: QueuedSuggestion | None
 
 
 class QueuePage(msgspec.Struct, frozen=True):
@@ -82,7 +95,7 @@ class QueueRoutes:
             Endpoint(
                 method="GET", path="/api/admin/moderation", handler=self.get_queue, access="moderator",
                 query=PageQuery, answer=QueuePage,
-                summary="List held texts and open reports, most urgent first, then oldest first.",
+                summary="List held texts, open reports and suggested songs, most urgent first, then oldest first.",
             ),
         ]  # fmt: skip
 
@@ -111,7 +124,7 @@ class QueueRoutes:
 
 
 def _queue_item(row: Any) -> QueueItem:
-    review = profile = None
+    review = profile = suggestion = None
     if row["review_id"] is not None:
         review = QueuedReview(
             id=row["review_id"],
@@ -121,7 +134,7 @@ def _queue_item(row: Any) -> QueueItem:
             body=row["body"],
             status=row["review_status"],
         )
-    else:
+    elif row["profile_id"] is not None:
         profile = QueuedProfile(
             user=row["profile_id"],
             display_name=row["display_name"],
@@ -129,8 +142,12 @@ def _queue_item(row: Any) -> QueueItem:
             city=row["city"],
             status=row["profile_status"],
         )
+    else:
+        suggestion = QueuedSuggestion(
+            show=row["show_id"], show_name=row["show_name"], title=row["title"], fan_count=row["fan_count"]
+        )
     return QueueItem(
-        kind="report" if row["kind"] else "held",
+        kind=_KINDS[row["kind"]],
         id=row["id"],
         priority=row["priority"],
         created_at=iso(row["created_at"]),
@@ -139,4 +156,5 @@ def _queue_item(row: Any) -> QueueItem:
         reporter=row["reporter_id"],
         review=review,
         profile=profile,
+        suggestion=suggestion,
     )

@@ -13,6 +13,7 @@ from server.protocol.http.endpoints import Endpoint
 from server.settings import Settings
 from server.store.database import Database
 from server.store.rule_changes import ChangeRules
+from server.sync.identity_reviews import IdentityReviewRoutes
 from server.sync.providers import Providers, ProviderSettings, open_providers
 from server.sync.routes import SyncRoutes
 from server.sync.schedules import build_scheduler
@@ -68,7 +69,10 @@ class CatalogueSync:
 
     def endpoints(self) -> list[Endpoint]:
         """Endpoints for the web application."""
-        return SyncRoutes(self._owner, self._providers, self._clock).endpoints()
+        return [
+            *SyncRoutes(self._owner, self._providers, self._clock).endpoints(),
+            *IdentityReviewRoutes(self._owner).endpoints(),
+        ]
 
     def loops(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Loops of the node. Without any key there is none: a developer's own node asks no provider by itself."""

@@ -30,7 +30,7 @@ BAN_YEARS_MAX = 100  # a longer ban is permanent: leave `expires_at` out
 
 
 class AccountQuery(PageQuery, frozen=True, kw_only=True):
-    """The filters of the list of accounts. `q` is an id or a part of a display name."""
+    """The filters of the list of accounts. `q` is an id, a part of a display name, or a whole email address."""
 
     q: Search | None = None
     role: Role | None = None

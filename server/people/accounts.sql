@@ -1,7 +1,7 @@
 -- Accounts and bans, read and changed by staff.
 
 -- name: list_accounts
--- takes: filters (null: no filter): name, a part of a display name; wanted bigint, an id that matches besides the name; role; banned boolean;
+-- takes: filters (null: no filter): name, a part of a display name or a whole email address; wanted bigint, an id that matches besides the name; role; banned boolean;
 --        after_id (null: first page); count
 -- gives: 0..count rows, newest first
 -- cost:  reads accounts from the newest on until the page is full; with a name, the names are searched first
@@ -14,7 +14,8 @@ select u.id, u.role, u.created_at, p.display_name,
  where u.nobody is null
    and (:after_id::bigint is null or u.id < :after_id)
    and (:role::text is null or u.role = :role::text::user_role)
-   and (:name::text is null or u.id = :wanted::bigint or fold(:name) <> '' and u.id in (select find_people(:name)))
+   and (:name::text is null or u.id = :wanted::bigint or fold(:name) <> '' and u.id in (select find_people(:name))
+        or u.id in (select find_people_by_address(:name)))
    and (:banned::boolean is null
         or :banned = (u.id in (select b.user_id from user_bans b
                                 where b.lifted_at is null and (b.expires_at is null or b.expires_at > now()))))

@@ -173,6 +173,35 @@ select r.id, r.service::text, r.external_id, r.name, r.url, r.confidence, r.evid
  order by r.id
  limit :count;
 
+-- name: list_reviews_with_evidence
+-- takes: kind, artist or venue, null: both; after_id, count
+-- gives: matches that wait for a decision, the oldest first, with what we know of our entry, and who has their id now
+select r.id, r.service::text, r.external_id, r.name, r.url, r.confidence, r.evidence, r.created_at,
+       case when r.artist_id is not null then 'artist' else 'venue' end as kind,
+       coalesce(r.artist_id, r.venue_id) as our_id, coalesce(a.slug, v.slug) as our_slug, coalesce(a.name, v.name) as our_name,
+       coalesce(a.country, v.country) as country, a.genre, v.city, v.latitude, v.longitude,
+       (select count(*) from show_artists b where b.artist_id = r.artist_id)
+       + (select count(*) from shows w where w.venue_id = r.venue_id) as show_count,
+       coalesce((select jsonb_object_agg(k.service, k.ids)
+                   from (select i.service, jsonb_agg(i.external_id order by i.external_id) as ids
+                           from (select service, external_id from artist_identities where artist_id = r.artist_id
+                                 union all
+                                 select service, external_id from venue_identities where venue_id = r.venue_id) i
+                          group by i.service) k), '{}')::text as known,
+       array(select s.title from artist_songs p join songs s on s.id = p.song_id
+              where p.artist_id = r.artist_id order by p.played_count desc, p.predicted_count desc, s.id limit 10) as songs,
+       coalesce((select i.artist_id from artist_identities i
+                  where r.artist_id is not null and i.service = r.service and i.external_id = r.external_id),
+                (select i.venue_id from venue_identities i
+                  where r.venue_id is not null and i.service = r.service and i.external_id = r.external_id)) as held_by
+  from identity_reviews r
+  left join artists a on a.id = r.artist_id
+  left join venues v on v.id = r.venue_id
+ where r.verdict = 'open' and r.id > :after_id
+   and (:kind::text is null or (:kind = 'artist') = (r.artist_id is not null))
+ order by r.id
+ limit :count;
+
 -- name: decide_review^
 -- takes: id, verdict, decided_by
 -- gives: the match; no row: it was not open

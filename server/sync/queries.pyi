@@ -169,6 +169,29 @@ class ListReviewsRow(TypedDict):
     our_id: int | Any
     our_name: str | Any
 
+class ListReviewsWithEvidenceRow(TypedDict):
+    id: int
+    service: str | Any
+    external_id: str
+    name: str
+    url: str
+    confidence: float
+    evidence: str
+    created_at: datetime
+    kind: str | Any
+    our_id: int | Any
+    our_slug: str | Any
+    our_name: str | Any
+    country: str | Any
+    genre: str | Any
+    city: str | Any
+    latitude: float | Any
+    longitude: float | Any
+    show_count: int | Any
+    known: str | Any
+    songs: list[str] | Any
+    held_by: int | Any
+
 class DecideReviewRow(TypedDict):
     service: str | Any
     external_id: str
@@ -282,6 +305,9 @@ class _Identities:
     def list_reviews(
         self, connection: Connection, *, after_id: int | None, count: int | None
     ) -> AsyncIterator[ListReviewsRow]: ...
+    def list_reviews_with_evidence(
+        self, connection: Connection, *, after_id: int | None, kind: str | None, count: int | None
+    ) -> AsyncIterator[ListReviewsWithEvidenceRow]: ...
     async def decide_review(
         self, connection: Connection, *, verdict: str | None, decided_by: int | None, id: int | None
     ) -> DecideReviewRow | None: ...

@@ -31,6 +31,7 @@ from server.sync.documents import (
     ServiceDiagnosis,
     SyncState,
 )
+from server.sync.identity_reviews import decide_identity
 from server.sync.provider_probe import probe_provider
 from server.sync.providers import Providers
 from server.sync.queries import identities, jobs
@@ -168,7 +169,7 @@ class SyncRoutes:
                     await _pause(connection, body, is_paused=body.action == "pause")
                 case "decide":
                     review, verdict = _given(body.review, "review"), _given(body.verdict, "verdict")
-                    await _decide(connection, review, verdict, call.user.user_id)
+                    await decide_identity(connection, review, verdict, call.user.user_id)
             await queries.log_action(
                 connection, actor_id=call.user.user_id, action=f"sync.{body.action}", subject=_subject(body)
             )
@@ -222,19 +223,6 @@ async def _pause(connection: Connection, body: Action, *, is_paused: bool) -> No
         await jobs.pause_service(connection, service=body.service)
     else:
         await jobs.resume_service(connection, service=body.service)
-
-
-async def _decide(connection: Connection, review: int, verdict: str, admin_id: int) -> None:
-    """Raises: Refused, StoreUnavailable."""
-    row = await identities.decide_review(connection, id=review, verdict=verdict, decided_by=admin_id)
-    if row is None:
-        raise Refused(Code.NOT_FOUND, f"No match {review} waits for a decision. Reload the list of matches.")
-    if verdict == "same":
-        put = queries.put_decided_artist if row["artist_id"] is not None else queries.put_decided_venue
-        await put(
-            connection, service=row["service"], external_id=row["external_id"], url=row["url"],
-            our_id=row["artist_id"] or row["venue_id"],
-        )  # fmt: skip
 
 
 def _no_such_schedule(name: str) -> Refused:

@@ -135,6 +135,9 @@ class Night:
             "POST /api/admin/sync-manager": (
                 "/api/admin/sync-manager", {"action": "pause", "service": "spotify"}, "sync.pause", "spotify: ",
             ),
+            "POST /api/admin/identities/{identity}": (
+                "/api/admin/identities/1", {"verdict": "same"}, "identity.same", "artist:1",
+            ),
             "DELETE /api/realtime/subscriptions": (
                 "/api/realtime/subscriptions?channel=votes:7", None, "channel.close", "channel:votes:7",
             ),

@@ -248,6 +248,14 @@ async def test_the_last_administrator_keeps_the_role(people: People, factory: Ro
 # ── the list
 
 
+async def test_staff_find_an_account_by_its_address(people: People, factory: RowFactory) -> None:
+    """By the whole address, whatever its case; not by a part of it."""
+    ann, moderator = await people.person(), await people.person("moderator")
+    await factory.sql.execute("insert into email_preferences (user_id, address) values ($1, 'Ann@Example.org')", ann.id)
+    for wanted, found in (("ann@example.ORG", [ann.id]), ("ann@example", []), ("%25@example.org", [])):
+        assert [item["id"] for item in (await moderator.ok("GET", f"{USERS}?q={wanted}"))["items"]] == found
+
+
 async def test_accounts_are_filtered(people: People, factory: RowFactory) -> None:
     """Filters: id, a part of the name without accents, role and ban. Every page size gives the same list, newest first."""
     moderator = await people.person("moderator")
