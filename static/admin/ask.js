@@ -87,6 +87,7 @@ export function ask(desk, { title, lines = [], preview, fields = [], label, isGr
     document.body.append(dialog);
     dialog.showModal();
     const wanted = Object.values(controls).find((control) => control.required && !control.value);
-    (wanted ?? (isGrave ? cancel : submit)).focus();
+    const search = fields[0]?.picks ? form.querySelector("input") : null;
+    (search ?? wanted ?? (isGrave ? cancel : submit)).focus();
   });
 }

@@ -1,5 +1,6 @@
 /** Fields of forms: of the filters of a page, and of the dialog before an act. */
 import { h } from "../dom.js";
+import { createPicker } from "./picker.js";
 
 /**
  * @import { Field } from "./types.js"
@@ -33,6 +34,11 @@ export function createFields(fields) {
   /** @type {Record<string, Control>} */
   const controls = {};
   const elements = fields.map((field) => {
+    if (field.picks) {
+      const { input, value, element } = createPicker(`field-${field.name}-${++made}`, field.name, field.picks);
+      controls[field.name] = value;
+      return h("div", { class: "field" }, h("label", { for: input.id }, field.label), element);
+    }
     const control = createControl(field);
     controls[field.name] = control;
     const hint = field.hint ? h("span", { class: "field-hint", id: `${control.id}-hint` }, field.hint) : null;

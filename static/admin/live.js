@@ -61,11 +61,9 @@ export class Live {
   #pauseOrResume() {
     this.#isHidden = document.visibilityState === "hidden";
     const channels = [...this.#watchers.keys()];
-    if (this.#isHidden) this.#client.unsubscribe(channels);
-    else {
-      this.#client.wake();
-      this.#client.subscribe(channels);
-    }
+    if (!this.#isHidden) this.#client.wake();
+    if (channels.length && this.#isHidden) this.#client.unsubscribe(channels);
+    else if (channels.length) this.#client.subscribe(channels);
     for (const resume of this.#resumers) resume();
   }
 
@@ -87,6 +85,7 @@ export class Live {
       return; // The connection comes back, or the next request over HTTP says why not.
     }
     const channels = [...this.#watchers.keys()];
+    if (!channels.length) return;
     this.#client.unsubscribe(channels);
     if (!this.#isHidden) this.#client.subscribe(channels);
   }

@@ -4,9 +4,10 @@ import { connections } from "./connections-page.js";
 import { database } from "./database-page.js";
 import { now } from "./now-page.js";
 import { people } from "./people-page.js";
+import { shows } from "./shows-page.js";
 import { sync } from "./sync-page.js";
 
 /** @import { ConsolePage } from "./types.js" */
 
 /** @type {ConsolePage[]} */
-export const PAGES = [now, people, sync, database, connections, audit];
+export const PAGES = [now, shows, people, sync, database, connections, audit];

@@ -59,14 +59,28 @@ export interface Desk {
 export interface Field {
   name: string;
   label: string;
-  /** Default: text. */
-  type?: "text" | "number" | "date" | "datetime-local" | "search" | "select" | "checkbox" | "textarea";
+  /** Default: text. pick: entries of the catalogue, as `picks` says. */
+  type?: "pick" | "text" | "number" | "date" | "datetime-local" | "search" | "select" | "checkbox" | "textarea";
   /** Value and text of each choice of a select. */
   options?: [value: string, text: string][];
   value?: string;
   required?: boolean;
   hint?: string;
   attributes?: Record<string, string | number>;
+  picks?: Picks;
+}
+
+/** An entry of the catalogue that a field may hold. */
+export interface Pick {
+  id: number;
+  text: string;
+}
+
+export interface Picks {
+  search(words: string): Promise<Pick[]>;
+  chosen?: Pick[];
+  /** How many the field holds; default 1. */
+  max?: number;
 }
 
 /** What `ask` asks before an act. */
@@ -83,6 +97,60 @@ export interface Question {
   isGrave?: boolean;
   /** Does the act, and gives its result in one sentence. */
   act(values: Record<string, string>): Promise<string>;
+}
+
+/** What an act does for fans. */
+export interface Effect {
+  is_preview: boolean;
+  votes_kept: number;
+  votes_lost: number;
+  fans_going: number;
+  fans_mailed: number;
+}
+
+/** `GET /api/admin/shows/{show}`. `…_local` is the local time at the show. */
+export interface ShowSettings {
+  id: number;
+  slug: string;
+  name: string;
+  artist: number;
+  venue: number;
+  revision: number;
+  status: "upcoming" | "live" | "finished" | "cancelled";
+  voting: "open" | "locked" | "closed" | "final";
+  starts_at: string;
+  opens_at: string;
+  closes_at: string;
+  starts_local: string;
+  opens_local: string;
+  closes_local: string;
+  time_zone: string;
+  is_locked: boolean;
+  is_final: boolean;
+  results: "live" | "after_vote" | "after_closing";
+  votes_per_user_max: number | null;
+  requires_ticket: boolean;
+  bill: { id: number; name: string; billing: "headliner" | "support" }[];
+  effect: Effect | null;
+}
+
+/** A song of a set; fans vote on its `id`. */
+export interface SetSong {
+  id: number;
+  title: string;
+  note: string;
+  is_tape: boolean;
+  medley: number | null;
+  played_at: string | null;
+}
+
+export interface ShowSet {
+  id: number;
+  type: "predicted" | "actual";
+  kind: "main" | "encore" | "alternate";
+  name: string;
+  artist: { id: number; name: string };
+  songs: SetSong[];
 }
 
 export interface Button {

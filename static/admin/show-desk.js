@@ -1,0 +1,141 @@
+/** The desk of one show: its state live, the acts that it allows now, its sets, tickets and results. */
+import { h, setText } from "../dom.js";
+import { download } from "./api.js";
+import { counted, number } from "./formats.js";
+import { button, createFacts, createLoader } from "./parts.js";
+import { actsOf, changes, doAct, RESULTS } from "./show-acts.js";
+import { createSets } from "./show-sets.js";
+import { createTickets } from "./show-tickets.js";
+
+/** @import { Desk, OpenPage, ShowSet, ShowSettings } from "./types.js" */
+/** @typedef {{tally: [song: number, up: number, down: number][], total: number}} Votes */
+
+/**
+ * @param {Desk} desk
+ * @param {string} ref  id or slug
+ * @returns {OpenPage}
+ */
+export function createShowDesk(desk, ref) {
+  const path = `/api/admin/shows/${encodeURIComponent(ref)}`;
+  const loader = createLoader();
+  const title = h("h1", { tabindex: "-1" }, "Show");
+  const state = h("p", { class: "show-state", role: "status" });
+  const news = h("p", { class: "news", role: "status" });
+  const facts = createFacts("The show");
+  const acts = h("p", { class: "toolbar" });
+  const links = h("p", { class: "toolbar" });
+  const sets = createSets(desk, () => shown, () => load());
+  const tickets = createTickets(desk, () => shown);
+  const element = h("div", { class: "stack" },
+    h("p", {}, h("a", { class: "back", href: "/admin/shows", data: { link: "" } }, "‹ Shows")),
+    h("div", { class: "page-head" }, title, links), loader.element, state, news, acts, facts.element, sets.element, tickets.element);
+  /** @type {ShowSettings|null} */
+  let shown = null;
+  let total = 0;
+  let watchers = "–";
+  /** @type {(() => void)[]} */
+  const stops = [];
+
+  const load = () => loader.load(async () => {
+    const settings = /** @type {ShowSettings} */ (await desk.call(path));
+    const show = /** @type {{setlists: ShowSet[], artist: {name: string}, venue: {name: string, city: string}}} */ (await desk.call(`/api/shows/${settings.id}`));
+    return { settings, show };
+  }, ({ settings, show }) => {
+    const before = shown;
+    if (before && settings.revision > before.revision) tellOfOthers(before, settings);
+    adopt(settings);
+    sets.update(show.setlists);
+    if (!before) begin(settings);
+    setText(state, `${show.artist.name}, ${show.venue.name}, ${show.venue.city} · ${settings.starts_local.slice(0, 16).replace("T", " ")}`);
+  });
+
+  /** @type {(before: ShowSettings, after: ShowSettings) => void} */
+  function tellOfOthers(before, after) {
+    const found = changes(before, after);
+    setText(news, `Changed just now by somebody else or by the clock: ${found.length ? found.join("; ") : "the sets or the songs"}.`);
+  }
+
+  /** @param {ShowSettings} settings */
+  function adopt(settings) {
+    shown = settings;
+    setText(title, settings.name);
+    drawFacts();
+    const list = actsOf(desk, settings);
+    const labels = list.map(({ label }) => label).join("|");
+    if (acts.dataset.labels !== labels) acts.replaceChildren(...list.map(({ label, key }) => button(label, () => start(label), key)));
+    acts.dataset.labels = labels;
+    tickets.draw();
+  }
+
+  function drawFacts() {
+    if (!shown) return;
+    const { voting, status, opens_local, closes_local, votes_per_user_max, results, requires_ticket, bill, time_zone } = shown;
+    facts.update([
+      ["Voting", voting], ["Status", status], ["Votes", number(total)], ["Going, watching", watchers],
+      ["Opens", local(opens_local)], ["Ends", local(closes_local)], ["Times in", time_zone],
+      ["Votes for each fan", votes_per_user_max === null ? "no limit" : number(votes_per_user_max)],
+      ["Counts are seen by", RESULTS.find(([value]) => value === results)?.[1] ?? results],
+      ["Ticket", requires_ticket ? "required" : "not required"], ["Bill", bill.map(({ name }) => name).join(", ") || "–"],
+    ]);
+  }
+
+  /** @param {string} label  of an act, as it is now */
+  async function start(label) {
+    const act = shown && actsOf(desk, shown).find((one) => one.label === label);
+    if (!act || !shown) return;
+    await doAct(desk, shown, act, adopt);
+    load();
+  }
+
+  /** @param {ShowSettings} settings */
+  function begin({ id, slug }) {
+    links.replaceChildren(h("a", { class: "button button-main", href: `/admin/shows/${id}/stage`, data: { link: "" } }, "On stage", h("kbd", {}, "t")),
+      h("a", { class: "button", href: `/shows/${slug}` }, "Its page"),
+      button("Results as CSV", () => download(`/api/shows/${id}/results?format=csv`, `${slug}.csv`)),
+      ...(desk.has("audit") ? [h("a", { class: "button", href: `/admin/audit/show/${id}`, data: { link: "" } }, "Acts on it")] : []));
+    const onRefused = () => {};
+    /** The first state is what was just loaded. */
+    const reloading = () => {
+      let isFirst = true;
+      return { onRefused, onState: () => {
+        if (!isFirst) load();
+        isFirst = false;
+      } };
+    };
+    stops.push(
+      desk.watch(`status:${id}`, reloading()), desk.watch(`setlist:${id}`, reloading()),
+      desk.watch(`votes:${id}`, { onRefused, onState: (pushed) => {
+        const votes = /** @type {Votes} */ (pushed);
+        total = votes.total;
+        sets.count(votes.tally);
+        drawFacts();
+      } }),
+      desk.watch(`attendance:${id}`, { onRefused, onState: (pushed) => {
+        const { going, watching } = /** @type {{going: number, watching: number}} */ (pushed);
+        watchers = `${counted(going, "fan")}, ${number(watching)}`;
+        drawFacts();
+      } }),
+    );
+    tickets.load();
+  }
+
+  load();
+  const keyed = /** @type {const} */ ([["v", "Open, pause, resume or reopen voting"], ["c", "Close voting"], ["e", "Edit name, bill and status"]]);
+  return {
+    element,
+    shortcuts: [
+      ...keyed.map(([key, label]) => ({ key, label, act: () => {
+        const act = shown && actsOf(desk, shown).find((one) => one.key === key);
+        if (act) start(act.label);
+      } })),
+      { key: "t", label: "Go on stage", act: () => shown && desk.go(`/admin/shows/${shown.id}/stage`) },
+      ...sets.shortcuts,
+    ],
+    close() {
+      for (const stop of stops) stop();
+    },
+  };
+}
+
+/** @param {string} instant */
+const local = (instant) => instant.slice(0, 16).replace("T", " ");

@@ -1,0 +1,112 @@
+/** The tickets of a show, and the songs that were removed from it with their votes. */
+import { h, setText } from "../dom.js";
+import { ask } from "./ask.js";
+import { ago, counted } from "./formats.js";
+import { button, createLoader, send } from "./parts.js";
+import { createTable } from "./table.js";
+
+/**
+ * @import { Desk, ShowSettings } from "./types.js"
+ * @typedef {{requires_ticket: boolean, code_count: number, redeemed_count: number}} Tickets
+ * @typedef {{id: number, title: string, votes: number, removed_at: string}} RemovedSong
+ */
+
+/**
+ * @param {Desk} desk
+ * @param {() => ShowSettings|null} show
+ */
+export function createTickets(desk, show) {
+  const isAdmin = desk.user.role === "admin";
+  const loader = createLoader();
+  const says = h("p", {});
+  const acts = h("p", { class: "toolbar" });
+  const made = h("textarea", { class: "codes", readonly: true, rows: 6, "aria-label": "New codes", hidden: true });
+  const part = h("section", { class: "panel-part", "aria-labelledby": "tickets-title" }, h("h2", { id: "tickets-title" }, "Tickets"), loader.element, says, acts, made);
+  const removed = createTable("Removed songs", ["Song", "Votes", "Removed", "Acts"]);
+  const element = h("div", { class: "stack" }, ...(isAdmin ? [part] : []), removed.element);
+  /** @type {Tickets|null} */
+  let shown = null;
+
+  /** @param {string} part */
+  const pathOf = (part) => `/api/admin/shows/${show()?.id}/${part}`;
+
+  const loadTickets = () => loader.load(() => /** @type {Promise<Tickets>} */ (desk.call(pathOf("tickets"))), (tickets) => {
+    shown = tickets;
+    draw();
+  });
+
+  function draw() {
+    if (!shown) return;
+    setText(says, `${shown.requires_ticket ? "A vote requires a ticket." : "A vote requires no ticket."} ${counted(shown.code_count, "code")}, ${shown.redeemed_count} redeemed.`);
+    acts.replaceChildren(
+      button(shown.requires_ticket ? "Require no ticket…" : "Require a ticket…", require),
+      button("Make codes…", make), button("Import codes…", importCodes));
+  }
+
+  async function require() {
+    if (!shown) return;
+    const next = !shown.requires_ticket;
+    await ask(desk, { title: next ? "Require a ticket for votes?" : "Require no ticket any more?", label: next ? "Require a ticket" : "Require none",
+      lines: [next ? "Fans without a redeemed code cannot vote any more." : "Every fan can vote.", "Votes that were cast stay."],
+      async act() {
+        await send(desk, "PUT", pathOf("tickets"), { requires_ticket: next });
+        return next ? "A vote requires a ticket now." : "A vote requires no ticket now.";
+      } });
+    loadTickets();
+  }
+
+  async function make() {
+    await ask(desk, { title: "Make codes of tickets", label: "Make codes", lines: ["They are shown only once: keep them before you leave this page."],
+      fields: [{ name: "count", label: "How many", type: "number", required: true, value: "100", attributes: { min: 1, max: 2_000 } }],
+      async act({ count }) {
+        const { added, codes } = /** @type {{added: number, codes: string[]}} */ (await send(desk, "POST", pathOf("tickets"), { make: Number(count) }));
+        made.value = codes.join("\n");
+        made.hidden = false;
+        return `${counted(added, "code")} made.`;
+      } });
+    loadTickets();
+    made.focus();
+    made.select();
+  }
+
+  async function importCodes() {
+    await ask(desk, { title: "Import codes of tickets", label: "Import", lines: ["Codes that the show has already are skipped."],
+      fields: [{ name: "codes", label: "Codes, one a line, at most 2,000", type: "textarea", required: true }],
+      preview: async ({ codes }) => [`${counted(linesOf(codes).length, "code")} to add.`],
+      async act({ codes }) {
+        const { added } = /** @type {{added: number}} */ (await send(desk, "POST", pathOf("tickets"), { codes: linesOf(codes) }));
+        return `${counted(added, "code")} added.`;
+      } });
+    loadTickets();
+  }
+
+  async function loadRemoved() {
+    await loader.load(() => /** @type {Promise<{items: RemovedSong[]}>} */ (desk.call(pathOf("removed-songs"))), ({ items }) => {
+      removed.update(items.length ? items.map((song) => ({
+        key: String(song.id), cells: [song.title, String(song.votes), ago(new Date(song.removed_at))],
+        acts: show()?.is_final ? [] : [{ label: "Put back", act: () => putBack(song) }],
+      })) : null);
+    });
+  }
+
+  /** @param {RemovedSong} song */
+  async function putBack({ id, title, votes }) {
+    await ask(desk, { title: `Put ${title} back?`, label: "Put back", lines: ["It goes to the end of its set.", `Its ${counted(votes, "vote")} count again. A fan over the show's budget keeps newer votes.`],
+      async act() {
+        const { votes: back } = /** @type {{votes: number}} */ (await send(desk, "POST", `${pathOf("removed-songs")}/${id}`));
+        return `${title} is back with ${counted(back, "vote")}.`;
+      } });
+    loadRemoved();
+  }
+
+  return {
+    element, draw,
+    async load() {
+      await loadRemoved();
+      if (isAdmin) await loadTickets();
+    },
+  };
+}
+
+/** @param {string} [text] */
+const linesOf = (text = "") => text.split("\n").map((line) => line.trim()).filter(Boolean);
