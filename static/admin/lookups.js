@@ -3,21 +3,32 @@ import { queryOf } from "./parts.js";
 
 /**
  * @import { Desk, Pick } from "./types.js"
- * @typedef {{id: number, name: string, city?: string, genre?: string}} Entry
+ * @typedef {{id: number, name?: string, title?: string, city?: string, country?: string, genre?: string, artist?: {name: string}}} Entry
+ * @typedef {"artists"|"venues"|"songs"} Kind
  */
 
-const COUNT = 8;
+const PICKS_MAX = 8;
 
 /**
  * @param {Desk} desk
- * @param {"artists"|"venues"|"songs"} kind
+ * @param {Kind} kind
+ * @param {string} words
+ * @param {number} limit
+ * @returns {Promise<Entry[]>} the best matches first
+ */
+export async function search(desk, kind, words, limit) {
+  const found = /** @type {Record<Kind, Entry[]>} */ (await desk.call(`/api/search?${queryOf({ q: words, kind, limit })}`));
+  return found[kind];
+}
+
+/**
+ * @param {Desk} desk
+ * @param {Kind} kind
  * @returns {(words: string) => Promise<Pick[]>}
  */
-export const searching = (desk, kind) => async (words) => {
-  const { items } = /** @type {{items: (Entry & {title?: string, artist?: Entry})[]}} */ (
-    await desk.call(`/api/${kind}?${queryOf({ q: words, limit: COUNT })}`));
-  return items.map((entry) => ({ id: entry.id, text: [entry.title ?? entry.name, entry.artist?.name ?? entry.city].filter(Boolean).join(", ") }));
-};
+export const searching = (desk, kind) => async (words) => (await search(desk, kind, words, PICKS_MAX)).map(({ id, name, title, city, artist }) => ({
+  id, text: [title ?? name, artist?.name ?? city].filter(Boolean).join(", "),
+}));
 
 /** @param {string} value  of a field that picks */
 export const idsOf = (value) => value.split(",").filter(Boolean).map(Number);

@@ -1,5 +1,6 @@
 /** The pages of the console, in the order of the navigation. A new page is one module and one line here (CONTRIBUTING.md). */
 import { audit } from "./audit-page.js";
+import { catalogue } from "./catalogue-page.js";
 import { connections } from "./connections-page.js";
 import { database } from "./database-page.js";
 import { now } from "./now-page.js";
@@ -10,4 +11,4 @@ import { sync } from "./sync-page.js";
 /** @import { ConsolePage } from "./types.js" */
 
 /** @type {ConsolePage[]} */
-export const PAGES = [now, shows, people, sync, database, connections, audit];
+export const PAGES = [now, shows, catalogue, people, sync, database, connections, audit];

@@ -65,7 +65,12 @@ export function createPaged(fetchPage, draw) {
     setHidden(more, !next);
     draw(items);
   });
-  return { element: h("div", { class: "paged" }, loader.element, more), reload: () => load(""), items: () => items };
+  return {
+    element: h("div", { class: "paged" }, loader.element, more),
+    reload: () => load(""),
+    /** Asks something else about the list; its refusal is shown there. @param {() => Promise<void>} question */
+    guard: (question) => loader.load(question, () => {}),
+  };
 }
 
 /**

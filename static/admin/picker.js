@@ -80,5 +80,5 @@ export function createPicker(id, name, { search, chosen = [], max = 1 }) {
     found.querySelector("button")?.click();
   });
   drawHeld();
-  return { input, value, element: h("div", { class: "picker" }, held, input, found, says) };
+  return { input, value, element: h("div", { class: "picker" }, held, input, value, found, says) };
 }

@@ -45,7 +45,7 @@ export function createQueue(desk) {
       /** @type {Promise<{items: QueueItem[]}>} */ (desk.call("/api/admin/moderation?limit=100")),
       /** @type {Promise<{items: Suggestion[]}>} */ (desk.call("/api/admin/suggestions?limit=100")),
     ]);
-    return [...moderation.items.map(ofText), ...suggestions.items.map(ofSuggestion)]
+    return [...moderation.items.filter(({ review, profile }) => review || profile).map(ofText), ...suggestions.items.map(ofSuggestion)]
       .sort((one, other) => PRIORITIES.indexOf(one.priority) - PRIORITIES.indexOf(other.priority) || (one.at < other.at ? -1 : 1));
   }, draw);
 

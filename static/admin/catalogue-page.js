@@ -1,0 +1,112 @@
+/** The page Catalogue: artists, venues and songs, to find, make and edit; and matches of providers to decide about. */
+import { h, setText } from "../dom.js";
+import { ask } from "./ask.js";
+import { bodyOf, differences, ENTRIES, fieldsOf } from "./catalogue-entries.js";
+import { createFilters } from "./fields.js";
+import { search } from "./lookups.js";
+import { createMatches } from "./matches.js";
+import { button, createPaged, queryOf, send, stepKeys } from "./parts.js";
+import { createTable } from "./table.js";
+
+/**
+ * @import { ConsolePage, Desk } from "./types.js"
+ * @import { Edited, Kind } from "./catalogue-entries.js"
+ * @import { Entry } from "./lookups.js"
+ */
+
+const SONGS_MAX = 50;
+
+/** @type {ConsolePage} */
+export const catalogue = { name: "catalogue", title: "Catalogue", key: "k", role: "admin", open };
+
+/** @param {Desk} desk */
+function open(desk) {
+  /** @type {Kind} */
+  let kind = "artist";
+  const matches = createMatches(desk);
+  const table = createTable("Entries", ["Name", "Where it belongs", "Number", "Acts"]);
+  const hint = h("p", { class: "note", role: "status" });
+  const paged = createPaged(async (cursor) => {
+    const { kind: wanted, q = "" } = filters.values();
+    kind = /** @type {Kind} */ (wanted);
+    setText(hint, kind === "song" && !q ? "Type a part of a title to find songs." : "");
+    // There are too many songs to leaf through, so the server only searches them.
+    if (kind === "song") return { items: q ? await search(desk, "songs", q, SONGS_MAX) : [], next: null };
+    return /** @type {Promise<{items: Entry[], next: string|null}>} */ (desk.call(`/api/${kind}s?${queryOf({ q, cursor, limit: 20 })}`));
+  }, (items) => table.update(items.map(rowOf)));
+  const filters = createFilters("Find entries", [
+    { name: "kind", label: "Kind", type: "select", options: [["artist", "Artists"], ["venue", "Venues"], ["song", "Songs"]] },
+    { name: "q", label: "Words", type: "search", attributes: { maxlength: 100 } },
+  ], () => paged.reload());
+
+  /** @param {Entry} entry */
+  function rowOf(entry) {
+    const shown = kind;
+    const { id, name, title, city, country, genre, artist } = entry;
+    return {
+      key: `${shown}-${id}`, cells: [title ?? name ?? "", [artist?.name, genre, city, country].filter(Boolean).join(", ") || "–", String(id)],
+      acts: [{ label: "Edit", act: () => edit(shown, id) }],
+    };
+  }
+
+  /** @type {(of: Kind, id: number) => Promise<void>} */
+  async function edit(of, id) {
+    const path = `/api/admin/${of}s/${id}`;
+    /** @type {Edited|null} */
+    let before = null;
+    await paged.guard(async () => {
+      // A change of nothing tells the fields and the revision.
+      before = /** @type {Edited} */ (await send(desk, "PATCH", `${path}?preview=true`, {}));
+    });
+    const found = /** @type {Edited|null} */ (before);
+    if (!found) return;
+    /** @param {Record<string, string>} values */
+    const body = (values) => ({ ...bodyOf(of, values, found), revision: found.revision, ...(values.reason ? { reason: values.reason } : {}) });
+    await ask(desk, {
+      title: `Edit ${ENTRIES[of].one} ${id}`, label: "Save", fields: fieldsOf(desk, of, found),
+      async preview(values) {
+        const after = /** @type {Edited} */ (await send(desk, "PATCH", `${path}?preview=true`, body(values)));
+        return [...differences(of, found, after), ENTRIES[of].reach(after.show_count)];
+      },
+      async act(values) {
+        await send(desk, "PATCH", path, body(values));
+        return `${ENTRIES[of].title} ${id} is changed.`;
+      },
+    });
+    paged.reload();
+  }
+
+  async function make() {
+    const of = kind;
+    const isReady = (/** @type {Record<string, string>} */ values) => ENTRIES[of].required.every((name) => values[name]);
+    const path = (/** @type {Record<string, string>} */ { another }, /** @type {boolean} */ preview) => `/api/admin/${of}s?${queryOf({ preview, another: another === "on" })}`;
+    await ask(desk, {
+      title: `New ${ENTRIES[of].one}`, label: "Make", fields: [...fieldsOf(desk, of, null),
+        { name: "another", label: "Make it although one of this name is there", type: "checkbox" }],
+      async preview(values) {
+        if (!isReady(values)) return ["Fill in what is required to see what is made."];
+        const made = /** @type {Edited} */ (await send(desk, "POST", path(values, true), bodyOf(of, values, null)));
+        return [`A new ${ENTRIES[of].one}: ${made.name ?? made.title}${made.slug ? `, at /${of}s/${made.slug}` : ""}.`];
+      },
+      async act(values) {
+        const made = /** @type {Edited} */ (await send(desk, "POST", path(values, false), bodyOf(of, values, null)));
+        return `${made.name ?? made.title} is made, as ${ENTRIES[of].one} ${made.id}.`;
+      },
+    });
+    paged.reload();
+  }
+
+  paged.reload();
+  matches.load();
+  return {
+    element: h("div", { class: "stack" },
+      h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, "Catalogue"), h("p", { class: "toolbar" }, button("New…", make, "m"))),
+      matches.element, filters.element, hint, table.element, paged.element),
+    shortcuts: [
+      { key: "/", label: "Find entries", act: () => filters.controls.q?.focus() },
+      { key: "m", label: "Make a new entry of this kind", act: make },
+      ...matches.shortcuts,
+      ...stepKeys(table.element, ".row-acts button", "entry"),
+    ],
+  };
+}

@@ -1,0 +1,95 @@
+"""The console's page Catalogue: entries that are made and edited, and doubtful matches side by side, for administrators."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.conftest import Console
+from tests.browser.console import confirm, is_fine, open_staff, visit
+from tests.support.open_shows import make_shows
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def page(browser: Browser, console: Console) -> AsyncIterator[Page]:
+    """One tab of the administrator for all tests; there are two shows, and a match of the first artist."""
+    await make_shows(console.database_url, count=2)
+    await console.sql.execute(
+        "insert into identity_reviews (service, external_id, name, url, artist_id, confidence, evidence)"
+        " select 'musicbrainz', 'x-1', 'Nova (DE)', 'https://musicbrainz.example/x-1', min(id), 0.62, 'One of two songs is the same.'"
+        "   from artists"
+    )
+    async with open_staff(browser, console.node, console.admin) as staff:
+        yield (await staff.open("/admin/catalogue")).page
+
+
+async def test_a_match_is_decided_with_its_evidence(page: Page, console: Console) -> None:
+    """Both names and the evidence stand side by side; keys alone decide; then the part is gone."""
+    await visit(page, "k", "Catalogue")
+    match = page.locator("[data-match]")
+    await expect(match).to_contain_text("62.0 % sure. One of two songs is the same.")
+    await expect(match.get_by_role("link", name="Nova (DE)")).to_be_visible()
+    await is_fine(page)
+    for key in ("n", "x"):
+        await page.keyboard.press(key)
+    await expect(page.get_by_role("dialog")).to_contain_text("The two stay apart.")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#notice")).to_contain_text("stay apart.")
+    await expect(match).to_have_count(0)
+    row = await console.sql.fetchrow("select verdict::text, decided_by from identity_reviews")
+    assert row
+    assert tuple(row) == ("different", console.admin)
+
+
+async def test_an_artist_is_made_and_renamed(page: Page, console: Console) -> None:
+    """The preview names what is made and what changes; a second one of the name needs a word more, in the server's words."""
+    await page.keyboard.press("m")
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Name", exact=True).fill("Stereolab")
+    await dialog.get_by_label("Genre").click()
+    await expect(dialog).to_contain_text("A new artist: Stereolab, at /artists/stereolab.")
+    await confirm(page, "Make", says="Stereolab is made")
+
+    await page.keyboard.press("m")
+    await dialog.get_by_label("Name", exact=True).fill("Stereolab")
+    await dialog.get_by_label("Genre").click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("of this name is there")
+    await page.keyboard.press("Escape")
+
+    await page.get_by_label("Words").fill("Stereolab")
+    row = page.get_by_role("row").filter(has_text="Stereolab")
+    await expect(page.get_by_role("region", name="Entries").get_by_role("row")).to_have_count(2)
+    await row.get_by_role("button", name="Edit").click()
+    await dialog.get_by_label("Name", exact=True).fill("Stereolabs")
+    await dialog.get_by_label("Reason").fill("A typing error")
+    await expect(dialog).to_contain_text("Name: Stereolab → Stereolabs")
+    await expect(dialog).to_contain_text("0 shows have the artist on the bill.")
+    await confirm(page, "Save", says="is changed.")
+    await expect(row).to_contain_text("Stereolabs")
+    assert (
+        await console.sql.fetchval("select detail->>'reason' from audit_log where action = 'artist.change'")
+        == "A typing error"
+    )
+
+
+async def test_a_song_moves_to_the_artist_who_wrote_it(page: Page, console: Console) -> None:
+    """A field picks an artist by a part of the name; somebody else's change meanwhile is told."""
+    await page.get_by_label("Words").fill("Song 1")
+    await page.get_by_label("Kind").select_option("song")
+    row = page.get_by_role("region", name="Entries").get_by_role("row").nth(1)
+    await expect(row).to_contain_text("Song")
+    await row.get_by_role("button", name="Edit").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Artist who wrote it").fill("Stereolabs")
+    await dialog.locator(".picks").get_by_role("button", name="Stereolabs").click()
+    await expect(dialog).to_contain_text("Artist:")
+    await console.sql.execute("update songs set title = title || '!'")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("Somebody else changed this song since you read it")
+    await page.keyboard.press("Escape")
+    await expect(row).to_contain_text("!")
