@@ -27,7 +27,7 @@
 --
 -- | transaction | begins in | tables, in the order of the first lock |
 -- |---|---|---|
--- | commit | `commit_log()` | log_positions, vote_rollups, votes, setlist_songs, shows, setlists, user_vote_limits, user_show_attendance, user_follows_artists, artist_stats, cast_orders |
+-- | commit | `commit_log()` | log_positions, vote_rollups, votes, setlist_songs, shows, setlists, user_vote_limits, vote_groups, vote_group_members, user_show_attendance, user_follows_artists, artist_stats, cast_orders |
 -- | open_shards | voting, `settled_positions` | log_positions |
 -- | open_shard | voting, `lock_position` | log_positions |
 -- | finalise | voting, `finalise_shows` | log_positions, shows, activity_clock |
@@ -53,7 +53,7 @@
 -- | lift_ban | accounts, `lock_ban` | user_bans |
 -- | settle_mail | mail, `settle` | email_queue |
 -- | change_mail | mail, `save_preferences` | email_preferences |
--- | erase | `erase_user()` | log_positions, votes, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders |
+-- | erase | `erase_user()` | log_positions, vote_group_members, votes, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders |
 -- | repair | `repair_counts()` | log_positions, setlist_songs, setlists, shows, artist_stats, venues |
 -- | seed | sample data, `lock_artist_stats` | artist_stats, venues, activity_clock |
 
@@ -223,6 +223,13 @@ CREATE TYPE vote_choice AS ENUM (
     'down'
 );
 
+CREATE TYPE vote_group_state AS ENUM (
+    'open',
+    'set_aside',
+    'restored',
+    'void'
+);
+
 -- ────────────────────────────────────────────────────────────────────────────────────────────────────────── functions
 
 CREATE FUNCTION accuracy_of(wanted bigint) RETURNS json
@@ -275,6 +282,42 @@ CREATE FUNCTION app_is_staff() RETURNS boolean
 CREATE FUNCTION app_user_id() RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (NULLIF(current_setting('app.user_id'::text, true), ''::text))::bigint;
+
+CREATE FUNCTION apply_decisions(group_ids bigint[]) RETURNS bigint[]
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    decided record;
+    show_ids bigint[] := '{}';
+begin
+    for decided in
+        update vote_groups set state = decision where id = any(group_ids) and state <> decision returning id, show_id, state
+    loop
+        show_ids := show_ids || decided.show_id;
+        update vote_group_members
+           set is_set_aside = not is_set_aside
+         where group_id = decided.id and is_set_aside <> (decided.state in ('set_aside', 'void'));
+        if decided.state = 'void' then
+            with withdrawn as (
+                delete from votes v
+                 using vote_group_members m
+                 where m.group_id = decided.id and v.show_id = m.show_id and v.user_id = m.user_id
+             returning v.show_id, v.setlist_song_id, v.user_id, v.choice
+            ), hours as (
+                insert into vote_rollups (show_id, hour, withdrawn_count)
+                select show_id, date_trunc('hour', now(), 'UTC'), count(*) from withdrawn group by 1
+                    on conflict (show_id, hour) do update
+                   set withdrawn_count = vote_rollups.withdrawn_count + excluded.withdrawn_count
+            )
+            insert into vote_analytics (show_id, setlist_song_id, user_id, previous, choice, cast_at)
+            select show_id, setlist_song_id, user_id, choice, null, now() from withdrawn;
+        end if;
+        insert into shows_to_score (show_id)
+        select decided.show_id where exists (select from setlists l where l.show_id = decided.show_id and l.type = 'actual');
+    end loop;
+    return show_ids;
+end $$;
 
 CREATE FUNCTION ask_for_export(kept interval, waiting_max integer) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -391,6 +434,30 @@ begin
     end if;
 end $$;
 
+CREATE FUNCTION commit_log(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], going_user_ids bigint[], going_show_ids bigint[], goings boolean[], following_user_ids bigint[], following_artist_ids bigint[], followings boolean[], order_user_ids bigint[], order_show_ids bigint[], orders bigint[], group_ids bigint[], OUT changed_count integer, OUT refused jsonb) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+begin
+    select v.changed_count, v.refused into changed_count, refused
+      from commit_votes(shards, old_positions, new_positions, entries, song_ids, user_ids, vote_show_ids, choices, cast_ms,
+                        spent_user_ids, spent_days, spent, group_ids) v;
+    if changed_count >= 0 and (cardinality(going_user_ids) > 0 or cardinality(following_user_ids) > 0) then
+        perform commit_marks(shards, new_positions, going_user_ids, going_show_ids, goings,
+                             following_user_ids, following_artist_ids, followings);
+    end if;
+    if changed_count >= 0 and cardinality(order_user_ids) > 0 then
+        insert into cast_orders (user_id, show_id, cast_order)
+        select o.user_id, o.show_id, o.cast_order
+          from unnest(order_user_ids, order_show_ids, orders) as o (user_id, show_id, cast_order)
+          join users u on u.id = o.user_id
+         order by o.user_id, o.show_id
+            on conflict (user_id, show_id) do update
+           set cast_order = excluded.cast_order
+         where cast_orders.cast_order < excluded.cast_order;
+    end if;
+end $$;
+
 CREATE FUNCTION commit_marks(shards smallint[], new_positions bigint[], going_user_ids bigint[], going_show_ids bigint[], goings boolean[], following_user_ids bigint[], following_artist_ids bigint[], followings boolean[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -435,12 +502,13 @@ begin
       where a.artist_id = any(following_artist_ids);
 end $$;
 
-CREATE FUNCTION commit_votes(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], OUT changed_count integer, OUT refused jsonb) RETURNS record
+CREATE FUNCTION commit_votes(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], group_ids bigint[] DEFAULT '{}'::bigint[], OUT changed_count integer, OUT refused jsonb) RETURNS record
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
 declare
     shard_count integer;
+    decided_show_ids bigint[] := '{}';
     now_ms bigint;
 begin
     perform from log_positions where shard = any(shards) order by shard for update;
@@ -503,6 +571,10 @@ begin
      order by s.user_id, s.day
     on conflict (user_id, day) do update set spent = excluded.spent where user_vote_limits.spent < excluded.spent;
 
+    if cardinality(group_ids) > 0 then
+        decided_show_ids := apply_decisions(group_ids);
+    end if;
+
     select count(*) into shard_count from log_positions;
     now_ms := floor(extract(epoch from clock_timestamp()) * 1000);
     -- A payload has less than 8000 bytes: 120 songs with the largest possible numbers, or 400 entries. "after" is the position
@@ -514,7 +586,8 @@ begin
                     string_agg(format('[%s,%s,%s]', id, up_count, down_count), ',' order by id) as tally
                from (select s.show_id, s.id, s.up_count, s.down_count,
                             (row_number() over (partition by s.show_id order by s.id) - 1) / 120 as part
-                       from setlist_songs s where s.id = any(song_ids)) numbered
+                       from setlist_songs s
+                      where s.id = any(song_ids) or s.show_id = any(decided_show_ids)) numbered
               group by show_id, part) t
        join shows w on w.id = t.show_id
        join log_positions p on p.shard = w.id % shard_count
@@ -522,7 +595,7 @@ begin
     update shows w
        set position = m.position
       from unnest(shards, new_positions) as m (shard, position)
-     where w.id = any(vote_show_ids) and m.shard = w.id % shard_count;
+     where w.id = any(vote_show_ids || decided_show_ids) and m.shard = w.id % shard_count;
     -- Before the commits, so that no node confirms a refused vote. A payload has at most 100 votes.
     perform pg_notify('refusals', format('[%s]', string_agg(vote, ',')))
        from (select format('[%s,%s,%s,"%s"]', r.vote->>0, r.vote->>1, r.vote->>2, r.vote->>3) as vote,
@@ -546,6 +619,18 @@ begin
        set attendance_count = w.attendance_count + m.moved
       from (select show_id, count(*) * tg_argv[0]::integer as moved from changed group by show_id order by show_id) m
      where w.id = m.show_id;
+    return null;
+end $$;
+
+CREATE FUNCTION count_changed_members() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform move_ballots(array_agg(show_id), array_agg(user_id), array_agg(step))
+       from (select show_id, user_id, 1 as step from updated where is_set_aside
+             union all
+             select show_id, user_id, -1 from replaced where is_set_aside) moves
+     having count(*) > 0;
     return null;
 end $$;
 
@@ -608,17 +693,17 @@ end $$;
 CREATE FUNCTION count_deleted_votes() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
-declare
-    song_ids bigint[]; ups bigint[]; downs bigint[];
 begin
-    select array_agg(id), array_agg(up), array_agg(down) into song_ids, ups, downs
-      from (select setlist_song_id as id,
-                   -count(*) filter (where choice = 'up') as up,
-                   -count(*) filter (where choice = 'down') as down
-              from deleted group by 1) d;
-    if song_ids is not null then
-        perform move_tallies(song_ids, ups, downs);
-    end if;
+    perform move_tallies(array_agg(id), array_agg(up), array_agg(down), array_agg(aside_up), array_agg(aside_down))
+       from (select d.setlist_song_id as id,
+                    -count(*) filter (where d.choice = 'up' and m.user_id is null) as up,
+                    -count(*) filter (where d.choice = 'down' and m.user_id is null) as down,
+                    -count(*) filter (where d.choice = 'up' and m.user_id is not null) as aside_up,
+                    -count(*) filter (where d.choice = 'down' and m.user_id is not null) as aside_down
+               from deleted d
+               left join vote_group_members m on m.show_id = d.show_id and m.user_id = d.user_id and m.is_set_aside
+              group by 1) moved
+     having count(*) > 0;
     return null;
 end $$;
 
@@ -641,6 +726,15 @@ begin
        set follower_count = a.follower_count + h.count
       from held h
      where a.artist_id = h.artist_id;
+    return null;
+end $$;
+
+CREATE FUNCTION count_former_members() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform move_ballots(array_agg(show_id), array_agg(user_id), array_agg(-1))
+       from deleted where is_set_aside having count(*) > 0;
     return null;
 end $$;
 
@@ -678,17 +772,17 @@ end $$;
 CREATE FUNCTION count_inserted_votes() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
-declare
-    song_ids bigint[]; ups bigint[]; downs bigint[];
 begin
-    select array_agg(id), array_agg(up), array_agg(down) into song_ids, ups, downs
-      from (select setlist_song_id as id,
-                   count(*) filter (where choice = 'up') as up,
-                   count(*) filter (where choice = 'down') as down
-              from inserted group by 1) d;
-    if song_ids is not null then
-        perform move_tallies(song_ids, ups, downs);
-    end if;
+    perform move_tallies(array_agg(id), array_agg(up), array_agg(down), array_agg(aside_up), array_agg(aside_down))
+       from (select d.setlist_song_id as id,
+                    count(*) filter (where d.choice = 'up' and m.user_id is null) as up,
+                    count(*) filter (where d.choice = 'down' and m.user_id is null) as down,
+                    count(*) filter (where d.choice = 'up' and m.user_id is not null) as aside_up,
+                    count(*) filter (where d.choice = 'down' and m.user_id is not null) as aside_down
+               from inserted d
+               left join vote_group_members m on m.show_id = d.show_id and m.user_id = d.user_id and m.is_set_aside
+              group by 1) moved
+     having count(*) > 0;
     return null;
 end $$;
 
@@ -701,6 +795,15 @@ begin
     update artist_stats
        set show_count = show_count + case artist_id when new.artist_id then 1 else -1 end
      where artist_id in (old.artist_id, new.artist_id);
+    return null;
+end $$;
+
+CREATE FUNCTION count_new_members() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform move_ballots(array_agg(show_id), array_agg(user_id), array_agg(1))
+       from inserted where is_set_aside having count(*) > 0;
     return null;
 end $$;
 
@@ -740,20 +843,19 @@ end $$;
 CREATE FUNCTION count_updated_votes() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
-declare
-    song_ids bigint[]; ups bigint[]; downs bigint[];
 begin
-    select array_agg(id), array_agg(up), array_agg(down) into song_ids, ups, downs
-      from (select id, sum(up)::bigint as up, sum(down)::bigint as down
-              from (select setlist_song_id as id, (choice = 'up')::int as up, (choice = 'down')::int as down
-                      from updated
-                    union all
-                    select setlist_song_id, -(choice = 'up')::int, -(choice = 'down')::int
-                      from replaced) moves
-             group by id) d;
-    if song_ids is not null then
-        perform move_tallies(song_ids, ups, downs);
-    end if;
+    perform move_tallies(array_agg(id), array_agg(up), array_agg(down), array_agg(aside_up), array_agg(aside_down))
+       from (select d.setlist_song_id as id,
+                    sum(d.step) filter (where d.choice = 'up' and m.user_id is null) as up,
+                    sum(d.step) filter (where d.choice = 'down' and m.user_id is null) as down,
+                    sum(d.step) filter (where d.choice = 'up' and m.user_id is not null) as aside_up,
+                    sum(d.step) filter (where d.choice = 'down' and m.user_id is not null) as aside_down
+               from (select setlist_song_id, show_id, user_id, choice, 1 as step from updated
+                     union all
+                     select setlist_song_id, show_id, user_id, choice, -1 from replaced) d
+               left join vote_group_members m on m.show_id = d.show_id and m.user_id = d.user_id and m.is_set_aside
+              group by 1) moved
+     having count(*) > 0;
     return null;
 end $$;
 
@@ -871,6 +973,11 @@ begin
         end loop;
         heir_ids := heir_ids || heir_id;
     end loop;
+    -- A ballot that is set aside stays so.
+    update vote_group_members m
+       set user_id = h.user_id
+      from unnest(show_ids, heir_ids) as h (show_id, user_id)
+     where m.user_id = wanted and m.show_id = h.show_id;
     with handed_on as (
         update votes v
            set user_id = h.user_id, cast_at = greatest(date_trunc('hour', v.cast_at, 'UTC'), w.opens_at)
@@ -1047,13 +1154,14 @@ CREATE FUNCTION integrity_check() RETURNS TABLE(rule text, subject text, detail 
       from miscounts() m
     union all
     select 'history', 'song:' || s.id,
-           format('tally %s/%s, history %s/%s', s.up_count, s.down_count, coalesce(h.up, 0), coalesce(h.down, 0))
+           format('votes %s/%s, history %s/%s', t.up, t.down, coalesce(h.up, 0), coalesce(h.down, 0))
       from setlist_songs s
+     cross join lateral (select s.up_count + s.set_aside_up_count as up, s.down_count + s.set_aside_down_count as down) t
       left join (select setlist_song_id,
                         count(*) filter (where choice = 'up') - count(*) filter (where previous = 'up') as up,
                         count(*) filter (where choice = 'down') - count(*) filter (where previous = 'down') as down
                    from vote_analytics group by 1) h on h.setlist_song_id = s.id
-     where (s.up_count, s.down_count) is distinct from (coalesce(h.up, 0), coalesce(h.down, 0))
+     where (t.up, t.down) is distinct from (coalesce(h.up, 0), coalesce(h.down, 0))
     union all
     select 'rollup', 'show:' || coalesce(r.show_id, h.show_id),
            format('%s: roll-up %s/%s/%s, history %s/%s/%s', coalesce(r.hour, h.hour),
@@ -1104,7 +1212,8 @@ CREATE FUNCTION keep_removed_song() RETURNS trigger
     AS $$
 begin
     insert into removed_songs (id, show_id, setlist_id, song_id, is_tape, medley, note, vote_count)
-    select old.id, old.show_id, old.setlist_id, old.song_id, old.is_tape, old.medley, old.note, old.up_count + old.down_count
+    select old.id, old.show_id, old.setlist_id, old.song_id, old.is_tape, old.medley, old.note,
+           old.up_count + old.down_count + old.set_aside_up_count + old.set_aside_down_count
      where exists (select from shows where id = old.show_id) and exists (select from songs where id = old.song_id);
     if found then
         insert into removed_votes (setlist_song_id, user_id, choice, cast_at)
@@ -1348,16 +1457,29 @@ CREATE FUNCTION miscounts() RETURNS TABLE(subject text, id bigint, count_of text
     LANGUAGE sql STABLE
     AS $$
     with song as materialized (
-        select setlist_song_id as id, count(*) filter (where choice = 'up') as up,
-               count(*) filter (where choice = 'down') as down
-          from votes group by 1
+        select v.setlist_song_id as id,
+               count(*) filter (where v.choice = 'up' and m.user_id is null) as up,
+               count(*) filter (where v.choice = 'down' and m.user_id is null) as down,
+               count(*) filter (where v.choice = 'up' and m.user_id is not null) as aside_up,
+               count(*) filter (where v.choice = 'down' and m.user_id is not null) as aside_down
+          from votes v
+          left join vote_group_members m on m.show_id = v.show_id and m.user_id = v.user_id and m.is_set_aside
+         group by 1
     ), counted_song as materialized (
-        select s.id, s.setlist_id, s.show_id, s.up_count, s.down_count, coalesce(v.up, 0) as up, coalesce(v.down, 0) as down
+        select s.id, s.setlist_id, s.show_id, s.up_count, s.down_count, s.set_aside_up_count, s.set_aside_down_count,
+               coalesce(v.up, 0) as up, coalesce(v.down, 0) as down,
+               coalesce(v.aside_up, 0) as aside_up, coalesce(v.aside_down, 0) as aside_down
           from setlist_songs s left join song v on v.id = s.id
     )
     select 'song', s.id, 'up', s.up_count, s.up, s.show_id from counted_song s where s.up_count <> s.up
     union all
     select 'song', s.id, 'down', s.down_count, s.down, s.show_id from counted_song s where s.down_count <> s.down
+    union all
+    select 'song', s.id, 'set aside up', s.set_aside_up_count, s.aside_up, s.show_id
+      from counted_song s where s.set_aside_up_count <> s.aside_up
+    union all
+    select 'song', s.id, 'set aside down', s.set_aside_down_count, s.aside_down, s.show_id
+      from counted_song s where s.set_aside_down_count <> s.aside_down
     union all
     select 'setlist', l.id, 'votes', l.vote_count, coalesce(v.votes, 0), l.show_id
       from setlists l
@@ -1397,6 +1519,19 @@ CREATE FUNCTION miscounts() RETURNS TABLE(subject text, id bigint, count_of text
      where v.rating_sum <> coalesce(r.ratings, 0)
 $$;
 
+CREATE FUNCTION move_ballots(show_ids bigint[], user_ids bigint[], steps integer[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+    select move_tallies(array_agg(id), array_agg(-up), array_agg(-down), array_agg(up), array_agg(down))
+      from (select v.setlist_song_id as id, coalesce(sum(b.step) filter (where v.choice = 'up'), 0) as up,
+                   coalesce(sum(b.step) filter (where v.choice = 'down'), 0) as down
+              from (select show_id, user_id, sum(step)::integer as step
+                      from unnest(show_ids, user_ids, steps) as b (show_id, user_id, step)
+                     group by 1, 2 having sum(step) <> 0) b
+              join votes v on v.user_id = b.user_id and v.show_id = b.show_id
+             group by 1) moved
+$$;
+
 CREATE FUNCTION move_history(wanted_show bigint, wanted_from bigint, wanted_to bigint, rows bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
@@ -1431,17 +1566,21 @@ CREATE FUNCTION move_review_counts(venue_ids bigint[], counts bigint[], ratings 
      where v.id = h.id;
 $$;
 
-CREATE FUNCTION move_tallies(song_ids bigint[], ups bigint[], downs bigint[]) RETURNS void
+CREATE FUNCTION move_tallies(song_ids bigint[], ups bigint[], downs bigint[], aside_ups bigint[], aside_downs bigint[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
 begin
     with delta as (
-        select * from unnest(song_ids, ups, downs) as d (id, up, down) where up <> 0 or down <> 0
+        select d.id, coalesce(d.up, 0) as up, coalesce(d.down, 0) as down,
+               coalesce(d.aside_up, 0) as aside_up, coalesce(d.aside_down, 0) as aside_down
+          from unnest(song_ids, ups, downs, aside_ups, aside_downs) as d (id, up, down, aside_up, aside_down)
     ), song as (
         update setlist_songs s
-           set up_count = s.up_count + d.up, down_count = s.down_count + d.down
+           set up_count = s.up_count + d.up, down_count = s.down_count + d.down,
+               set_aside_up_count = s.set_aside_up_count + d.aside_up,
+               set_aside_down_count = s.set_aside_down_count + d.aside_down
           from delta d
-         where s.id = d.id
+         where s.id = d.id and (d.up, d.down, d.aside_up, d.aside_down) <> (0, 0, 0, 0)
      returning s.setlist_id, s.show_id, d.up + d.down as moved
     ), setlist as (
         update setlists l
@@ -1780,9 +1919,14 @@ begin
     perform from venues where id = any(venue_ids) order by id for update;
 
     update setlist_songs s
-       set (up_count, down_count) =
-           (select count(*) filter (where v.choice = 'up'), count(*) filter (where v.choice = 'down')
-              from votes v where v.setlist_song_id = s.id)
+       set (up_count, down_count, set_aside_up_count, set_aside_down_count) =
+           (select count(*) filter (where v.choice = 'up' and m.user_id is null),
+                   count(*) filter (where v.choice = 'down' and m.user_id is null),
+                   count(*) filter (where v.choice = 'up' and m.user_id is not null),
+                   count(*) filter (where v.choice = 'down' and m.user_id is not null)
+              from votes v
+              left join vote_group_members m on m.show_id = v.show_id and m.user_id = v.user_id and m.is_set_aside
+             where v.setlist_song_id = s.id)
      where s.id = any(song_ids);
     get diagnostics step = row_count; repaired := repaired + step;
     update setlists l
@@ -1922,6 +2066,8 @@ begin
         select v.setlist_song_id as id, sum(case v.choice when 'up' then 1 else -1 end) as net
           from place p join votes v on v.setlist_song_id = p.id and v.cast_at >= p.known_at
          where p.known_at is not null
+           and not exists (select from vote_group_members m
+                            where m.show_id = wanted and m.user_id = v.user_id and m.is_set_aside)
          group by 1
     ), offered as materialized (
         select id, song_id, place.net - coalesce(late.net, 0) as net, known_at,
@@ -1950,6 +2096,8 @@ begin
           from offered o
           join votes v on v.setlist_song_id = o.id and (v.cast_at >= o.known_at) is not true
           join users u on u.id = v.user_id and u.nobody is null
+         where not exists (select from vote_group_members m
+                            where m.show_id = wanted and m.user_id = v.user_id and m.is_set_aside)
          group by v.user_id, o.song_id, o.was_played
     ), voter as (
         select user_id,
@@ -2366,6 +2514,9 @@ $$;
 
 REVOKE ALL ON FUNCTION adopt_token(new_device text, token_until timestamp with time zone, is_fan boolean, ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.adopt_token(new_device text, token_until timestamp with time zone, is_fan boolean, ttl interval) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION apply_decisions(group_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.apply_decisions(group_ids bigint[]) TO mysetlist_writer;
 
 REVOKE ALL ON FUNCTION ask_for_export(kept interval, waiting_max integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ask_for_export(kept interval, waiting_max integer) TO mysetlist_request;
@@ -3329,10 +3480,14 @@ CREATE TABLE setlist_songs (
     up_count bigint DEFAULT 0 NOT NULL,
     down_count bigint DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    set_aside_up_count bigint DEFAULT 0 NOT NULL,
+    set_aside_down_count bigint DEFAULT 0 NOT NULL,
     CONSTRAINT setlist_songs_down_count_check CHECK ((down_count >= 0)),
     CONSTRAINT setlist_songs_medley_check CHECK ((medley > 0)),
     CONSTRAINT setlist_songs_note_check CHECK ((char_length(note) <= 200)),
     CONSTRAINT setlist_songs_position_check CHECK (("position" > 0)),
+    CONSTRAINT setlist_songs_set_aside_down_count_check CHECK ((set_aside_down_count >= 0)),
+    CONSTRAINT setlist_songs_set_aside_up_count_check CHECK ((set_aside_up_count >= 0)),
     CONSTRAINT setlist_songs_up_count_check CHECK ((up_count >= 0))
 )
 WITH (fillfactor='50');
@@ -3340,6 +3495,8 @@ COMMENT ON TABLE setlist_songs IS 'One song in a set: what fans vote on. up_coun
 COMMENT ON COLUMN setlist_songs.is_tape IS 'Played from tape, not by the band.';
 COMMENT ON COLUMN setlist_songs.medley IS 'Songs of one medley are neighbours with the same number.';
 COMMENT ON COLUMN setlist_songs.note IS 'For people to read: "acoustic", "with …".';
+COMMENT ON COLUMN setlist_songs.set_aside_up_count IS 'Votes up that are set aside. They are not in up_count.';
+COMMENT ON COLUMN setlist_songs.set_aside_down_count IS 'Votes down that are set aside. They are not in down_count.';
 ALTER TABLE setlist_songs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY setlist_songs ADD CONSTRAINT setlist_songs_id_show_key UNIQUE (id, show_id);
 ALTER TABLE ONLY setlist_songs ADD CONSTRAINT setlist_songs_pkey PRIMARY KEY (id);
@@ -3350,7 +3507,7 @@ CREATE INDEX setlist_songs_song_id_idx ON setlist_songs USING btree (song_id);
 CREATE TRIGGER setlist_songs_count_deleted AFTER DELETE ON setlist_songs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_deleted_setlist_songs();
 CREATE TRIGGER setlist_songs_count_inserted AFTER INSERT ON setlist_songs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_inserted_setlist_songs();
 CREATE TRIGGER setlist_songs_count_updated AFTER UPDATE ON setlist_songs FOR EACH ROW WHEN (((old.song_id IS DISTINCT FROM new.song_id) OR (old.setlist_id IS DISTINCT FROM new.setlist_id))) EXECUTE FUNCTION count_changed_setlist_song();
-CREATE TRIGGER setlist_songs_keep_removed BEFORE DELETE ON setlist_songs FOR EACH ROW WHEN (((old.up_count + old.down_count) > 0)) EXECUTE FUNCTION keep_removed_song();
+CREATE TRIGGER setlist_songs_keep_removed BEFORE DELETE ON setlist_songs FOR EACH ROW WHEN (((((old.up_count + old.down_count) + old.set_aside_up_count) + old.set_aside_down_count) > 0)) EXECUTE FUNCTION keep_removed_song();
 CREATE TRIGGER setlist_songs_revise_deleted AFTER DELETE ON setlist_songs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION revise_shows_of_setlists();
 CREATE TRIGGER setlist_songs_revise_inserted AFTER INSERT ON setlist_songs REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION revise_shows_of_setlists();
 CREATE TRIGGER setlist_songs_revise_updated AFTER UPDATE ON setlist_songs FOR EACH ROW WHEN ((((((((old.setlist_id IS DISTINCT FROM new.setlist_id) OR (old.song_id IS DISTINCT FROM new.song_id)) OR (old."position" IS DISTINCT FROM new."position")) OR (old.played_at IS DISTINCT FROM new.played_at)) OR (old.is_tape IS DISTINCT FROM new.is_tape)) OR (old.medley IS DISTINCT FROM new.medley)) OR (old.note IS DISTINCT FROM new.note))) EXECUTE FUNCTION revise_show_of_row();
@@ -4132,6 +4289,74 @@ COMMENT ON TABLE vote_analytics_default IS 'Changes that no month covers, so tha
 ALTER TABLE ONLY vote_analytics ATTACH PARTITION vote_analytics_default DEFAULT;
 ALTER TABLE ONLY vote_analytics_default ADD CONSTRAINT vote_analytics_default_pkey PRIMARY KEY (cast_at, id);
 CREATE INDEX vote_analytics_default_show_id_cast_at_idx ON vote_analytics_default USING btree (show_id, cast_at);
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────── vote_group_members
+
+CREATE TABLE vote_group_members (
+    show_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    group_id bigint NOT NULL,
+    is_set_aside boolean DEFAULT false NOT NULL
+)
+WITH (fillfactor='70');
+COMMENT ON TABLE vote_group_members IS 'A ballot in a group. A ballot is in one group at most.';
+COMMENT ON COLUMN vote_group_members.is_set_aside IS 'The votes of this ballot, later ones too, are in no tally.';
+ALTER TABLE ONLY vote_group_members ADD CONSTRAINT vote_group_members_pkey PRIMARY KEY (show_id, user_id);
+CREATE INDEX vote_group_members_group_id_idx ON vote_group_members USING btree (group_id);
+CREATE INDEX vote_group_members_user_id_idx ON vote_group_members USING btree (user_id);
+CREATE TRIGGER vote_group_members_count_deleted AFTER DELETE ON vote_group_members REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION count_former_members();
+CREATE TRIGGER vote_group_members_count_inserted AFTER INSERT ON vote_group_members REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION count_new_members();
+CREATE TRIGGER vote_group_members_count_updated AFTER UPDATE ON vote_group_members REFERENCING OLD TABLE AS replaced NEW TABLE AS updated FOR EACH STATEMENT EXECUTE FUNCTION count_changed_members();
+ALTER TABLE ONLY vote_group_members ADD CONSTRAINT vote_group_members_group_id_fkey FOREIGN KEY (group_id) REFERENCES vote_groups(id) ON DELETE CASCADE;
+ALTER TABLE ONLY vote_group_members ADD CONSTRAINT vote_group_members_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE vote_group_members ENABLE ROW LEVEL SECURITY;
+CREATE POLICY vote_group_members_read ON vote_group_members FOR SELECT TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
+CREATE POLICY vote_group_members_writer ON vote_group_members FOR SELECT TO mysetlist_writer USING (true);
+GRANT SELECT ON TABLE vote_group_members TO mysetlist_writer;
+GRANT SELECT ON TABLE vote_group_members TO mysetlist_request;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────── vote_groups
+
+CREATE TABLE vote_groups (
+    id bigint NOT NULL,
+    show_id bigint NOT NULL,
+    state vote_group_state DEFAULT 'open'::vote_group_state NOT NULL,
+    decision vote_group_state DEFAULT 'open'::vote_group_state NOT NULL,
+    score real NOT NULL,
+    reasons jsonb NOT NULL,
+    ballot_count integer NOT NULL,
+    began_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    found_at timestamp with time zone DEFAULT now() NOT NULL,
+    decided_by bigint,
+    decided_at timestamp with time zone,
+    CONSTRAINT vote_groups_ballot_count_check CHECK ((ballot_count > 0)),
+    CONSTRAINT vote_groups_decided CHECK (((decided_at IS NULL) = (decision = 'open'::vote_group_state))),
+    CONSTRAINT vote_groups_score_check CHECK ((score >= (0)::double precision)),
+    CONSTRAINT vote_groups_times CHECK ((ended_at >= began_at))
+);
+COMMENT ON TABLE vote_groups IS 'Ballots of one show that look like the work of one hand.';
+COMMENT ON COLUMN vote_groups.state IS 'Whether its votes count: they do when it is open or restored.';
+COMMENT ON COLUMN vote_groups.decision IS 'The state that somebody wants; it becomes the state when the commit of its log entry applies it.';
+COMMENT ON COLUMN vote_groups.score IS 'The sum of what its reasons weigh (docs/abuse.md).';
+COMMENT ON COLUMN vote_groups.reasons IS 'The signals that were found: kind, weight, and a sentence.';
+COMMENT ON COLUMN vote_groups.ballot_count IS 'Its members when it was found.';
+COMMENT ON COLUMN vote_groups.began_at IS 'The time of its first vote; ended_at: of its last one.';
+COMMENT ON COLUMN vote_groups.decided_by IS 'Null: the rule of the show, or the account is gone.';
+ALTER TABLE vote_groups ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY vote_groups ADD CONSTRAINT vote_groups_pkey PRIMARY KEY (id);
+CREATE INDEX vote_groups_decided_by_idx ON vote_groups USING btree (decided_by) WHERE (decided_by IS NOT NULL);
+CREATE INDEX vote_groups_show_id_idx ON vote_groups USING btree (show_id);
+ALTER TABLE ONLY vote_groups ADD CONSTRAINT vote_groups_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES users(id) ON DELETE SET NULL;
+ALTER TABLE ONLY vote_groups ADD CONSTRAINT vote_groups_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+ALTER TABLE vote_groups ENABLE ROW LEVEL SECURITY;
+CREATE POLICY vote_groups_decide ON vote_groups FOR UPDATE TO mysetlist_request USING (( SELECT app_is_staff() AS app_is_staff)) WITH CHECK (( SELECT app_is_staff() AS app_is_staff));
+CREATE POLICY vote_groups_read ON vote_groups FOR SELECT TO mysetlist_request USING ((( SELECT app_is_staff() AS app_is_staff) OR (EXISTS ( SELECT
+   FROM vote_group_members m
+  WHERE ((m.group_id = vote_groups.id) AND (m.user_id = ( SELECT app_user_id() AS app_user_id)))))));
+CREATE POLICY vote_groups_writer ON vote_groups FOR SELECT TO mysetlist_writer USING (true);
+GRANT SELECT ON TABLE vote_groups TO mysetlist_writer;
+GRANT SELECT,UPDATE ON TABLE vote_groups TO mysetlist_request;
 
 -- ─────────────────────────────────────────────────────────────────────────────────────────────────────── vote_rollups
 

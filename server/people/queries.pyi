@@ -153,6 +153,10 @@ class RemovedVotesRow(TypedDict):
     row_count: int | Any
     rows: str | Any
 
+class VoteGroupsRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
 class MergedVotesRow(TypedDict):
     row_count: int | Any
     rows: str | Any
@@ -243,6 +247,9 @@ class _Export:
     async def removed_votes(
         self, connection: Connection, *, user_id: int | None, count: int | None
     ) -> RemovedVotesRow | None: ...
+    async def vote_groups(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> VoteGroupsRow | None: ...
     async def merged_votes(
         self, connection: Connection, *, user_id: int | None, count: int | None
     ) -> MergedVotesRow | None: ...

@@ -190,7 +190,12 @@ async def test_a_token_of_an_identity_provider_opens_the_console(
     async with (
         IdentityProvider.open(key) as provider,
         running_node(
-            own_database_url, redis_url, secret=SECRET, jwks_url=provider.url, jwt_audience=AUDIENCE, jwt_role_claim="role"
+            own_database_url,
+            redis_url,
+            secret=SECRET,
+            jwks_url=provider.url,
+            jwt_audience=AUDIENCE,
+            jwt_role_claim="role",
         ) as node,
     ):
         page = (await (await open_fan(node.url)).open("/admin")).page

@@ -6,17 +6,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Console
 from tests.browser.console import confirm, is_fine, open_staff, visit
+from tests.browser.pages import FanPool
 from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def page(browser: Browser, console: Console) -> AsyncIterator[Page]:
+async def page(fans: FanPool, console: Console) -> AsyncIterator[Page]:
     """One tab of the administrator for all tests; there are two shows, and a match of the first artist."""
     await make_shows(console.database_url, count=2)
     await console.sql.execute(
@@ -24,7 +25,7 @@ async def page(browser: Browser, console: Console) -> AsyncIterator[Page]:
         " select 'musicbrainz', 'x-1', 'Nova (DE)', 'https://musicbrainz.example/x-1', min(id), 0.62, 'One of two songs is the same.'"
         "   from artists"
     )
-    async with open_staff(browser, console.node, console.admin) as staff:
+    async with open_staff(fans, console.node, console.admin) as staff:
         yield (await staff.open("/admin/catalogue")).page
 
 

@@ -7,26 +7,27 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Console
 from tests.browser.console import TABLET, confirm, is_fine, open_staff, visit
+from tests.browser.pages import FanPool
 from tests.support.open_shows import Show, make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def admin(browser: Browser, console: Console) -> AsyncIterator[Page]:
+async def admin(fans: FanPool, console: Console) -> AsyncIterator[Page]:
     """One tab of the administrator for all tests."""
-    async with open_staff(browser, console.node, console.admin) as staff:
+    async with open_staff(fans, console.node, console.admin) as staff:
         yield (await staff.open("/admin/shows")).page
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def moderator(browser: Browser, console: Console) -> AsyncIterator[Page]:
+async def moderator(fans: FanPool, console: Console) -> AsyncIterator[Page]:
     """One tab of the moderator for all tests, on a tablet."""
-    async with open_staff(browser, console.node, console.moderator, "moderator", viewport=TABLET) as staff:
+    async with open_staff(fans, console.node, console.moderator, "moderator", viewport=TABLET) as staff:
         yield (await staff.open("/admin/shows")).page
 
 

@@ -62,7 +62,9 @@ async def test_the_account_page_lists_sessions_and_ends_them_by_keyboard(
     await tab.get_by_role("button", name="Sign out Firefox on Linux").press("Enter")
     await expect(sessions).to_have_count(1)
     await expect(tab.locator("#sessions")).to_be_focused()
-    assert await sql.fetchval("select ended_at is not null from sessions where kind = 'command' and user_id = $1", signed)
+    assert await sql.fetchval(
+        "select ended_at is not null from sessions where kind = 'command' and user_id = $1", signed
+    )
 
     await tab.get_by_role("button", name="Sign out everywhere").press("Enter")
     await expect(tab.locator("#asked")).to_be_focused()
