@@ -52,7 +52,10 @@ class ShowSyncService:
         artist = await fetch_known_artist(self._database, int(job.subject))
         attractions = artist.ids.get(ticketmaster.SERVICE, [])
         if not attractions:
-            raise JobImpossible(f"{artist.name} has no id at Ticketmaster: sync the artist first")
+            raise JobImpossible(
+                f"{artist.name} has no id at Ticketmaster: sync the artist and answer its question in the sync"
+                " manager, or import the shows from a file"
+            )
         done: list[str] = job.cursor.get("done", [])
         seen: set[str] = set(job.cursor.get("seen", []))
         for attraction_id in attractions:
