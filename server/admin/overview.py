@@ -93,6 +93,7 @@ class Overviews:
         self._fetch_histories = fetch_histories
         self._gates = gates
         self._shard_count = shard_count
+        self._reading: asyncio.Task[_Known] | None = None
         self._votes: dict[int, tuple[float, int]] = {}  # show -> when it was read last, and its votes
 
     def endpoints(self) -> list[Endpoint]:
@@ -130,7 +131,7 @@ class Overviews:
         facts += self._fleet_facts(told, is_complete=is_complete)
         facts += known.facts
         # Of a provider, only the closest cause.
-        for more in (await self._gate_facts() if _knows(own, "valkey_away_s") else [], known.troubles):
+        for more in (await self._gate_facts() if is_complete else [], known.troubles):
             failing = {fact.subject for fact in facts if fact.name in PROVIDER_FACTS}
             facts += [fact for fact in more if fact.subject not in failing]
         failing = {fact.subject for fact in facts if fact.name in PROVIDER_FACTS}
@@ -207,11 +208,18 @@ class Overviews:
         return rows
 
     async def _ask_database(self) -> _Known:
+        """What the database says in time. A reading that takes longer goes on, and no other begins meanwhile."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._try_to_read(), name="overview-reading")
+        # No timeout cancels it: a cancelled statement waits for the server too.
+        done, _ = await asyncio.wait([self._reading], timeout=DATABASE_TIMEOUT_S)
+        return self._reading.result() if done else _Known()
+
+    async def _try_to_read(self) -> _Known:
         try:
-            async with asyncio.timeout(DATABASE_TIMEOUT_S):
-                return await self._read_database()
-        except (StoreError, TimeoutError) as error:
-            log.info("overview.not_complete", reason=str(error) or "the database is slow")
+            return await self._read_database()
+        except StoreError as error:
+            log.info("overview.not_complete", reason=str(error))
             return _Known()
 
     async def _read_database(self) -> _Known:

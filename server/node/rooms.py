@@ -242,7 +242,7 @@ class Rooms:
         self.vitals = Vitals(
             self.name,
             self.settings.redis_url,
-            self.databases.owner,
+            self.databases.channels,
             clock,
             ring=self.ring,
             measures=Measures(parts),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -56,11 +57,14 @@ class Answers:
         while True:
             self._asked_s = self._clock.monotonic_s()
             try:
-                self.ahead_ms = await self._ask()
+                ahead_ms = await self._ask()
             except (StoreError, CacheError) as error:
                 self.trouble = str(error)
             else:
                 self._answered_s, self.trouble = self._clock.monotonic_s(), ""
+                if self._answered_s - self._asked_s < PATIENCE_S:
+                    # A slow answer may have been made at any time of its way.
+                    self.ahead_ms = ahead_ms
             await asyncio.sleep(EVERY_S)
 
     def away_s(self) -> float:
@@ -73,7 +77,7 @@ class Answers:
 class Vitals:
     """Measures and tells once a second.
 
-    Takes: node, its name; redis_url, of Valkey; owner, a database; ring, which gets every second; measures, of this node's
+    Takes: node, its name; redis_url, of Valkey; database, whose pool is seldom busy; ring, which gets every second; measures, of this node's
            parts; why_not_ready, the reasons why this node should get no traffic; is_draining, whether it stops; held_count,
            gives the shards that its writer holds; why_key_refused, gives a reason by provider that refuses our key
     """
@@ -82,7 +86,7 @@ class Vitals:
         self,
         node: str,
         redis_url: str,
-        owner: Database,
+        database: Database,
         clock: Clock,
         *,
         ring: Ring,
@@ -94,7 +98,7 @@ class Vitals:
         why_key_refused: Callable[[], dict[str, str]],
     ) -> None:
         self.node = node
-        self._owner = owner
+        self._database = database
         self._clock = clock
         self._ring = ring
         self._measures = measures
@@ -131,11 +135,14 @@ class Vitals:
 
     async def fetch(self) -> tuple[list[NodeVitals], bool]:
         """What all nodes told last, this one first, and whether the others could be asked."""
+        told: list[NodeVitals] | None = None
+        if not self._valkey_answers.away_s():
+            with suppress(CacheError, TimeoutError):
+                async with asyncio.timeout(PATIENCE_S):
+                    told = await self._fetch_told()
+        # Now, and not before: it may have waited.
         own = msgspec.structs.replace(self._newest, seen_at=self.now())
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                told = await self._fetch_told()
-        except (CacheError, TimeoutError):
+        if told is None:
             return [own], False
         return [own, *(vitals for vitals in told if vitals.node != self.node)], True
 
@@ -184,10 +191,8 @@ class Vitals:
         )
 
     def _own_facts(self, state: State, reasons: list[str]) -> list[Fact]:
-        now_s, is_listening = self._clock.monotonic_s(), self._is_listening()
-        # While it listens, PostgreSQL answers: then only the pool of this question is busy.
-        postgres_s = 0.0 if is_listening else self._postgres.away_s()
-        if is_listening or postgres_s:
+        now_s, postgres_s = self._clock.monotonic_s(), self._postgres.away_s()
+        if self._is_listening() or postgres_s:
             # Without PostgreSQL it cannot listen, and that is not its fault.
             self._listened_s = now_s
         clocks = {"PostgreSQL": self._postgres.ahead_ms / 1000, "Valkey": self._valkey_answers.ahead_ms / 1000}
@@ -216,7 +221,7 @@ class Vitals:
 
     async def _ask_postgres(self) -> float:
         with translated():
-            async with self._owner.connection() as connection:
+            async with self._database.connection() as connection:
                 return await postgres_ahead_ms(connection)
 
     # ── telling

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +52,20 @@ class Engines:
         pid = self._engines.postgres_pid if name == "postgres" else self._engines.valkey_pid
         if pid is None:
             self._thread.run(self._engines.revive(name))
+
+    @contextmanager
+    def frozen(self, name: EngineName) -> Iterator[None]:
+        """Its processes are stopped: it accepts connections and answers nothing."""
+        first = self._engines.postgres_pid if name == "postgres" else self._engines.valkey_pid
+        children = subprocess.run(["pgrep", "-P", str(first)], capture_output=True, text=True, check=False)
+        pids = [int(pid) for pid in (first, *children.stdout.split()) if pid is not None]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     @property
     def log_path(self) -> Path:

@@ -18,8 +18,10 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from server.embedded.engines import EngineName
 from server.errors import StoreUnavailable
 from server.node.node import Node
+from server.people.sessions import mint_token
 from server.people.surges import ACCOUNTS_MIN, find_surges
 from server.protocol.limits import Limits
 from server.store.listening import LISTENER
@@ -30,7 +32,7 @@ from tests.support.engines import execute
 from tests.support.providers import ticketmaster
 from tests.support.providers.world import World
 from tests.support.row_factory import RowFactory, Show
-from tests.support.running_node import running_node, until
+from tests.support.running_node import SECRET, running_node, until
 from tests.support.smtp_server import SmtpServer
 from tests.support.socket_client import SocketClient
 
@@ -276,6 +278,20 @@ async def test_the_connections_of_postgresql_are_full(drill: Drill) -> None:
     await drill.is_named("PostgresConnectionsFull", "PostgreSQL has nearly all the connections")
     await drill.factory.sql.execute("alter database drill connection limit -1")
     await drill.is_over("PostgresConnectionsFull")
+
+
+@pytest.mark.parametrize(("engine", "name"), [("valkey", "ValkeyAway"), ("postgres", "PostgresAway")])
+async def test_an_engine_hangs(drill: Drill, engine: EngineName, name: str) -> None:
+    """It takes connections and answers nothing. The open page learns of it, because nothing waits for that engine."""
+    admin_id = await drill.factory.sql.fetchval("insert into users (role) values ('admin') returning id")
+    async with SocketClient.connect(drill.node.url) as page:
+        await page.hello(mint_token(SECRET, admin_id, "admin"))
+        await page.watch("overview")
+        with drill.engines.frozen(engine):
+            began_s = time.monotonic()
+            await page.push("overview", lambda push: [one["name"] for one in push["findings"]][:1] == [name])
+            assert time.monotonic() - began_s <= NAMED_WITHIN_S
+        await page.push("overview", lambda push: name not in [one["name"] for one in push["findings"]])
 
 
 async def test_valkey_is_stopped(drill: Drill) -> None:

@@ -1,0 +1,44 @@
+/** The figures of the last hour on the page Now of the console. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createHistory } from "../../../static/admin/history.js";
+
+const NONE = {
+  committed_votes: 0, acknowledgement_p99_ms: null, oldest_uncommitted_ms: 0, push_lag_p99_ms: null, watchers: 0,
+  sockets_behind: 0, errors: 0,
+};
+const at = (seconds) => new Date(Date.UTC(2026, 10, 29, 12) + seconds * 1000).toISOString();
+
+function ofServer(votes) {
+  const nothing = votes.map(() => null);
+  const history = { step_s: 10, until: at(0), ...Object.fromEntries(Object.keys(NONE).map((name) => [name, nothing])) };
+  return { ...history, committed_votes: votes };
+}
+
+test("seconds that come later join a step of ten seconds: votes as a mean, times as the worst", () => {
+  const history = createHistory();
+  history.replace(ofServer([null, 4]));
+  history.add(at(1), { ...NONE, committed_votes: 10, acknowledgement_p99_ms: 20 });
+  history.add(at(2), { ...NONE, committed_votes: 20, acknowledgement_p99_ms: 90 });
+  history.add(at(3), { ...NONE, committed_votes: 30 });
+  history.add(at(12), { ...NONE, committed_votes: 7 });
+  assert.deepEqual(history.values("committed_votes"), [null, 4, 20, 7]);
+  assert.deepEqual(history.values("acknowledgement_p99_ms"), [null, null, 90, null]);
+});
+
+test("the hour does not grow", () => {
+  const history = createHistory();
+  history.replace(ofServer(Array.from({ length: 360 }, (_, index) => index)));
+  history.add(at(5), { ...NONE, committed_votes: 1000 });
+  assert.equal(history.values("committed_votes").length, 360);
+  assert.equal(history.values("committed_votes").at(-1), 1000);
+  assert.equal(history.values("committed_votes")[0], 1);
+});
+
+test("the table has a row for each five minutes that were measured, the newest first", () => {
+  const history = createHistory();
+  history.replace(ofServer([null, ...Array(60).fill(6)]));
+  const rows = history.every(5);
+  assert.deepEqual(rows.map((row) => row.at), [at(-300), at(-600)]);
+  assert.deepEqual(rows.map((row) => row.values.committed_votes), [6, 6]);
+});
