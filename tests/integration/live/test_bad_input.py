@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import aiohttp
 import jwt
 import pytest
+import pytest_asyncio
 from aiohttp import WSMsgType
 from structlog.testing import capture_logs
 
@@ -20,10 +22,15 @@ from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.limits import Limits
 from server.protocol.messages import INBOUND_BYTES_MAX
+from tests.support import one_node
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import SECRET, running_node
 from tests.support.socket_client import SocketClient
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory = one_node.node, one_node.factory
+SHOW_IDS = itertools.count(7)
 BIG = 2**53
 
 
@@ -36,20 +43,20 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[list[Any]]:
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def show(factory: RowFactory) -> Show:
     """An open show."""
-    return await factory.show(7)
+    return await factory.show(next(SHOW_IDS))
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def fan(logged: list[Any], node: Node, factory: RowFactory, show: Show) -> AsyncIterator[SocketClient]:
     """The client of a signed-in fan; at the end it must still be connected and served."""
     async with SocketClient.connect(node.url) as client:
         await client.hello(await factory.token())
         yield client
         assert await client.is_alive()
-        answer = await client.cast(7, (show.first, "up"))
+        answer = await client.cast(show.id, (show.first, "up"))
         assert answer["ballot"] == {str(show.first): "up"}
 
 
@@ -85,36 +92,42 @@ async def test_malformed_requests(fan: SocketClient, logged: list[Any]) -> None:
 
 async def test_requests_with_bad_fields(fan: SocketClient, show: Show) -> None:
     """Unknown ops, wrong types, too many values: bad_request under the request's id."""
-    votes = [[show.first, "up"]]
+    votes, channel = [[show.first, "up"]], f"votes:{show.id}"
     for fields in (
-        {"op": "dance"}, {"op": None}, {"op": 5}, {}, {"op": "attend", "show": 7}, {"op": "attend", "show": 7, "going": 1}, {"op": "attend", "show": 0, "going": True},
+        {"op": "dance"}, {"op": None}, {"op": 5}, {}, {"op": "attend", "show": show.id}, {"op": "attend", "show": show.id, "going": 1}, {"op": "attend", "show": 0, "going": True},
         {"op": "follow", "artist": BIG, "following": True}, {"op": "follow", "artist": 1, "following": None},
-        {"op": "cast"}, {"op": "cast", "show": 7}, {"op": "cast", "show": "7", "votes": votes},
-        {"op": "cast", "show": 7.5, "votes": votes}, {"op": "cast", "show": BIG, "votes": votes},
-        {"op": "cast", "show": -7, "votes": votes}, {"op": "cast", "show": 10**300, "votes": votes},
-        {"op": "cast", "show": 7, "votes": []}, {"op": "cast", "show": 7, "votes": "up"},
-        {"op": "cast", "show": 7, "votes": [[show.first, "sideways"]]},
-        {"op": "cast", "show": 7, "votes": [[show.first, "up\x00"]]},
-        {"op": "cast", "show": 7, "votes": [[show.first, 1]]},
-        {"op": "cast", "show": 7, "votes": [[show.first]]},
-        {"op": "cast", "show": 7, "votes": [[BIG, "up"]]},
-        {"op": "cast", "show": 7, "votes": [[show.first, "up"], [show.first, "down"]]},
-        {"op": "cast", "show": 7, "votes": [[show.first, "up"], [show.first, "up"]]},
-        {"op": "cast", "show": 7, "votes": [[song, "up"] for song in range(1, 501)]},
+        {"op": "cast"}, {"op": "cast", "show": show.id}, {"op": "cast", "show": str(show.id), "votes": votes},
+        {"op": "cast", "show": show.id + 0.5, "votes": votes}, {"op": "cast", "show": BIG, "votes": votes},
+        {"op": "cast", "show": -show.id, "votes": votes}, {"op": "cast", "show": 10**300, "votes": votes},
+        {"op": "cast", "show": show.id, "votes": []}, {"op": "cast", "show": show.id, "votes": "up"},
+        {"op": "cast", "show": show.id, "votes": [[show.first, "sideways"]]},
+        {"op": "cast", "show": show.id, "votes": [[show.first, "up\x00"]]},
+        {"op": "cast", "show": show.id, "votes": [[show.first, 1]]},
+        {"op": "cast", "show": show.id, "votes": [[show.first]]},
+        {"op": "cast", "show": show.id, "votes": [[BIG, "up"]]},
+        {"op": "cast", "show": show.id, "votes": [[show.first, "up"], [show.first, "down"]]},
+        {"op": "cast", "show": show.id, "votes": [[show.first, "up"], [show.first, "up"]]},
+        {"op": "cast", "show": show.id, "votes": [[song, "up"] for song in range(1, 501)]},
         {"op": "ballot"}, {"op": "ballot", "show": None}, {"op": "ballot", "show": BIG},
-        {"op": "subscribe"}, {"op": "subscribe", "channels": []}, {"op": "subscribe", "channels": "votes:7"},
-        {"op": "subscribe", "channels": [7]}, {"op": "subscribe", "channels": ["votes:7"] * 51},
-        {"op": "subscribe", "channels": ["votes:7"], "since": {"votes:7": -1}},
-        {"op": "subscribe", "channels": ["votes:7"], "since": {"votes:7": BIG}},
-        {"op": "unsubscribe", "channels": {"votes:7": 1}}, {"op": "hello", "token": 5},
+        {"op": "subscribe"}, {"op": "subscribe", "channels": []}, {"op": "subscribe", "channels": channel},
+        {"op": "subscribe", "channels": [show.id]}, {"op": "subscribe", "channels": [channel] * 51},
+        {"op": "subscribe", "channels": [channel], "since": {channel: -1}},
+        {"op": "subscribe", "channels": [channel], "since": {channel: BIG}},
+        {"op": "unsubscribe", "channels": {channel: 1}}, {"op": "hello", "token": 5},
     ):  # fmt: skip
         assert await error_for(fan, json.dumps({"id": 4, **fields}), 4) == "bad_request", fields
 
 
 async def test_unknown_subjects(fan: SocketClient, factory: RowFactory, show: Show) -> None:
     """Shows, songs and channels that do not exist, or are of another show: not_found."""
-    other = await factory.show(23)
-    for show_id, song in ((999, show.first), (BIG - 1, 1), (7, BIG - 1), (7, other.first), (23, show.first)):
+    other = await factory.show(next(SHOW_IDS))
+    for show_id, song in (
+        (999, show.first),
+        (BIG - 1, 1),
+        (show.id, BIG - 1),
+        (show.id, other.first),
+        (other.id, show.first),
+    ):
         assert await fan.refusal("cast", show=show_id, votes=[[song, "up"]]) == "not_found"
     assert await fan.refusal("ballot", show=999) == "not_found"
     assert await fan.refusal("attend", show=999, going=True) == "not_found"
@@ -136,17 +149,17 @@ async def test_unknown_subjects(fan: SocketClient, factory: RowFactory, show: Sh
         "trending:",
         "activity:0",
     ]
-    states = await fan.watch(*names, "votes:7")
+    states = await fan.watch(*names, f"votes:{show.id}")
     assert {states[name]["error"]["code"] for name in names} == {"not_found"}
-    assert "state" in states["votes:7"]
+    assert "state" in states[f"votes:{show.id}"]
 
 
 async def test_a_cast_without_a_session(node: Node, show: Show, logged: list[Any]) -> None:
     """An anonymous reader may watch, but neither vote nor ask for a ballot."""
     async with SocketClient.connect(node.url) as reader:
-        assert await reader.refusal("cast", show=7, votes=[[show.first, "up"]]) == "unauthenticated"
-        assert await reader.refusal("ballot", show=7) == "unauthenticated"
-        assert "state" in (await reader.watch("votes:7"))["votes:7"]
+        assert await reader.refusal("cast", show=show.id, votes=[[show.first, "up"]]) == "unauthenticated"
+        assert await reader.refusal("ballot", show=show.id) == "unauthenticated"
+        assert "state" in (await reader.watch(f"votes:{show.id}"))[f"votes:{show.id}"]
 
 
 async def test_a_cast_of_an_erased_account(
@@ -158,7 +171,7 @@ async def test_a_cast_of_an_erased_account(
     monkeypatch.setattr(node.rooms.access_monitor, "_connected", set)
     async with SocketClient.connect(node.url) as ghost:
         await ghost.hello(mint_token(SECRET, user_id, "user"))
-        assert await ghost.refusal("cast", show=7, votes=[[show.first, "up"]]) == "unauthenticated"
+        assert await ghost.refusal("cast", show=show.id, votes=[[show.first, "up"]]) == "unauthenticated"
         assert await ghost.is_alive()
 
 
@@ -267,7 +280,9 @@ async def test_too_many_unanswered_votes(
         SocketClient.connect(node.url) as fan,
     ):
         await fan.hello(await factory.token())
-        frames = [json.dumps({"id": n, "op": "cast", "show": 7, "votes": [[show.first, "up"]]}) for n in range(1, 1001)]
+        frames = [
+            json.dumps({"id": n, "op": "cast", "show": show.id, "votes": [[show.first, "up"]]}) for n in range(1, 1001)
+        ]
         for frame in frames:
             await fan.socket.send_str(frame)
         replies: dict[int, Any] = {}
@@ -279,7 +294,7 @@ async def test_too_many_unanswered_votes(
         assert {error["code"] for error in refused} <= {"overloaded"}
         assert all(error["retry_after_ms"] > 0 for error in refused)
         assert sum("ok" in reply for reply in replies.values()) >= 256
-        assert (await factory.tally(7))[0] == [show.first, 1, 0]
+        assert (await factory.tally(show.id))[0] == [show.first, 1, 0]
 
 
 async def test_memory_does_not_grow(
@@ -288,7 +303,7 @@ async def test_memory_does_not_grow(
     """Ten thousand bad frames leave no channel, no cast, and not a log line each."""
     bad = [
         "{", "[" * 200, '{"id":4,"op":"dance"}', '{"id":4,"op":"ballot","show":999}',
-        '{"id":4,"op":"cast","show":7,"votes":[[999999,"up"]]}', '{"id":4,"op":"cast","show":7,"votes":[[1,"up"],[1,"up"]]}',
+        f'{{"id":4,"op":"cast","show":{show.id},"votes":[[999999,"up"]]}}', f'{{"id":4,"op":"cast","show":{show.id},"votes":[[1,"up"],[1,"up"]]}}',
         '{"id":4,"op":"unsubscribe","channels":["x","votes:1"]}', '{"id":4,"op":"hello"}',
     ]  # fmt: skip
 
@@ -329,7 +344,7 @@ async def test_closed_sockets_leave_nothing(node: Node, show: Show, logged: list
 
     async def visit(number: int) -> None:
         async with SocketClient.connect(node.url) as visitor:
-            await visitor.watch("votes:7", "status:7")
+            await visitor.watch(f"votes:{show.id}", f"status:{show.id}")
             if number % 2:
                 transport_of(visitor).abort()
 

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from structlog.testing import capture_logs
 
 from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.identity import COOKIE
+from tests.support import one_node
+from tests.support.engines import OpenDatabase
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import SECRET, running_node
 from tests.support.socket_client import SocketClient
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory = one_node.node, one_node.factory
+SHOW_IDS = itertools.count(7)
 
 
 @pytest.fixture
@@ -29,20 +38,20 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[list[Any]]:
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def http(logged: list[Any], node: Node) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the node, without cookies."""
     async with aiohttp.ClientSession(node.url, cookie_jar=aiohttp.DummyCookieJar()) as session:
         yield session
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def show(factory: RowFactory) -> Show:
     """An open show with a budget of two."""
-    return await factory.show(7, budget=2)
+    return await factory.show(next(SHOW_IDS), budget=2)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def bearer(factory: RowFactory) -> dict[str, str]:
     """The headers of a signed-in fan."""
     return {"Authorization": f"Bearer {await factory.token()}"}
@@ -69,21 +78,21 @@ async def test_votes_and_ballot(
     http: aiohttp.ClientSession, node: Node, factory: RowFactory, show: Show, bearer: dict[str, str]
 ) -> None:
     """A cast by id or by slug gets the same reply; the ballot and a watcher's state agree with it."""
-    response = await post(http, 7, [[show.songs[0], "up"], [show.songs[1], "down"]], bearer)
+    response = await post(http, show.id, [[show.songs[0], "up"], [show.songs[1], "down"]], bearer)
     answer = await response.json()
     ballot = {str(show.songs[0]): "up", str(show.songs[1]): "down"}
     assert response.status == 200
     assert answer == {"at": answer["at"], "durability": "committed", "ballot": ballot, "remaining": 0}
-    response = await http.get("/api/shows/7/ballot", headers=bearer)
+    response = await http.get(f"/api/shows/{show.id}/ballot", headers=bearer)
     assert await response.json() == {"ballot": ballot, "remaining": 0}
-    slug = await factory.sql.fetchval("select slug from shows where id = 7")
+    slug = await factory.sql.fetchval("select slug from shows where id = $1", show.id)
     again = await (await post(http, slug, [[show.songs[0], "none"]], bearer)).json()
     assert again["ballot"] == {str(show.songs[1]): "down"}
-    assert (await (await post(http, 7, [[show.songs[0], "up"]], bearer)).json())["ballot"] == ballot
+    assert (await (await post(http, show.id, [[show.songs[0], "up"]], bearer)).json())["ballot"] == ballot
     response = await http.get(f"/api/shows/{slug}/ballot", headers=bearer)
     assert await response.json() == {"ballot": ballot, "remaining": 0}
     async with SocketClient.connect(node.url) as watcher:
-        state = (await watcher.watch("votes:7"))["votes:7"]
+        state = (await watcher.watch(f"votes:{show.id}"))[f"votes:{show.id}"]
         assert state["at"] >= answer["at"]
         assert state["state"]["total"] == 2
 
@@ -99,8 +108,8 @@ async def test_a_session(http: aiohttp.ClientSession, node: Node, show: Show) ->
     assert cookie["samesite"] == "Lax"
     assert response.headers["Cache-Control"] == "no-store"
     by_cookie, by_token = {"Cookie": f"{COOKIE}={cookie.value}"}, {"Authorization": f"Bearer {body['token']}"}
-    assert (await post(http, 7, [[show.first, "up"]], by_cookie)).status == 200
-    ballot = await (await http.get("/api/shows/7/ballot", headers=by_token)).json()
+    assert (await post(http, show.id, [[show.first, "up"]], by_cookie)).status == 200
+    ballot = await (await http.get(f"/api/shows/{show.id}/ballot", headers=by_token)).json()
     assert ballot["ballot"] == {str(show.first): "up"}
     async with SocketClient.connect(node.url, headers=by_cookie) as fan:
         assert (await fan.ok("hello"))["user"] == body["user"]
@@ -113,18 +122,19 @@ async def test_refusals_of_the_rules(
     http: aiohttp.ClientSession, factory: RowFactory, show: Show, bearer: dict[str, str]
 ) -> None:
     """Each rule has its own code and status."""
-    closed, locked = await factory.show(1, opens_in_s=60), await factory.show(2, is_locked=True)
+    closed = await factory.show(next(SHOW_IDS), opens_in_s=60)
+    locked = await factory.show(next(SHOW_IDS), is_locked=True)
     votes = [[song, "up"] for song in show.songs]
     for show_id, cast, expected in (
-        (7, votes, (409, "budget")),
-        (1, [[closed.first, "up"]], (409, "closed")),
-        (2, [[locked.first, "up"]], (409, "locked")),
-        (7, [[closed.first, "up"]], (404, "not_found")),
+        (show.id, votes, (409, "budget")),
+        (closed.id, [[closed.first, "up"]], (409, "closed")),
+        (locked.id, [[locked.first, "up"]], (409, "locked")),
+        (show.id, [[closed.first, "up"]], (404, "not_found")),
         (999, votes, (404, "not_found")),
-        (7, [[show.first, "up"], [show.first, "up"]], (400, "bad_request")),
+        (show.id, [[show.first, "up"], [show.first, "up"]], (400, "bad_request")),
     ):
         assert await problem(await post(http, show_id, cast, bearer)) == expected
-    assert await factory.counted(7) == [[song, 0, 0] for song in show.songs]
+    assert await factory.counted(show.id) == [[song, 0, 0] for song in show.songs]
 
 
 BODIES = [
@@ -141,7 +151,7 @@ async def test_bad_bodies(http: aiohttp.ClientSession, show: Show, bearer: dict[
     for body in BODIES:
         for kind in ("application/json", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
             headers = bearer | {"Content-Type": kind}
-            assert await problem(await http.post("/api/shows/7/votes", data=body, headers=headers)) == (
+            assert await problem(await http.post(f"/api/shows/{show.id}/votes", data=body, headers=headers)) == (
                 400,
                 "bad_request",
             )
@@ -160,7 +170,7 @@ async def test_bodies_that_are_too_large(
         yield b'{"votes":[[1,"up"]]}'
 
     body = pieces() if is_chunked else b" " * size
-    response = await http.post("/api/shows/7/votes", data=body, headers=bearer)
+    response = await http.post(f"/api/shows/{show.id}/votes", data=body, headers=bearer)
     assert await problem(response) == (413, "too_large")
 
 
@@ -181,7 +191,7 @@ async def test_unknown_shows(
         ):
             assert (await problem(response))[1] in ("not_found", "bad_request"), text
     assert not node.failed.done()
-    assert (await post(http, 7, [[show.first, "up"]], bearer)).status == 200
+    assert (await post(http, show.id, [[show.first, "up"]], bearer)).status == 200
 
 
 async def test_an_unknown_client_may_not_vote(http: aiohttp.ClientSession, show: Show) -> None:
@@ -196,8 +206,8 @@ async def test_an_unknown_client_may_not_vote(http: aiohttp.ClientSession, show:
         {"Authorization": f"Bearer {mint_token('another secret, just as long as ours', 1, 'admin')}"},
         {"Authorization": "Bearer \udcff".encode("utf-8", "surrogateescape").decode("latin-1")},
     ):
-        assert await problem(await post(http, 7, [[show.first, "up"]], headers)) == (401, "unauthenticated")
-        response = await http.get("/api/shows/7/ballot", headers=headers)
+        assert await problem(await post(http, show.id, [[show.first, "up"]], headers)) == (401, "unauthenticated")
+        response = await http.get(f"/api/shows/{show.id}/ballot", headers=headers)
         assert await problem(response) == (401, "unauthenticated")
 
 
@@ -207,12 +217,12 @@ async def test_another_sites_page_may_not_change_anything(
     """A POST from another origin is forbidden, from our own or a program it is not; reads are always allowed."""
     votes = [[show.first, "up"]]
     for origin in ("https://evil.example", "null", "http://127.0.0.1:1", "http://[", node.url.replace("http", "ftp")):
-        assert await problem(await post(http, 7, votes, bearer | {"Origin": origin})) == (403, "forbidden")
+        assert await problem(await post(http, show.id, votes, bearer | {"Origin": origin})) == (403, "forbidden")
         assert await problem(await http.post("/api/session", headers={"Origin": origin})) == (403, "forbidden")
         assert await problem(await http.delete("/api/session", headers={"Origin": origin})) == (403, "forbidden")
-        assert (await http.get("/api/shows/7", headers={"Origin": origin})).status == 200
-    assert (await post(http, 7, votes, bearer | {"Origin": node.url})).status == 200
-    assert (await post(http, 7, votes, bearer)).status == 200
+        assert (await http.get(f"/api/shows/{show.id}", headers={"Origin": origin})).status == 200
+    assert (await post(http, show.id, votes, bearer | {"Origin": node.url})).status == 200
+    assert (await post(http, show.id, votes, bearer)).status == 200
 
 
 async def test_unknown_routes_and_methods(http: aiohttp.ClientSession, show: Show) -> None:
@@ -220,7 +230,7 @@ async def test_unknown_routes_and_methods(http: aiohttp.ClientSession, show: Sho
     for path in ("/api/nothing", "/api/shows/7/votes/", "/static/nothing.js"):
         assert await problem(await http.get(path)) == (404, "not_found")
     for method, path in (
-        ("GET", "/api/shows/7/votes"),
+        ("GET", f"/api/shows/{show.id}/votes"),
         ("PUT", "/api/session"),
         ("POST", "/healthz"),
         ("PATCH", "/api/shows"),
@@ -246,14 +256,16 @@ async def test_probes_and_headers(http: aiohttp.ClientSession) -> None:
     assert "mysetlist_votes_committed_total" in metrics
 
 
-async def test_the_budget_of_a_day(database_url: str, redis_url: str, factory: RowFactory, logged: list[Any]) -> None:
+async def test_the_budget_of_a_day(new_database: OpenDatabase, new_redis: Callable[[], str], logged: list[Any]) -> None:
     """The budget holds across shows, over HTTP and websocket; a withdrawal is free, and each user has their own."""
-    shows = [await factory.show(show_id) for show_id in (1, 2, 17)]
     async with (
-        running_node(database_url, redis_url, votes_per_day_max=4) as node,
+        new_database() as database_url,
+        RowFactory.open(database_url) as factory,
+        running_node(database_url, new_redis(), votes_per_day_max=4) as node,
         aiohttp.ClientSession(node.url) as http,
         SocketClient.connect(node.url) as fan,
     ):
+        shows = [await factory.show(show_id) for show_id in (1, 2, 17)]
         token = await factory.token()
         bearer = {"Authorization": f"Bearer {token}"}
         await fan.hello(token)
@@ -266,17 +278,15 @@ async def test_the_budget_of_a_day(database_url: str, redis_url: str, factory: R
         assert (await fan.cast(1, (shows[0].songs[1], "up")))["ballot"] == {str(shows[0].songs[1]): "up"}
         other = {"Authorization": f"Bearer {await factory.token()}"}
         assert (await post(http, 1, [[shows[0].first, "up"]], other)).status == 200
-    assert await factory.sql.fetch("select sum(spent)::int from user_vote_limits group by user_id order by 1") == [
-        (1,),
-        (4,),
-    ]
+        spent = await factory.sql.fetch("select sum(spent)::int from user_vote_limits group by user_id order by 1")
+    assert spent == [(1,), (4,)]
 
 
 async def test_many_at_once(http: aiohttp.ClientSession, factory: RowFactory, show: Show) -> None:
     """Two hundred requests at once are all answered and counted."""
     tokens = [mint_token(SECRET, user, "user") for user in await factory.users(200)]
     responses = await asyncio.gather(
-        *(post(http, 7, [[show.first, "up"]], {"Authorization": f"Bearer {token}"}) for token in tokens)
+        *(post(http, show.id, [[show.first, "up"]], {"Authorization": f"Bearer {token}"}) for token in tokens)
     )
     assert {response.status for response in responses} == {200}
-    assert (await factory.tally(7))[0] == [show.first, 200, 0]
+    assert (await factory.tally(show.id))[0] == [show.first, 200, 0]
