@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import stamina
 from server.node.node import Node
 from server.store.database import Database
 from server.sync.providers import Providers
+from tests.support import one_node
 from tests.support import providers as stand_in
 from tests.support.api_client import ApiClient
 from tests.support.mailing import Mailing
@@ -23,6 +25,14 @@ from tests.support.row_factory import RowFactory
 from tests.support.running_node import running_node
 from tests.support.smtp_server import SmtpServer
 from tests.support.vote_path import VotePath
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file with one node have one event loop, like its fixtures."""
+    for item in items:
+        has_one_node = isinstance(item, pytest.Function) and getattr(item.module, "one_node", None) is one_node
+        if has_one_node and inspect.iscoroutinefunction(item.function):
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
 
 
 @pytest.fixture

@@ -1,22 +1,40 @@
-"""Fixtures for a file whose tests share one node: each test makes its own rows, and reads nothing but these.
+"""Fixtures for a file whose tests share one node.
 
-Such a file says `pytestmark = pytest.mark.asyncio(loop_scope="module")`, so its tests have one event loop, and names
-the fixtures that it takes: `node, factory = one_node.node, one_node.factory`, with those that they need.
+Such a file imports this module, by which `tests/integration/conftest.py` knows that its tests have one event loop, and
+names the fixtures that it takes, with those that they need: `node, factory = one_node.node, one_node.factory`.
+
+With `factory`, each test makes rows of its own, and reads nothing but these. With `emptied` in its place the rows of
+earlier tests are gone. That is not for tests of channels: their positions only grow, but those of a new show begin again.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 import pytest_asyncio
+import redis
 
 from server.embedded import EmbeddedEngines
 from server.node.node import Node
+from server.store.database import Database
+from tests.support.api_client import ApiClient
 from tests.support.engines import OpenDatabase, empty_redis
-from tests.support.people import People
+from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import running_node
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+# A node has rows of these from its start.
+KEPT = ("schema_migrations", "installation", "log_positions", "log_commits", "activity_clock")
+TABLES = """
+    select oid::regclass::text from pg_class
+     where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition and relname <> all ($1)
+"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -46,8 +64,61 @@ async def factory(database_url: str) -> AsyncIterator[RowFactory]:
         yield opened
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="module")
+async def emptied(node: Node, database_url: str, redis_url: str) -> AsyncIterator[RowFactory]:
+    """Inserts rows; the catalogue has one artist and one venue, and nothing else."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        await empty(connection)
+    finally:
+        await connection.close()
+    cool_all(redis_url)
+    async with RowFactory.open(database_url) as opened:
+        yield opened
+
+
+async def empty(connection: Connection) -> None:
+    """Deletes what tests insert. The ids of users go on, because a node remembers by them who was banned or signed out."""
+    tables = [row[0] for row in await connection.fetch(TABLES, KEPT)]
+    full = " union all ".join(f"select '{table}' where exists (select from {table})" for table in tables)
+    await connection.execute("set session_replication_role = replica")  # no trigger, and no order between the tables
+    for row in await connection.fetch(full):
+        await connection.execute(f"delete from {row[0]}")
+    await connection.execute("alter sequence artists_id_seq restart; alter sequence venues_id_seq restart")
+
+
+def cool_all(redis_url: str) -> None:
+    """Takes the shows, ballots and tickets of earlier tests out of Valkey, as a node does with a show that is not used."""
+    with redis.Redis.from_url(redis_url) as valkey:
+        of_shows = [key for key in valkey.scan_iter("{*}:*", count=1_000) if not key.endswith((b":log", b":meta"))]
+        if of_shows:
+            valkey.delete(*of_shows)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def people(node: Node, factory: RowFactory) -> AsyncIterator[People]:
     """Fans and staff of the node."""
     async with People.open(node, factory) as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def moderator(people: People) -> Person:
+    """A moderator at the node."""
+    return await people.person("moderator")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def admin(node: Node, factory: RowFactory) -> AsyncIterator[ApiClient]:
+    """An administrator at the node."""
+    user_id = await factory.sql.fetchval("insert into users (role) values ('admin') returning id")
+    async with ApiClient.open(node.url, user_id=user_id) as api:
+        yield api
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """The database of the shared node, past the node."""
+    opened = await Database.open(database_url, pool_size=6)
+    yield opened
+    await opened.close()

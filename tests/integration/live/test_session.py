@@ -16,7 +16,6 @@ from tests.support.running_node import SECRET, until
 from tests.support.socket_client import SocketClient
 
 # Each test has shows of its own. Two whose ids are 16 apart are in one shard.
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 database_url, redis_url = one_node.database_url, one_node.redis_url
 node, factory = one_node.node, one_node.factory
 

@@ -15,10 +15,14 @@ from server.people.access_monitor import AccessMonitor
 from server.people.ended_sessions import EndedSessions
 from server.people.queries import accounts as queries
 from server.store.database import Database
+from tests.support import one_node
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people = one_node.node, one_node.emptied, one_node.people
 
 USERS = "/api/admin/users"
 REVIEWS = "/api/venues/hall/reviews"

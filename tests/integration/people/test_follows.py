@@ -8,14 +8,19 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from server.node.node import Node
 from server.people.queries import follows as queries
+from tests.support import one_node
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
 
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory = one_node.node, one_node.emptied
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def people(node: Node, factory: RowFactory) -> AsyncIterator[People]:
     """Users of a node whose catalogue has two artists and three shows."""
     await factory.sql.execute("insert into artists (slug, name) values ('duo', 'Duo')")

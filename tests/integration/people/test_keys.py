@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from server.errors import Refused, StoreUnavailable
 from server.node.node import Node
@@ -18,11 +19,15 @@ from server.people.keys import hash_key
 from server.people.sessions import mint_token, verify_token
 from server.protocol.identity import Identity
 from server.store.database import REQUEST_ROLE, Database
+from tests.support import one_node
 from tests.support.clock import FakeClock
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import SECRET, running_node
 from tests.support.socket_client import SocketClient
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people, database = one_node.node, one_node.emptied, one_node.people, one_node.database
 
 PATH = "/api/admin/api-keys"
 BAD_KEYS = (
@@ -31,7 +36,7 @@ BAD_KEYS = (
 )  # fmt: skip
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def admin(people: People) -> Person:
     """The administrator who creates the keys."""
     return await people.person("admin")
@@ -264,13 +269,13 @@ async def test_a_websocket_survives_a_failed_lookup_of_its_key(
 # ──────────────────────────────────────────────────────────── lookups and how long they are reused
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def clock() -> FakeClock:
     """A clock that only the test moves."""
     return FakeClock()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def authenticator(database_url: str, clock: FakeClock) -> AsyncIterator[Authenticator]:
     """An authenticator like that of a node."""
     database = await Database.open(database_url, role=REQUEST_ROLE)

@@ -7,8 +7,12 @@ import pytest
 from server.errors import StoreError
 from server.node.node import Node
 from server.people.queries import profiles as queries
+from tests.support import one_node
 from tests.support.people import People
 from tests.support.row_factory import RowFactory
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people = one_node.node, one_node.emptied, one_node.people
 
 
 async def test_a_new_account_has_an_empty_profile(people: People) -> None:

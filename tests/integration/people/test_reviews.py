@@ -9,8 +9,12 @@ import pytest
 
 from server.node.node import Node
 from server.people.queries import reviews as queries
+from tests.support import one_node
 from tests.support.people import People
 from tests.support.row_factory import RowFactory
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people = one_node.node, one_node.emptied, one_node.people
 
 PATH = "/api/venues/hall/reviews"
 SPAM = "cheap tickets at www.example.org"

@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import redis.asyncio
 
 from server.errors import CacheUnavailable, Refused
@@ -17,23 +18,27 @@ from server.people.ticket_codes import keyed_hash, keying_of, make_code, refuse_
 from server.protocol.limits import DEFAULT_LIMITS, Limits
 from server.store.database import Database
 from server.voting.warm_up import WarmUp
+from tests.support import one_node
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import SECRET, running_node, until
 from tests.support.socket_client import SocketClient
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people, database = one_node.node, one_node.emptied, one_node.people, one_node.database
 
 PATH = "/api/admin/shows/7/tickets"
 REDEEM = "/api/shows/7/ticket"
 VOTES = "/api/shows/7/votes"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def admin(people: People) -> Person:
     """The administrator who makes the codes."""
     return await people.person("admin")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def show(factory: RowFactory) -> Show:
     """A show that requires a ticket for votes."""
     show = await factory.show(7)

@@ -23,7 +23,6 @@ from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import SECRET, running_node
 from tests.support.socket_client import SocketClient
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 database_url, redis_url = one_node.database_url, one_node.redis_url
 node, factory = one_node.node, one_node.factory
 SHOW_IDS = itertools.count(7)
