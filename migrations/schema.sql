@@ -2118,6 +2118,18 @@ begin
      order by v.user_id;
 end $$;
 
+CREATE FUNCTION set_group_rule(wanted_show bigint, is_automatic boolean) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    if not app_is_staff() then
+        raise exception 'only staff may change this rule' using errcode = 'insufficient_privilege';
+    end if;
+    update shows set sets_groups_aside = is_automatic where id = wanted_show;
+    return found;
+end $$;
+
 CREATE FUNCTION sign_in_as(wanted_issuer text, wanted_subject text, ttl interval) RETURNS TABLE(user_id bigint, role public.user_role)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -2140,15 +2152,15 @@ begin
     return query select u.id, u.role from users u where u.id = found_id;
 end $$;
 
-CREATE FUNCTION sign_up(new_device text, new_address_hash bytea, ttl interval) RETURNS TABLE(user_id bigint, session_id bigint, expires_at timestamp with time zone)
+CREATE FUNCTION sign_up(new_device text, new_address_hash bytea, ttl interval, new_agent_hash bytea DEFAULT NULL::bytea, new_subnet_hash bytea DEFAULT NULL::bytea) RETURNS TABLE(user_id bigint, session_id bigint, expires_at timestamp with time zone)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
     with made as (
         insert into users (token_until) values (now() + ttl) returning id
     )
-    insert into sessions as s (user_id, kind, device, address_hash, expires_at)
-    select m.id, 'fan', new_device, new_address_hash, now() + ttl from made m
+    insert into sessions as s (user_id, kind, device, address_hash, agent_hash, subnet_hash, expires_at)
+    select m.id, 'fan', new_device, new_address_hash, new_agent_hash, new_subnet_hash, now() + ttl from made m
     returning s.user_id, s.id, s.expires_at
 $$;
 
@@ -2592,11 +2604,14 @@ REVOKE ALL ON FUNCTION restore_song(wanted bigint, wanted_show bigint) FROM PUBL
 
 REVOKE ALL ON FUNCTION score_show(wanted bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION set_group_rule(wanted_show bigint, is_automatic boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_group_rule(wanted_show bigint, is_automatic boolean) TO mysetlist_request;
+
 REVOKE ALL ON FUNCTION sign_in_as(wanted_issuer text, wanted_subject text, ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sign_in_as(wanted_issuer text, wanted_subject text, ttl interval) TO mysetlist_request;
 
-REVOKE ALL ON FUNCTION sign_up(new_device text, new_address_hash bytea, ttl interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.sign_up(new_device text, new_address_hash bytea, ttl interval) TO mysetlist_request;
+REVOKE ALL ON FUNCTION sign_up(new_device text, new_address_hash bytea, ttl interval, new_agent_hash bytea, new_subnet_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sign_up(new_device text, new_address_hash bytea, ttl interval, new_agent_hash bytea, new_subnet_hash bytea) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION songs_of_merge(wanted_kind text, survivor bigint, duplicate bigint) FROM PUBLIC;
 
@@ -3440,8 +3455,12 @@ CREATE TABLE sessions (
     renewed_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
+    agent_hash bytea,
+    subnet_hash bytea,
     CONSTRAINT sessions_address_hash_check CHECK ((octet_length(address_hash) = 16)),
+    CONSTRAINT sessions_agent_hash_check CHECK ((octet_length(agent_hash) = 8)),
     CONSTRAINT sessions_device_check CHECK ((char_length(device) <= 80)),
+    CONSTRAINT sessions_subnet_hash_check CHECK ((octet_length(subnet_hash) = 8)),
     CONSTRAINT sessions_unlisted_ended CHECK (((kind <> 'unlisted'::session_kind) OR (ended_at IS NOT NULL)))
 );
 COMMENT ON TABLE sessions IS 'A sign-in of an account. A token names its session and is valid until the session expires or is ended.';
@@ -3449,6 +3468,8 @@ COMMENT ON COLUMN sessions.kind IS 'fan: an anonymous sign-in, extended at each 
 COMMENT ON COLUMN sessions.address_hash IS 'HMAC of the address that a new account came from, with the secret of the nodes. Deleted after a day.';
 COMMENT ON COLUMN sessions.opened_at IS 'When the link was used, which works once. Null: not yet, or no link.';
 COMMENT ON COLUMN sessions.renewed_at IS 'When it was last renewed, exact to the day.';
+COMMENT ON COLUMN sessions.agent_hash IS 'Equal hashes are one program (User-Agent), for sign-ups of one day; deleted after a day.';
+COMMENT ON COLUMN sessions.subnet_hash IS 'Equal hashes are one network (/24, /48), for sign-ups of one day; deleted after a day.';
 ALTER TABLE sessions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY sessions ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
 CREATE INDEX sessions_ended_at_idx ON sessions USING btree (ended_at) WHERE (ended_at IS NOT NULL);
@@ -3711,6 +3732,7 @@ CREATE TABLE shows (
     search tsvector DEFAULT ''::tsvector NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    sets_groups_aside boolean DEFAULT false NOT NULL,
     CONSTRAINT shows_attendance_count_check CHECK ((attendance_count >= 0)),
     CONSTRAINT shows_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 300))),
     CONSTRAINT shows_origin_check CHECK ((origin <> 'file'::sync_service)),
@@ -3730,6 +3752,7 @@ COMMENT ON COLUMN shows.finalised_at IS 'The time when the log had passed closes
 COMMENT ON COLUMN shows."position" IS 'The log position of the last commit with votes on this show.';
 COMMENT ON COLUMN shows.revision IS 'Grows with every change of the show, its bill or its setlists, but not with votes.';
 COMMENT ON COLUMN shows.search_text IS 'Folded name, venue and acts. Triggers keep it up to date: a generated column would be computed again with every vote.';
+COMMENT ON COLUMN shows.sets_groups_aside IS 'Groups of this show are set aside when they are found, without a person.';
 ALTER TABLE shows ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY shows ADD CONSTRAINT shows_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY shows ADD CONSTRAINT shows_slug_key UNIQUE (slug);
@@ -4347,6 +4370,7 @@ ALTER TABLE vote_groups ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY vote_groups ADD CONSTRAINT vote_groups_pkey PRIMARY KEY (id);
 CREATE INDEX vote_groups_decided_by_idx ON vote_groups USING btree (decided_by) WHERE (decided_by IS NOT NULL);
 CREATE INDEX vote_groups_show_id_idx ON vote_groups USING btree (show_id);
+CREATE INDEX vote_groups_undone_idx ON vote_groups USING btree (decided_at) WHERE (state <> decision);
 ALTER TABLE ONLY vote_groups ADD CONSTRAINT vote_groups_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES users(id) ON DELETE SET NULL;
 ALTER TABLE ONLY vote_groups ADD CONSTRAINT vote_groups_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
 ALTER TABLE vote_groups ENABLE ROW LEVEL SECURITY;

@@ -98,6 +98,8 @@ CLOSES = Counter(
 )
 LIMITED = Counter("mysetlist_limited_total", "Connections and requests refused because of a limit", ["limit"])
 VOTE_SURGES = Counter("mysetlist_vote_surges_total", "Crowds of new accounts of one address that voted for one song")
+VOTE_GROUPS = Counter("mysetlist_vote_groups_total", "Groups of ballots that look like the work of one hand")
+BALLOTS_WATCHED = _gauge("mysetlist_ballots_watched", "Ballots among which this node looks for groups")
 OPEN_CONNECTIONS = _gauge("mysetlist_open_connections", "Open connections of clients, idle ones too")
 SUBSCRIPTIONS = _gauge("mysetlist_subscriptions", "Subscriptions of open websockets")
 FRAMES = Counter("mysetlist_frames_total", "Push frames written to sockets")

@@ -200,9 +200,9 @@ select count(*) from gone;
 
 -- name: forget_address_hashes$
 -- takes: hours, count
--- gives: the number of sessions whose hashed address was deleted
+-- gives: the number of sessions whose hashed address, program and network were deleted
 with forgotten as (
-    update sessions set address_hash = null
+    update sessions set address_hash = null, agent_hash = null, subnet_hash = null
      where id = any(array(select id from sessions
                            where address_hash is not null and created_at < now() - make_interval(hours => :hours::int)
                            order by created_at limit :count::bigint))

@@ -156,6 +156,7 @@ class Node:
             "listener": rooms.listener.run(),
             "writer": rooms.writer.run(),
             "commit-watch": rooms.commit_watch.run(),
+            "groups": rooms.group_watch.run(),
             "self-check": rooms.self_check.run(),
             "readiness": self._watch_readiness(),
             "intake": rooms.intake.run(),

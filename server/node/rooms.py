@@ -7,6 +7,7 @@ import secrets
 from contextlib import AsyncExitStack
 from functools import partial
 
+from server.abuse.watch import GroupWatch
 from server.admin.overview import Overviews
 from server.admin.ring import Ring
 from server.cache.connection import Connection
@@ -171,6 +172,8 @@ class Rooms:
             stalled=self.commit_watch.stalled,
         )
         self.exports = Exports(databases.owner, databases.requests)
+        self.group_watch = GroupWatch(databases.owner, clock, self.intake.submit_decision)
+        self.writer.watch = self.group_watch.take
         self.hot_erasure = HotErasure(redis_url, shard_count=shard_count)
         stack.push_async_callback(self.hot_erasure.close)
 

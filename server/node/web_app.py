@@ -7,6 +7,7 @@ from functools import partial
 
 from aiohttp import web
 
+from server.abuse.routes import GroupRoutes
 from server.catalog.entry_editing import EntryEditingRoutes
 from server.catalog.merging import MergingRoutes
 from server.catalog.removed_songs import RemovedSongRoutes
@@ -109,6 +110,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *ReportRoutes(requests).endpoints(),
         *QueueRoutes(requests).endpoints(),
         *SurgeRoutes(requests).endpoints(),
+        *GroupRoutes(requests, rooms.intake.submit_decision, rooms.find_show).endpoints(),
         *DecisionRoutes(requests).endpoints(),
         *AuditRoutes(requests).endpoints(),
         *AccountRoutes(requests, clock).endpoints(),

@@ -622,7 +622,14 @@ class _Sessions:
     async def make_installation(self, connection: Connection) -> str: ...
     async def fetch_installation(self, connection: Connection) -> str | Any: ...
     async def sign_up(
-        self, connection: Connection, *, device: str | None, address_hash: bytes | None, ttl_s: float | None
+        self,
+        connection: Connection,
+        *,
+        device: str | None,
+        address_hash: bytes | None,
+        ttl_s: float | None,
+        agent_hash: bytes | None,
+        subnet_hash: bytes | None,
     ) -> SignUpRow: ...
     async def fetch_role(
         self, connection: Connection, *, user_id: int | None

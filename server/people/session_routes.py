@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
@@ -13,7 +14,7 @@ from server.clock import Clock
 from server.errors import Refused
 from server.people.ended_sessions import EndedSessions
 from server.people.queries import sessions as queries
-from server.people.sessions import TOKEN_TTL_S, OpenSession, device_of, open_link, renew_session, sign_up
+from server.people.sessions import TOKEN_TTL_S, OpenSession, Origin, device_of, open_link, renew_session, sign_up
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
@@ -24,6 +25,8 @@ from server.protocol.messages import TOKEN_CHARS_MAX
 from server.store.database import Database
 
 ADDRESS_HASH_BYTES = 16
+SIGNAL_HASH_BYTES = 8
+DAY_MS = 86_400_000
 
 
 class SessionBody(msgspec.Struct, frozen=True):
@@ -162,7 +165,8 @@ class SessionRoutes:
         if session is None:
             # An erased user gets a new account: the old token would be refused everywhere and lead back here.
             await self._count(call.address)
-            session = await sign_up(self._database, device, hash_address(self._secret, call.address))
+            day = self._clock.now_ms() // DAY_MS
+            session = await sign_up(self._database, device, origin_of(self._secret, call.address, call.agent, day))
         return self._signed_in(session)
 
     async def get_session(self, call: Call) -> Answer:
@@ -265,6 +269,24 @@ class SessionRoutes:
 def hash_address(secret: str, address: str) -> bytes:
     """Hashes the address of a client, so that new accounts of one address can be found without storing it."""
     return hmac.digest(secret.encode(), b"address:" + address.encode(), hashlib.sha256)[:ADDRESS_HASH_BYTES]
+
+
+def origin_of(secret: str, address: str, agent: str, day: int) -> Origin:
+    """Where a sign-up comes from. Takes: day, since 1970; hashes of other days cannot be compared."""
+
+    def of_day(value: str) -> bytes:
+        return hmac.digest(secret.encode(), f"{day}:{value}".encode(), hashlib.sha256)[:SIGNAL_HASH_BYTES]
+
+    return Origin(hash_address(secret, address), of_day(f"agent:{agent}"), of_day(f"subnet:{subnet_of(address)}"))
+
+
+def subnet_of(address: str) -> str:
+    """The network of an address: what one household or carrier gives to its customers, /24 or /48."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False))
 
 
 def _refuse_keys(identity: Identity) -> None:

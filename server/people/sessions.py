@@ -59,13 +59,29 @@ async def fetch_installation(database: Database) -> str:
     return installation
 
 
-async def sign_up(database: Database, device: str, address_hash: bytes) -> OpenSession:
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a sign-up comes from, as hashes: the address, the program, and the network, the last two of one day."""
+
+    address_hash: bytes
+    agent_hash: bytes
+    subnet_hash: bytes
+
+
+async def sign_up(database: Database, device: str, origin: Origin) -> OpenSession:
     """Creates an anonymous user and opens a session.
 
     Raises: StoreUnavailable
     """
     async with database.connection() as connection:
-        row = await queries.sign_up(connection, device=device, address_hash=address_hash, ttl_s=TOKEN_TTL_S)
+        row = await queries.sign_up(
+            connection,
+            device=device,
+            address_hash=origin.address_hash,
+            agent_hash=origin.agent_hash,
+            subnet_hash=origin.subnet_hash,
+            ttl_s=TOKEN_TTL_S,
+        )
     return OpenSession(row["user_id"], "user", row["session_id"], ms_of(row["expires_at"]))
 
 

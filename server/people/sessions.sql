@@ -9,10 +9,11 @@ insert into installation default values on conflict do nothing;
 select id::text from installation;
 
 -- name: sign_up^
--- takes: device; address_hash, of the client; ttl_s, the life of the session
+-- takes: device; address_hash, agent_hash, subnet_hash, of the client; ttl_s, the life of the session
 -- gives: 1 row: the new anonymous user, with the session and its end
 select user_id, session_id, expires_at
-  from sign_up(:device::text, :address_hash::bytea, make_interval(secs => :ttl_s::float8));
+  from sign_up(:device::text, :address_hash::bytea, make_interval(secs => :ttl_s::float8), :agent_hash::bytea,
+               :subnet_hash::bytea);
 
 -- name: fetch_role$
 -- takes: user_id bigint

@@ -97,6 +97,9 @@ class Writer:
         self._maintained_s = -1e9
         self._cooled_s = clock.monotonic_s()
         self.traces: Traces | None = None  # set by node when traces are wanted
+        self.watch: Callable[[int, list[list[int]]], None] | None = (
+            None  # gets the committed casts, with their time [ms]
+        )
 
     @property
     def held_count(self) -> int:
@@ -224,6 +227,10 @@ class Writer:
         VOTES_COMMITTED.inc(changed_count)
         COMMIT_VOTES.observe(len(folded.votes))
         COMMIT_SECONDS.observe(self._clock.monotonic_s() - started_s)
+        if self.watch is not None:
+            for batch in batches:
+                for entry in batch.entries:
+                    self.watch(entry.position >> SEQ_BITS, entry.casts)
         if self.traces is not None:
             for batch in batches:
                 self.traces.committed(batch.shard, [entry.position for entry in batch.entries], started_s)

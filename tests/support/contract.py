@@ -134,6 +134,10 @@ async def running_api(folder: Path, database_url: str, redis_url: str) -> AsyncI
             await connection.execute(
                 "insert into database_operations (operation, status, finished_at) values ('analyze', 'succeeded', now())"
             )
+            await connection.execute(
+                "insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at)"
+                f" values ({EXISTING}, 9, '[]', 1, now(), now())"
+            )
             tables = {"show": "shows", "artist": "artists", "venue": "venues"}
             slugs = {
                 name: await connection.fetchval(f"select slug from {table} where id = {EXISTING}")

@@ -15,6 +15,8 @@ OWNER = None
 # The role that runs a query: the longest matching entry. STAFF is the role of requests, for an administrator.
 STAFF = "staff"
 ROLES: dict[str, str | None] = {
+    "abuse/groups": STAFF,
+    "abuse/watch": OWNER,
     "admin/": OWNER,
     "catalog/": OWNER,
     "catalog/catalogue": REQUEST_ROLE,

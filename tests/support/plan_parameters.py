@@ -92,6 +92,18 @@ EXAMPLES: dict[str, Any] = {
     "after_km": -1.0,
     "after_place": dt.timedelta(),
     "after_priority": "normal",
+    "after_user": None,
+    "decision": "void",
+    "state": "open",
+    "agent_hash": bytes(8),
+    "subnet_hash": bytes(8),
+    "began_ms": 1_800_000_000_000,
+    "ended_ms": 1_800_000_100_000,
+    "group_id": 3,
+    "is_automatic": True,
+    "older_s": 3.0,
+    "reasons:text": "[]",
+    "score": 9.0,
     "after_slug": "artist-2",
     "after_user_id": 101,
     "artist_id": 7,
@@ -278,6 +290,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "catalog/search.choose_similar_words": [
         {"words": ["metalica", "abc"], "kinds": ["artists", "songs", "venues", "shows"]}
     ],
+    "abuse/groups.list_groups": [{}, {"show_id": None, "state": None}],
     "catalog/search.kinds_with_words": [{"q": "abc", "kinds": ["artists", "songs", "venues", "shows"]}],
     "catalog/search.best_closeness": [
         {"like": "metalica", "words": ["metalica"], "kinds": ["artists", "songs", "venues", "shows"]}

@@ -71,7 +71,7 @@ LEFT_OUT = {
     "vote_group_members": {"group_id"},  # says nothing by itself
     "merge_votes": {"fold_id"},  # the show and the song say which
     "merge_rows": {"id", "merge_id"},  # only an order of rows
-    "sessions": {"address_hash"},  # a hash that only the nodes can make, and for a day
+    "sessions": {"address_hash", "agent_hash", "subnet_hash"},  # a hash that only the nodes can make, and for a day
     "email_log": {"queue_id"},  # the row of the queue may be gone
     "api_keys": {"key_hash"},
     "ticket_codes": {"code_hash", "is_keyed"},

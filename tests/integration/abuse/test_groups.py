@@ -1,0 +1,91 @@
+"""Staff see groups with their reasons, and decide on them; the counts follow at once, and the audit log has it."""
+
+from __future__ import annotations
+
+from tests.support.people import People
+from tests.support.row_factory import RowFactory, Show
+from tests.support.running_node import until
+
+PATH = "/api/admin/groups"
+REASONS = [
+    {"kind": "agents", "weight": 4.5, "words": "100% of them use the same 1 of the programs; 3% of the others do."},
+    {"kind": "target", "weight": 0, "words": "All of them vote song 1 up.", "song": 1, "choice": "up"},
+]
+
+
+async def voted(people: People, factory: RowFactory) -> tuple[Show, int, int]:
+    """A show with votes of two cheats, who are in a group, and of a fan. Gives also the group and one of the cheats."""
+    show = await factory.show(7)
+    cheats = [await people.person() for _ in range(2)]
+    for person in (*cheats, await people.person()):
+        await person.ok("POST", "/api/shows/7/votes", {"votes": [[show.first, "up"]]})
+    group = await factory.vote_group(7, [person.id for person in cheats])
+    await factory.sql.execute("update vote_groups set reasons = $1", str(REASONS).replace("'", '"'))
+    return show, group, cheats[0].id
+
+
+async def test_a_group_is_set_aside_restored_and_voided(people: People, factory: RowFactory) -> None:
+    """Each answer comes when the counts have it; results tell both numbers; what is void stays void."""
+    show, group, cheat = await voted(people, factory)
+    moderator = await people.person("moderator")
+
+    async def counts() -> tuple[int, int, int]:
+        results = await moderator.ok("GET", "/api/shows/7/results")
+        return results["songs"][0]["up"], results["songs"][0]["set_aside_up"], results["raw_total"]
+
+    assert await counts() == (3, 0, 3)
+    detail = await moderator.ok("GET", f"{PATH}/{group}")
+    assert detail["votes"] == [{"song_id": show.first, "title": "Song 0", "up": 2, "down": 0}]
+    assert detail["group"]["reasons"][0] == REASONS[0]
+    answer = await moderator.ok("POST", f"{PATH}/{group}", {"decision": "set_aside", "reason": "One script."})
+    assert (answer["id"], answer["decision"], answer["durability"]) == (group, "set_aside", "committed")
+    assert await counts() == (1, 2, 3)
+    shown = await moderator.ok("GET", "/api/shows/7")
+    assert shown["at"] == answer["at"]
+    (member, _) = (await moderator.ok("GET", f"{PATH}/{group}/members"))["items"]
+    assert (member["user_id"], member["is_set_aside"], member["votes"]) == (cheat, True, [[show.first, "up"]])
+    assert await moderator.refused("POST", f"{PATH}/{group}", {"decision": "set_aside"}) == "conflict"
+    await moderator.ok("POST", f"{PATH}/{group}", {"decision": "restored"})
+    assert await counts() == (3, 0, 3)
+    await moderator.ok("POST", f"{PATH}/{group}", {"decision": "void", "reason": "They said so."})
+    assert await counts() == (1, 0, 1)
+    assert await moderator.refused("POST", f"{PATH}/{group}", {"decision": "restored"}) == "conflict"
+    assert await factory.audit_log(f"group:{group}") == [
+        ("group.set-aside", {"show": 7, "reason": "One script."}),
+        ("group.restore", {"show": 7, "reason": ""}),
+        ("group.void", {"show": 7, "reason": "They said so."}),
+    ]
+
+
+async def test_groups_are_listed_by_show_and_state_for_staff_alone(people: People, factory: RowFactory) -> None:
+    """The newest first, in pages; a fan sees none of it."""
+    _, group, _ = await voted(people, factory)
+    await factory.show(8)
+    other = await factory.vote_group(8, (await factory.users(2))[:1])
+    moderator, fan = await people.person("moderator"), await people.person()
+    assert [item["id"] for item in await moderator.pages(PATH, 1)] == [other, group]
+    (item,) = (await moderator.ok("GET", "/api/admin/shows/7/groups?state=open"))["items"]
+    assert (item["id"], item["state"], item["ballot_count"], item["show_name"]) == (group, "open", 2, "Show")
+    assert (await moderator.ok("GET", f"{PATH}?state=void"))["items"] == []
+    assert await moderator.refused("GET", f"{PATH}/999") == "not_found"
+    assert await moderator.refused("POST", f"{PATH}/999", {"decision": "void"}) == "not_found"
+    assert await moderator.refused("GET", "/api/admin/shows/none/groups") == "not_found"
+    for path in (PATH, f"{PATH}/{group}", f"{PATH}/{group}/members", "/api/admin/shows/7/group-rule"):
+        assert await fan.refused("GET", path) == "forbidden"
+    rule = "/api/admin/shows/7/group-rule"
+    assert await moderator.ok("GET", rule) == {"show_id": 7, "is_automatic": False}
+    assert await moderator.ok("PUT", rule, {"is_automatic": True}) == {"show_id": 7, "is_automatic": True}
+    assert await moderator.ok("GET", rule) == {"show_id": 7, "is_automatic": True}
+
+
+async def test_a_lost_note_of_a_decision_is_handed_in_again(people: People, factory: RowFactory) -> None:
+    """A decision that is only in the database is applied within seconds."""
+    show, group, _ = await voted(people, factory)
+    await factory.decide(group, "set_aside")
+    await factory.sql.execute("update vote_groups set decided_at = now() - interval '1 minute'")
+
+    async def is_applied() -> bool:
+        return await factory.tally(7) != [[song, 3 * (song == show.first), 0] for song in show.songs]
+
+    await until(is_applied)
+    assert (await factory.aside_tally(7))[0] == [show.first, 2, 0]
