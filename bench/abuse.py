@@ -1,5 +1,7 @@
 """How well groups of cheats are found: simulated shows, honest crowds and attacks, through the detector of the service.
 
+Over 400 lines: a short function for each of twelve attacks and eight honest evenings, and what they have in common.
+
 Prints one JSON object: precision and recall of twelve attacks at five strengths, the honest votes that were taken for an attack, the
 time until an attack is flagged, and the cost. The same seed gives the same show. docs/abuse.md explains the numbers.
 

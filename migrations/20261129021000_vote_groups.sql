@@ -1,5 +1,6 @@
 -- migrate:up
 -- Groups of votes that look like the work of one hand. Staff set a group aside: its votes stay, but do not count (docs/adr/0033).
+-- Over 400 lines: it replaces functions as a whole, and has their former texts for the way back.
 
 set local lock_timeout = '1s';
 -- A commit begins at log_positions, so a writer waits here and holds no other lock.

@@ -212,6 +212,12 @@ CREATE TYPE sync_status AS ENUM (
     'cancelled'
 );
 
+CREATE TYPE ticket_source AS ENUM (
+    'code',
+    'work',
+    'mail'
+);
+
 CREATE TYPE user_role AS ENUM (
     'user',
     'moderator',
@@ -333,47 +339,6 @@ begin
      where e.asked_at <= now() - kept;
     return true;
 end $$;
-
-CREATE FUNCTION balance_history(wanted_show bigint, songs bigint[]) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-    with standing as (
-        select id from setlist_songs where id = any(songs)
-    ), counted as (
-        select v.setlist_song_id, case when u.nobody is null then v.user_id else 0 end as user_id, v.choice, count(*) as n
-          from standing s
-          join votes v on v.setlist_song_id = s.id
-          join users u on u.id = v.user_id
-         group by 1, 2, 3
-    ), told as (
-        select h.setlist_song_id, h.user_id, c.choice, sum(c.step) as n
-          from vote_analytics h
-          join standing s on s.id = h.setlist_song_id
-         cross join lateral (values (h.choice, 1), (h.previous, -1)) as c (choice, step)
-         where h.show_id = wanted_show and c.choice is not null
-         group by 1, 2, 3
-    ), missing as (
-        select setlist_song_id, user_id, choice, coalesce(counted.n, 0) - coalesce(told.n, 0) as n
-          from counted full join told using (setlist_song_id, user_id, choice)
-         where coalesce(counted.n, 0) <> coalesce(told.n, 0)
-    ), lines as (
-        select m.* from missing m, generate_series(1, abs(m.n)::int)
-    ), hours as (
-        insert into vote_rollups (show_id, hour, up_count, down_count, withdrawn_count)
-        select wanted_show, date_trunc('hour', now(), 'UTC'), count(*) filter (where n > 0 and choice = 'up'),
-               count(*) filter (where n > 0 and choice = 'down'), count(*) filter (where n < 0)
-          from lines
-        having count(*) > 0
-            on conflict (show_id, hour) do update
-           set up_count = vote_rollups.up_count + excluded.up_count,
-               down_count = vote_rollups.down_count + excluded.down_count,
-               withdrawn_count = vote_rollups.withdrawn_count + excluded.withdrawn_count
-    )
-    insert into vote_analytics (show_id, setlist_song_id, user_id, previous, choice, cast_at)
-    select wanted_show, setlist_song_id, user_id, case when n < 0 then choice end, case when n > 0 then choice end, now()
-      from lines;
-$$;
 
 CREATE FUNCTION begin_artist_stats() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1018,74 +983,9 @@ CREATE FUNCTION find_people(words text) RETURNS SETOF bigint
     select user_id from user_profiles where fold(display_name) like '%' || fold(words) || '%' and app_is_staff()
 $$;
 
-CREATE FUNCTION find_people_by_address(wanted text) RETURNS SETOF bigint
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-    select user_id from email_preferences where lower(address) = lower(wanted) and app_is_staff()
-$$;
-
 CREATE FUNCTION fold(words text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN btrim(regexp_replace(translate(lower(public.unaccent('public.unaccent'::regdictionary, NORMALIZE(translate(words, '''`´‘’‛ʹʻʼʽ′＇­͏​‌‍‎‏⁠︎️﻿'::text, ''::text), NFKC))), '$ς''`'::text, 'sσ'::text), '[-\s/\\|_.,:;!?¡¿()\[\]{}<>&+*#@%=^~"“”„«»‹›‚‐‑‒–—―−…·•‧・｡。､、「」『』【】〈〉《》〔〕〜،؛؟۔।॥־׳״՝՞՛՚†‡§¶©®™°]+'::text, ' '::text, 'g'::text));
-
-CREATE FUNCTION fold_songs(wanted_merge bigint, wanted_show bigint, wanted_gone bigint, wanted_kept bigint) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-declare
-    fold bigint;
-    place setlist_songs;
-    marked_at timestamptz;
-begin
-    insert into merge_folds (merge_id, show_id, gone_id, kept_id, gone, kept_played_at, history)
-    select wanted_merge, wanted_show, wanted_gone, wanted_kept, '{}', k.played_at,
-           coalesce((select array_agg(h.id) from vote_analytics h
-                      where h.show_id = wanted_show and h.setlist_song_id = wanted_gone), '{}')
-      from setlist_songs k where k.id = wanted_kept
-    returning id into fold;
-    insert into merge_votes (fold_id, user_id, choice, cast_at, kept_choice, kept_cast_at)
-    select fold, v.user_id, v.choice, v.cast_at, o.choice, o.cast_at
-      from votes v
-      left join votes o on o.setlist_song_id = wanted_kept and o.user_id = v.user_id
-     where v.setlist_song_id = wanted_gone;
-    delete from votes where setlist_song_id = wanted_gone;
-    insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)
-    select wanted_kept, user_id, wanted_show, choice, cast_at from merge_votes where fold_id = fold order by user_id
-        on conflict (setlist_song_id, user_id) do update set choice = excluded.choice, cast_at = excluded.cast_at
-     where votes.cast_at < excluded.cast_at;
-    update vote_surges set setlist_song_id = wanted_kept where setlist_song_id = wanted_gone;
-    delete from setlist_songs where id = wanted_gone returning * into place;
-    update setlist_songs set position = position - 1 where setlist_id = place.setlist_id and position > place.position;
-    -- The earlier mark stands, unless a fan voted after it.
-    select case when least(k.played_at, place.played_at) is not null
-                then greatest(least(k.played_at, place.played_at),
-                              (select max(cast_at) from votes where setlist_song_id = wanted_kept) + interval '1 millisecond')
-           end into marked_at
-      from setlist_songs k where k.id = wanted_kept;
-    update setlist_songs set played_at = marked_at where id = wanted_kept and played_at is distinct from marked_at;
-    update merge_folds set gone = to_jsonb(place), played_at = marked_at where id = fold;
-    perform move_history(wanted_show, wanted_gone, wanted_kept, (select history from merge_folds where id = fold));
-    perform balance_history(wanted_show, array[wanted_kept]);
-end $$;
-
-CREATE FUNCTION folds_of_songs(wanted_gone bigint, wanted_kept bigint) RETURNS TABLE(show_id bigint, gone_id bigint, kept_id bigint)
-    LANGUAGE sql STABLE
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-    select e.show_id, e.id, k.id
-      from setlist_songs e
-      join setlists l on l.id = e.setlist_id
-      join lateral (select o.id
-                      from setlist_songs o
-                      join setlists ol on ol.id = o.setlist_id
-                     where o.show_id = e.show_id and o.song_id = wanted_kept and ol.type = l.type
-                       and (o.setlist_id = e.setlist_id
-                            or l.type = 'predicted' and ol.artist_id is not distinct from l.artist_id)
-                     order by o.setlist_id <> e.setlist_id, ol.position, o.position, o.id
-                     limit 1) k on true
-     where e.song_id = wanted_gone
-$$;
 
 CREATE FUNCTION get_trending_artists(count integer DEFAULT 20) RETURNS TABLE(rank bigint, artist_id bigint, slug text, name text, score double precision, vote_count bigint, follower_count bigint, show_count bigint, refreshed_at timestamp with time zone)
     LANGUAGE sql STABLE
@@ -1146,6 +1046,22 @@ CREATE FUNCTION get_vote_stats(wanted bigint, as_of timestamp with time zone DEF
                     where e.show_id = w.id) s) t
      where w.id = wanted
 $$;
+
+CREATE FUNCTION give_ticket(wanted_show bigint, earned public.ticket_source, new_hash bytea) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    if not exists (select from shows where id = wanted_show and ticket_source = earned) or earned = 'code'
+       or earned = 'mail' and not exists (
+              select from email_preferences where user_id = app_user_id() and confirmed_at is not null) then
+        return 'refused';
+    end if;
+    insert into ticket_codes (show_id, code_hash, user_id, redeemed_at)
+    values (wanted_show, new_hash, app_user_id(), now())
+        on conflict do nothing;
+    return 'given';
+end $$;
 
 CREATE FUNCTION integrity_check() RETURNS TABLE(rule text, subject text, detail text)
     LANGUAGE sql STABLE
@@ -1244,215 +1160,6 @@ CREATE FUNCTION mail_due_at(frequency public.email_frequency, instant timestamp 
     LANGUAGE sql STABLE STRICT PARALLEL SAFE
     RETURN CASE frequency WHEN 'immediately'::public.email_frequency THEN instant WHEN 'daily'::public.email_frequency THEN (date_trunc('day'::text, (instant - '08:00:00'::interval), 'UTC'::text) + '32:00:00'::interval) WHEN 'weekly'::public.email_frequency THEN (date_trunc('week'::text, (instant - '08:00:00'::interval), 'UTC'::text) + '176:00:00'::interval) ELSE NULL::timestamp with time zone END;
 
-CREATE FUNCTION merge_artists(wanted_merge bigint, survivor bigint, duplicate bigint) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-begin
-    perform merge_songs(wanted_merge, 'artist', survivor, duplicate);
-    insert into merge_rows (merge_id, relation, row_id, was)
-    select wanted_merge, 'songs_of_artist', id, '{}' from songs where artist_id = duplicate;
-    update songs set artist_id = survivor where artist_id = duplicate;
-    insert into merge_rows (merge_id, relation, row_id, was)
-    select wanted_merge, 'sets_of_artist', id, '{}' from setlists where artist_id = duplicate;
-    update setlists set artist_id = survivor where artist_id = duplicate;
-
-    -- As the headliner; an act that stood behind itself on the bill is there once.
-    insert into merge_rows (merge_id, relation, row_id, was)
-    select wanted_merge, 'support', b.show_id, jsonb_build_object('artist', b.artist_id, 'position', b.position, 'met', true)
-      from show_artists b join shows w on w.id = b.show_id
-     where b.artist_id = survivor and w.artist_id = duplicate;
-    insert into merge_rows (merge_id, relation, row_id, was)
-    select wanted_merge, 'shows_of_artist', id, '{}' from shows where artist_id = duplicate;
-    update shows set artist_id = survivor where artist_id = duplicate;
-    -- As a support act.
-    insert into merge_rows (merge_id, relation, row_id, was)
-    select wanted_merge, 'support', b.show_id,
-           jsonb_build_object('artist', duplicate, 'position', b.position,
-                              'met', exists (select from show_artists o where o.show_id = b.show_id and o.artist_id = survivor))
-      from show_artists b where b.artist_id = duplicate;
-    delete from show_artists where artist_id = duplicate;
-    insert into show_artists (show_id, artist_id, billing, position)
-    select row_id, survivor, 'support', (was ->> 'position')::smallint
-      from merge_rows
-     where merge_id = wanted_merge and relation = 'support' and (was ->> 'artist')::bigint = duplicate
-       and not (was ->> 'met')::boolean;
-
-    insert into merge_rows (merge_id, relation, was)
-    select wanted_merge, 'artist_identities', jsonb_build_object('service', service, 'external_id', external_id)
-      from artist_identities where artist_id = duplicate;
-    update artist_identities set artist_id = survivor where artist_id = duplicate;
-    insert into merge_rows (merge_id, relation, row_id, user_id, was)
-    select wanted_merge, 'follow', duplicate, f.user_id,
-           jsonb_build_object('created_at', f.created_at,
-                              'met', exists (select from user_follows_artists o where o.user_id = f.user_id and o.artist_id = survivor))
-      from user_follows_artists f where f.artist_id = duplicate;
-    delete from user_follows_artists where artist_id = duplicate;
-    insert into user_follows_artists (user_id, artist_id, created_at)
-    select user_id, survivor, (was ->> 'created_at')::timestamptz
-      from merge_rows
-     where merge_id = wanted_merge and relation = 'follow' and not (was ->> 'met')::boolean
-     order by user_id
-        on conflict do nothing;
-    insert into merge_rows (merge_id, relation, row_id, was)
-    select wanted_merge, 'activity', position, '{}' from activity where artist_id = duplicate;
-    update activity set artist_id = survivor where artist_id = duplicate;
-    delete from artists where id = duplicate;
-end $$;
-
-CREATE FUNCTION merge_entries(wanted_kind text, survivor bigint, duplicate bigint, actor bigint) RETURNS bigint
-    LANGUAGE plpgsql
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-declare
-    made bigint;
-    gone jsonb;
-begin
-    perform pg_advisory_xact_lock(hashtext('mysetlist.sync'));
-    perform from log_positions order by shard for update;
-    set constraints setlist_songs_place_key deferred;
-    case wanted_kind
-        when 'artist' then
-            select to_jsonb(a) into gone from artists a where a.id = duplicate
-               and exists (select from artists s where s.id = survivor);
-        when 'venue' then
-            select to_jsonb(v) into gone from venues v where v.id = duplicate
-               and exists (select from venues s where s.id = survivor);
-        else
-            select to_jsonb(g) into gone from songs g where g.id = duplicate
-               and exists (select from songs s where s.id = survivor);
-    end case;
-    if gone is null then
-        return null;
-    end if;
-    insert into merges (kind, survivor_id, duplicate_id, slug, duplicate, made_by)
-    values (wanted_kind, survivor, duplicate, gone ->> 'slug', gone, actor) returning id into made;
-    -- A question about both asks about one from now on.
-    insert into merge_rows (merge_id, relation, row_id, was)
-    select made, 'identity_review', r.id,
-           to_jsonb(r) || jsonb_build_object('met', exists (
-               select from identity_reviews o
-                where o.service = r.service and o.external_id = r.external_id
-                  and (wanted_kind = 'artist' and o.artist_id = survivor or wanted_kind = 'venue' and o.venue_id = survivor)))
-      from identity_reviews r
-     where wanted_kind = 'artist' and r.artist_id = duplicate or wanted_kind = 'venue' and r.venue_id = duplicate;
-    delete from identity_reviews
-     where id in (select row_id from merge_rows
-                   where merge_id = made and relation = 'identity_review' and (was ->> 'met')::boolean);
-    case wanted_kind
-        when 'artist' then
-            update identity_reviews set artist_id = survivor where artist_id = duplicate;
-            perform merge_artists(made, survivor, duplicate);
-        when 'venue' then
-            update identity_reviews set venue_id = survivor where venue_id = duplicate;
-            perform merge_venues(made, survivor, duplicate);
-        else
-            perform merge_songs(made, 'song', survivor, duplicate);
-    end case;
-    return made;
-end $$;
-
-CREATE FUNCTION merge_song(wanted_merge bigint, gone bigint, kept bigint) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-declare
-    fold record;
-begin
-    for fold in select * from folds_of_songs(gone, kept) order by 1, 2 loop
-        perform fold_songs(wanted_merge, fold.show_id, fold.gone_id, fold.kept_id);
-    end loop;
-    insert into merge_rows (merge_id, relation, row_id, was)
-    select wanted_merge, 'setlist_songs', id, jsonb_build_object('song', gone, 'to', kept) from setlist_songs where song_id = gone;
-    update setlist_songs set song_id = kept where song_id = gone;
-    insert into merge_rows (merge_id, relation, row_id, was)
-    select wanted_merge, 'removed_songs', id, jsonb_build_object('song', gone, 'to', kept) from removed_songs where song_id = gone;
-    update removed_songs set song_id = kept where song_id = gone;
-    insert into merge_rows (merge_id, relation, was)
-    select wanted_merge, 'song_identities',
-           jsonb_build_object('service', service, 'external_id', external_id, 'song', gone, 'to', kept)
-      from song_identities where song_id = gone;
-    update song_identities set song_id = kept where song_id = gone;
-    insert into merge_rows (merge_id, relation, row_id, was)
-    select wanted_merge, 'songs', id, jsonb_build_object('artist', artist_id, 'title', title, 'created_at', created_at)
-      from songs where id = gone;
-    delete from songs where id = gone;
-end $$;
-
-CREATE FUNCTION merge_songs(wanted_merge bigint, wanted_kind text, survivor bigint, duplicate bigint) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-declare
-    pair record;
-    gone_songs bigint[];
-begin
-    insert into merge_rows (merge_id, relation, row_id, was)
-    select wanted_merge, 'pair', gone, jsonb_build_object('to', kept) from songs_of_merge(wanted_kind, survivor, duplicate);
-    select coalesce(array_agg(row_id), '{}') into gone_songs
-      from merge_rows where merge_id = wanted_merge and relation = 'pair';
-    insert into merge_rows (merge_id, relation, row_id, was)
-    select wanted_merge, 'show_identities', show_id,
-           jsonb_build_object('service', service, 'external_id', external_id, 'songs', to_jsonb(songs),
-                              'stands', songs = songs_in_order(show_id, 'actual'))
-      from show_identities
-     where songs && gone_songs
-    union all
-    select wanted_merge, 'show_predictions', show_id,
-           jsonb_build_object('songs', to_jsonb(songs), 'stands', songs = songs_in_order(show_id, 'predicted'))
-      from show_predictions
-     where songs && gone_songs;
-    for pair in select row_id as gone, (was ->> 'to')::bigint as kept
-                  from merge_rows where merge_id = wanted_merge and relation = 'pair' order by id loop
-        perform merge_song(wanted_merge, pair.gone, pair.kept);
-    end loop;
-    perform rename_listed_songs(wanted_merge);
-end $$;
-
-CREATE FUNCTION merge_venues(wanted_merge bigint, survivor bigint, duplicate bigint) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-begin
-    insert into merge_rows (merge_id, relation, row_id, was)
-    select wanted_merge, 'shows_of_venue', id, '{}' from shows where venue_id = duplicate;
-    update shows set venue_id = survivor where venue_id = duplicate;
-    insert into merge_rows (merge_id, relation, was)
-    select wanted_merge, 'venue_identities', jsonb_build_object('service', service, 'external_id', external_id)
-      from venue_identities where venue_id = duplicate;
-    update venue_identities set venue_id = survivor where venue_id = duplicate;
-
-    -- A fan has one review of a venue: the later of two stays.
-    insert into merge_rows (merge_id, relation, row_id, user_id, was)
-    select wanted_merge, 'review_gone', o.id, o.user_id, to_jsonb(o)
-      from venue_reviews o
-      join venue_reviews n on n.user_id = o.user_id and n.venue_id in (survivor, duplicate) and n.id <> o.id
-     where o.venue_id in (survivor, duplicate) and (o.updated_at, o.id) < (n.updated_at, n.id);
-    delete from venue_reviews
-     where id in (select row_id from merge_rows where merge_id = wanted_merge and relation = 'review_gone');
-    insert into merge_rows (merge_id, relation, row_id, user_id, was)
-    select wanted_merge, 'review', id, user_id, jsonb_build_object('updated_at', updated_at)
-      from venue_reviews where venue_id = duplicate;
-    update venue_reviews set venue_id = survivor where venue_id = duplicate;
-    delete from venues where id = duplicate;
-end $$;
-
-CREATE FUNCTION merged_into(wanted_kind text, old_id bigint, old_slug text) RETURNS bigint
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-    with recursive way (id, steps) as (
-        (select m.survivor_id, 1 from merges m
-          where m.kind = wanted_kind and m.undone_at is null and (m.duplicate_id = old_id or m.slug = old_slug)
-          order by m.id desc limit 1)
-        union all
-        (select m.survivor_id, w.steps + 1
-           from way w join merges m on m.kind = wanted_kind and m.undone_at is null and m.duplicate_id = w.id
-          where w.steps < 20)
-    )
-    select id from way order by steps desc limit 1
-$$;
-
 CREATE FUNCTION miscounts() RETURNS TABLE(subject text, id bigint, count_of text, stored bigint, counted bigint, show_id bigint)
     LANGUAGE sql STABLE
     AS $$
@@ -1531,18 +1238,6 @@ CREATE FUNCTION move_ballots(show_ids bigint[], user_ids bigint[], steps integer
               join votes v on v.user_id = b.user_id and v.show_id = b.show_id
              group by 1) moved
 $$;
-
-CREATE FUNCTION move_history(wanted_show bigint, wanted_from bigint, wanted_to bigint, rows bigint[]) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-begin
-    -- The history is append-only, but for erasures and merges.
-    perform set_config('app.erasing', 'on', true);
-    update vote_analytics set setlist_song_id = wanted_to
-     where show_id = wanted_show and setlist_song_id = wanted_from and id = any(rows);
-    perform set_config('app.erasing', '', true);
-end $$;
 
 CREATE FUNCTION move_review_counts(venue_ids bigint[], counts bigint[], ratings bigint[]) RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -1851,35 +1546,6 @@ CREATE FUNCTION rename_history(wanted bigint, cast_since timestamp with time zon
        and h.show_id in (select r.show_id from vote_rollups r where r.hour >= date_trunc('hour', cast_since, 'UTC'))
 $$;
 
-CREATE FUNCTION rename_listed_songs(wanted_merge bigint) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-    with pairs as (
-        select row_id as gone, (select s.was ->> 'to' from merge_rows s
-                                 where s.merge_id = wanted_merge and s.relation = 'pair' and s.row_id = g.row_id)::bigint as kept
-          from merge_rows g where g.merge_id = wanted_merge and g.relation = 'pair'
-    ), listed as (
-        select r.id, r.relation, r.row_id, r.was,
-               case when (r.was ->> 'stands')::boolean
-                    then songs_in_order(r.row_id, case r.relation when 'show_identities' then 'actual' else 'predicted' end::setlist_type)
-                    else array(select coalesce(p.kept, s.song)
-                                 from jsonb_array_elements_text(r.was -> 'songs') with ordinality as t (text, place)
-                                cross join lateral (select t.text::bigint as song) s
-                                 left join pairs p on p.gone = s.song
-                                order by t.place) end as songs
-          from merge_rows r
-         where r.merge_id = wanted_merge and r.relation in ('show_identities', 'show_predictions')
-    ), kept as (
-        update merge_rows r set was = r.was || jsonb_build_object('after', to_jsonb(l.songs)) from listed l where r.id = l.id
-    ), identities as (
-        update show_identities i set songs = l.songs from listed l
-         where l.relation = 'show_identities' and i.show_id = l.row_id and i.service = (l.was ->> 'service')::sync_service
-           and i.external_id = l.was ->> 'external_id'
-    )
-    update show_predictions p set songs = l.songs from listed l where l.relation = 'show_predictions' and p.show_id = l.row_id;
-$$;
-
 CREATE FUNCTION renew_session(wanted bigint, ttl interval) RETURNS TABLE(role public.user_role, session_id bigint, expires_at timestamp with time zone)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -2130,6 +1796,18 @@ begin
     return found;
 end $$;
 
+CREATE FUNCTION set_ticket_source(wanted_show bigint, source public.ticket_source) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    if not app_is_admin() then
+        raise exception 'only administrators may say how fans get tickets' using errcode = 'insufficient_privilege';
+    end if;
+    update shows set ticket_source = source where id = wanted_show;
+    return found;
+end $$;
+
 CREATE FUNCTION sign_in_as(wanted_issuer text, wanted_subject text, ttl interval) RETURNS TABLE(user_id bigint, role public.user_role)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -2181,19 +1859,6 @@ end $_$;
 CREATE FUNCTION songs_in_order(wanted bigint, wanted_type public.setlist_type) RETURNS bigint[]
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (SELECT COALESCE(array_agg(e.song_id ORDER BY l."position", e."position"), '{}'::bigint[]) AS "coalesce" FROM (public.setlists l JOIN public.setlist_songs e ON ((e.setlist_id = l.id))) WHERE ((l.show_id = songs_in_order.wanted) AND (l.type = songs_in_order.wanted_type)));
-
-CREATE FUNCTION songs_of_merge(wanted_kind text, survivor bigint, duplicate bigint) RETURNS TABLE(gone bigint, kept bigint)
-    LANGUAGE sql STABLE
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-    select duplicate, survivor where wanted_kind = 'song'
-    union all
-    select g.id, k.id
-      from songs g
-      join lateral (select min(id) as id from songs where artist_id = survivor and folded = g.folded) k on k.id is not null
-     where wanted_kind = 'artist' and g.artist_id = duplicate
-     order by 1
-$$;
 
 CREATE FUNCTION tell_of_artist_link() RETURNS trigger
     LANGUAGE plpgsql
@@ -2290,180 +1955,6 @@ CREATE FUNCTION trending_weight(hour timestamp with time zone, as_of timestamp w
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN power((2.0)::double precision, ((EXTRACT(epoch FROM (hour - as_of)))::double precision / (EXTRACT(epoch FROM public.trending_half_life()))::double precision));
 
-CREATE FUNCTION undo_merge(wanted bigint) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-declare
-    merge merges;
-begin
-    perform pg_advisory_xact_lock(hashtext('mysetlist.sync'));
-    perform from log_positions order by shard for update;
-    set constraints setlist_songs_place_key, show_artists_place_key deferred;
-    select * into merge from merges where id = wanted for update;
-    case merge.kind
-        when 'artist' then perform undo_merge_of_artists(wanted, merge.survivor_id, merge.duplicate_id);
-        when 'venue' then perform undo_merge_of_venues(wanted, merge.survivor_id, merge.duplicate_id);
-        else perform undo_merge_of_songs(wanted);
-    end case;
-    update identity_reviews i
-       set artist_id = case merge.kind when 'artist' then merge.duplicate_id end,
-           venue_id = case merge.kind when 'venue' then merge.duplicate_id end
-      from merge_rows r
-     where r.merge_id = wanted and r.relation = 'identity_review' and not (r.was ->> 'met')::boolean and i.id = r.row_id;
-    insert into identity_reviews overriding system value
-    select (jsonb_populate_record(null::identity_reviews, r.was)).*
-      from merge_rows r where r.merge_id = wanted and r.relation = 'identity_review' and (r.was ->> 'met')::boolean
-        on conflict do nothing;
-    update merges set undone_at = now() where id = wanted;
-    delete from merge_rows where merge_id = wanted;
-    delete from merge_folds where merge_id = wanted;
-end $$;
-
-CREATE FUNCTION undo_merge_of_artists(wanted bigint, survivor bigint, wanted_duplicate bigint) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-begin
-    insert into artists (id, slug, name, genre, country, created_at) overriding system value
-    select d.id, d.slug, d.name, d.genre, d.country, d.created_at
-      from merges m, jsonb_populate_record(null::artists, m.duplicate) d where m.id = wanted;
-    update songs s set artist_id = wanted_duplicate
-      from merge_rows r where r.merge_id = wanted and r.relation = 'songs_of_artist' and s.id = r.row_id and s.artist_id = survivor;
-    perform undo_merge_of_songs(wanted);
-    update setlists l set artist_id = wanted_duplicate
-      from merge_rows r where r.merge_id = wanted and r.relation = 'sets_of_artist' and l.id = r.row_id and l.artist_id = survivor;
-    update shows w set artist_id = wanted_duplicate
-      from merge_rows r where r.merge_id = wanted and r.relation = 'shows_of_artist' and w.id = r.row_id and w.artist_id = survivor;
-    delete from show_artists b using merge_rows r
-     where r.merge_id = wanted and r.relation = 'support' and not (r.was ->> 'met')::boolean
-       and b.show_id = r.row_id and b.artist_id = survivor and b.billing = 'support';
-    insert into show_artists (show_id, artist_id, billing, position)
-    select w.id, (r.was ->> 'artist')::bigint, 'support',
-           case when exists (select from show_artists o where o.show_id = w.id and o.position = (r.was ->> 'position')::smallint)
-                then (select max(o.position) + 1 from show_artists o where o.show_id = w.id)
-                else (r.was ->> 'position')::smallint end
-      from merge_rows r join shows w on w.id = r.row_id
-     where r.merge_id = wanted and r.relation = 'support'
-        on conflict (show_id, artist_id) do nothing;
-    update artist_identities i set artist_id = wanted_duplicate
-      from merge_rows r
-     where r.merge_id = wanted and r.relation = 'artist_identities' and i.artist_id = survivor
-       and i.service = (r.was ->> 'service')::sync_service and i.external_id = r.was ->> 'external_id';
-    -- A fan who has unfollowed the survivor since follows neither.
-    insert into user_follows_artists (user_id, artist_id, created_at)
-    select r.user_id, wanted_duplicate, (r.was ->> 'created_at')::timestamptz
-      from merge_rows r
-      join user_follows_artists f on f.user_id = r.user_id and f.artist_id = survivor
-     where r.merge_id = wanted and r.relation = 'follow'
-     order by r.user_id;
-    delete from user_follows_artists f using merge_rows r
-     where r.merge_id = wanted and r.relation = 'follow' and not (r.was ->> 'met')::boolean
-       and f.user_id = r.user_id and f.artist_id = survivor and f.created_at = (r.was ->> 'created_at')::timestamptz;
-    update activity a set artist_id = wanted_duplicate
-      from merge_rows r where r.merge_id = wanted and r.relation = 'activity' and a.position = r.row_id;
-end $$;
-
-CREATE FUNCTION undo_merge_of_songs(wanted bigint) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-declare
-    fold merge_folds;
-begin
-    insert into songs (id, artist_id, title, created_at) overriding system value
-    select row_id, (was ->> 'artist')::bigint, was ->> 'title', (was ->> 'created_at')::timestamptz
-      from merge_rows where merge_id = wanted and relation = 'songs';
-    update setlist_songs e set song_id = (r.was ->> 'song')::bigint
-      from merge_rows r
-     where r.merge_id = wanted and r.relation = 'setlist_songs' and e.id = r.row_id and e.song_id = (r.was ->> 'to')::bigint;
-    update removed_songs e set song_id = (r.was ->> 'song')::bigint
-      from merge_rows r
-     where r.merge_id = wanted and r.relation = 'removed_songs' and e.id = r.row_id and e.song_id = (r.was ->> 'to')::bigint;
-    update song_identities i set song_id = (r.was ->> 'song')::bigint
-      from merge_rows r
-     where r.merge_id = wanted and r.relation = 'song_identities' and i.service = (r.was ->> 'service')::sync_service
-       and i.external_id = r.was ->> 'external_id' and i.song_id = (r.was ->> 'to')::bigint;
-    for fold in select * from merge_folds where merge_id = wanted order by id desc loop
-        perform unfold_songs(fold);
-    end loop;
-    update show_identities i set songs = array(select jsonb_array_elements_text(r.was -> 'songs')::bigint)
-      from merge_rows r
-     where r.merge_id = wanted and r.relation = 'show_identities' and i.show_id = r.row_id
-       and i.service = (r.was ->> 'service')::sync_service and i.external_id = r.was ->> 'external_id'
-       and to_jsonb(i.songs) = r.was -> 'after';
-    update show_predictions p set songs = array(select jsonb_array_elements_text(r.was -> 'songs')::bigint)
-      from merge_rows r
-     where r.merge_id = wanted and r.relation = 'show_predictions' and p.show_id = r.row_id
-       and to_jsonb(p.songs) = r.was -> 'after';
-end $$;
-
-CREATE FUNCTION undo_merge_of_venues(wanted bigint, survivor bigint, wanted_duplicate bigint) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-begin
-    insert into venues (id, slug, name, city, region, country, latitude, longitude, time_zone, capacity, origin, created_at)
-    overriding system value
-    select d.id, d.slug, d.name, d.city, d.region, d.country, d.latitude, d.longitude, d.time_zone, d.capacity, d.origin, d.created_at
-      from merges m, jsonb_populate_record(null::venues, m.duplicate) d where m.id = wanted;
-    update shows w set venue_id = wanted_duplicate
-      from merge_rows r where r.merge_id = wanted and r.relation = 'shows_of_venue' and w.id = r.row_id and w.venue_id = survivor;
-    update venue_identities i set venue_id = wanted_duplicate
-      from merge_rows r
-     where r.merge_id = wanted and r.relation = 'venue_identities' and i.venue_id = survivor
-       and i.service = (r.was ->> 'service')::sync_service and i.external_id = r.was ->> 'external_id';
-    update venue_reviews v set venue_id = wanted_duplicate
-      from merge_rows r
-     where r.merge_id = wanted and r.relation = 'review' and v.id = r.row_id
-       and v.updated_at = (r.was ->> 'updated_at')::timestamptz;
-    insert into venue_reviews overriding system value
-    select (jsonb_populate_record(null::venue_reviews, r.was)).*
-      from merge_rows r where r.merge_id = wanted and r.relation = 'review_gone'
-        on conflict do nothing;
-end $$;
-
-CREATE FUNCTION unfold_songs(fold public.merge_folds) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-declare
-    wanted_set bigint := (fold.gone ->> 'setlist_id')::bigint;
-    place integer;
-    fans bigint[];
-begin
-    if not exists (select from setlists where id = wanted_set and show_id = fold.show_id) then
-        return;
-    end if;
-    select least((fold.gone ->> 'position')::integer, count(*) + 1) into place from setlist_songs where setlist_id = wanted_set;
-    update setlist_songs set position = position + 1 where setlist_id = wanted_set and position >= place;
-    insert into setlist_songs overriding system value
-    select (jsonb_populate_record(null::setlist_songs, fold.gone || jsonb_build_object('position', place))).*;
-    select coalesce(array_agg(m.user_id), '{}') into fans
-      from merge_votes m
-      join shows w on w.id = fold.show_id
-      join votes v on v.setlist_song_id = fold.kept_id and v.user_id = m.user_id
-       and (v.choice, v.cast_at) = (case when m.kept_cast_at >= m.cast_at then m.kept_choice else m.choice end,
-                                    greatest(m.kept_cast_at, m.cast_at))
-     where m.fold_id = fold.id
-       and (w.votes_per_user_max is null or m.kept_choice is null
-            or (select count(*) from votes o where o.user_id = m.user_id and o.show_id = fold.show_id) < w.votes_per_user_max);
-    delete from votes v using merge_votes m
-     where v.setlist_song_id = fold.kept_id and v.user_id = any(fans)
-       and m.fold_id = fold.id and m.user_id = v.user_id and m.kept_choice is null;
-    update votes v set choice = m.kept_choice, cast_at = m.kept_cast_at
-      from merge_votes m
-     where v.setlist_song_id = fold.kept_id and v.user_id = any(fans)
-       and m.fold_id = fold.id and m.user_id = v.user_id and m.kept_choice is not null;
-    insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)
-    select fold.gone_id, user_id, fold.show_id, choice, cast_at
-      from merge_votes where fold_id = fold.id and user_id = any(fans) order by user_id;
-    update setlist_songs set played_at = fold.kept_played_at
-     where id = fold.kept_id and played_at is not distinct from fold.played_at and played_at is distinct from fold.kept_played_at;
-    perform move_history(fold.show_id, fold.kept_id, fold.gone_id, fold.history);
-    perform balance_history(fold.show_id, array[fold.kept_id, fold.gone_id]);
-end $$;
-
 CREATE FUNCTION update_trending_scores(as_of timestamp with time zone DEFAULT now()) RETURNS integer
     LANGUAGE plpgsql
     AS $$
@@ -2533,8 +2024,6 @@ GRANT ALL ON FUNCTION public.apply_decisions(group_ids bigint[]) TO mysetlist_wr
 REVOKE ALL ON FUNCTION ask_for_export(kept interval, waiting_max integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ask_for_export(kept interval, waiting_max integer) TO mysetlist_request;
 
-REVOKE ALL ON FUNCTION balance_history(wanted_show bigint, songs bigint[]) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION decision_on_suggestion(wanted_show bigint, wanted_title text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.decision_on_suggestion(wanted_show bigint, wanted_title text) TO mysetlist_request;
 
@@ -2547,32 +2036,13 @@ GRANT ALL ON FUNCTION public.erase_user(wanted bigint, history_since timestamp w
 REVOKE ALL ON FUNCTION find_people(words text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.find_people(words text) TO mysetlist_request;
 
-REVOKE ALL ON FUNCTION find_people_by_address(wanted text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.find_people_by_address(wanted text) TO mysetlist_request;
-
-REVOKE ALL ON FUNCTION fold_songs(wanted_merge bigint, wanted_show bigint, wanted_gone bigint, wanted_kept bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION folds_of_songs(wanted_gone bigint, wanted_kept bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION give_ticket(wanted_show bigint, earned public.ticket_source, new_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.give_ticket(wanted_show bigint, earned public.ticket_source, new_hash bytea) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION keep_removed_song() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION leave_queue(review bigint, profile bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.leave_queue(review bigint, profile bigint) TO mysetlist_request;
-
-REVOKE ALL ON FUNCTION merge_artists(wanted_merge bigint, survivor bigint, duplicate bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION merge_entries(wanted_kind text, survivor bigint, duplicate bigint, actor bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION merge_song(wanted_merge bigint, gone bigint, kept bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION merge_songs(wanted_merge bigint, wanted_kind text, survivor bigint, duplicate bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION merge_venues(wanted_merge bigint, survivor bigint, duplicate bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION merged_into(wanted_kind text, old_id bigint, old_slug text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.merged_into(wanted_kind text, old_id bigint, old_slug text) TO mysetlist_request;
-
-REVOKE ALL ON FUNCTION move_history(wanted_show bigint, wanted_from bigint, wanted_to bigint, rows bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION move_review_counts(venue_ids bigint[], counts bigint[], ratings bigint[]) FROM PUBLIC;
 
@@ -2590,8 +2060,6 @@ REVOKE ALL ON FUNCTION refuse_other_eraser(wanted bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rename_history(wanted bigint, cast_since timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION rename_listed_songs(wanted_merge bigint) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION renew_session(wanted bigint, ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.renew_session(wanted bigint, ttl interval) TO mysetlist_request;
 
@@ -2607,23 +2075,14 @@ REVOKE ALL ON FUNCTION score_show(wanted bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION set_group_rule(wanted_show bigint, is_automatic boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.set_group_rule(wanted_show bigint, is_automatic boolean) TO mysetlist_request;
 
+REVOKE ALL ON FUNCTION set_ticket_source(wanted_show bigint, source public.ticket_source) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_ticket_source(wanted_show bigint, source public.ticket_source) TO mysetlist_request;
+
 REVOKE ALL ON FUNCTION sign_in_as(wanted_issuer text, wanted_subject text, ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sign_in_as(wanted_issuer text, wanted_subject text, ttl interval) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION sign_up(new_device text, new_address_hash bytea, ttl interval, new_agent_hash bytea, new_subnet_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sign_up(new_device text, new_address_hash bytea, ttl interval, new_agent_hash bytea, new_subnet_hash bytea) TO mysetlist_request;
-
-REVOKE ALL ON FUNCTION songs_of_merge(wanted_kind text, survivor bigint, duplicate bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION undo_merge(wanted bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION undo_merge_of_artists(wanted bigint, survivor bigint, wanted_duplicate bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION undo_merge_of_songs(wanted bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION undo_merge_of_venues(wanted bigint, survivor bigint, wanted_duplicate bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION unfold_songs(fold public.merge_folds) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION use_api_key(hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.use_api_key(hash bytea) TO mysetlist_request;
@@ -2961,7 +2420,6 @@ CREATE TABLE email_preferences (
 COMMENT ON TABLE email_preferences IS 'The address, the frequency and the kinds of mail that an account wants.';
 COMMENT ON COLUMN email_preferences.confirmed_at IS 'Null: this address gets only the mail that asks for its confirmation.';
 ALTER TABLE ONLY email_preferences ADD CONSTRAINT email_preferences_pkey PRIMARY KEY (user_id);
-CREATE INDEX email_preferences_address_idx ON email_preferences USING btree (lower(address));
 CREATE TRIGGER email_preferences_touch BEFORE UPDATE ON email_preferences FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 ALTER TABLE ONLY email_preferences ADD CONSTRAINT email_preferences_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 ALTER TABLE email_preferences ENABLE ROW LEVEL SECURITY;
@@ -3160,101 +2618,6 @@ COMMENT ON COLUMN log_positions.reset_position IS 'The position at which Valkey 
 ALTER TABLE ONLY log_positions ADD CONSTRAINT log_positions_pkey PRIMARY KEY (shard);
 GRANT SELECT ON TABLE log_positions TO mysetlist_request;
 GRANT SELECT,UPDATE ON TABLE log_positions TO mysetlist_writer;
-
--- ──────────────────────────────────────────────────────────────────────────────────────────────────────── merge_folds
-
-CREATE TABLE merge_folds (
-    id bigint NOT NULL,
-    merge_id bigint NOT NULL,
-    show_id bigint NOT NULL,
-    gone_id bigint NOT NULL,
-    kept_id bigint NOT NULL,
-    gone jsonb NOT NULL,
-    kept_played_at timestamp with time zone,
-    played_at timestamp with time zone,
-    history bigint[] NOT NULL
-);
-COMMENT ON TABLE merge_folds IS 'Two songs of one show that a merge made one. Kept until the merge cannot be undone any more.';
-COMMENT ON COLUMN merge_folds.kept_id IS 'The song in setlist_songs that has the votes of both.';
-COMMENT ON COLUMN merge_folds.gone IS 'The row of the other song.';
-COMMENT ON COLUMN merge_folds.kept_played_at IS 'When the song that stays had been played before the merge; played_at: after it.';
-COMMENT ON COLUMN merge_folds.history IS 'The rows of vote_analytics that were about the other song.';
-ALTER TABLE merge_folds ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
-ALTER TABLE ONLY merge_folds ADD CONSTRAINT merge_folds_pkey PRIMARY KEY (id);
-CREATE INDEX merge_folds_merge_id_idx ON merge_folds USING btree (merge_id);
-CREATE INDEX merge_folds_show_id_idx ON merge_folds USING btree (show_id);
-ALTER TABLE ONLY merge_folds ADD CONSTRAINT merge_folds_merge_id_fkey FOREIGN KEY (merge_id) REFERENCES merges(id) ON DELETE CASCADE;
-ALTER TABLE ONLY merge_folds ADD CONSTRAINT merge_folds_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
-ALTER TABLE merge_folds ENABLE ROW LEVEL SECURITY;
-CREATE POLICY merge_folds_read ON merge_folds FOR SELECT TO mysetlist_request USING (true);
-GRANT SELECT ON TABLE merge_folds TO mysetlist_request;
-
--- ───────────────────────────────────────────────────────────────────────────────────────────────────────── merge_rows
-
-CREATE TABLE merge_rows (
-    id bigint NOT NULL,
-    merge_id bigint NOT NULL,
-    relation text NOT NULL,
-    row_id bigint,
-    user_id bigint,
-    was jsonb NOT NULL
-);
-COMMENT ON TABLE merge_rows IS 'A row that a merge moved or deleted, as it was. Kept until the merge cannot be undone any more.';
-COMMENT ON COLUMN merge_rows.user_id IS 'The user whose follow or review it is. Null: of nobody.';
-ALTER TABLE merge_rows ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
-ALTER TABLE ONLY merge_rows ADD CONSTRAINT merge_rows_pkey PRIMARY KEY (id);
-CREATE INDEX merge_rows_merge_id_idx ON merge_rows USING btree (merge_id);
-CREATE INDEX merge_rows_user_id_idx ON merge_rows USING btree (user_id) WHERE (user_id IS NOT NULL);
-ALTER TABLE ONLY merge_rows ADD CONSTRAINT merge_rows_merge_id_fkey FOREIGN KEY (merge_id) REFERENCES merges(id) ON DELETE CASCADE;
-ALTER TABLE ONLY merge_rows ADD CONSTRAINT merge_rows_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
-ALTER TABLE merge_rows ENABLE ROW LEVEL SECURITY;
-CREATE POLICY merge_rows_own ON merge_rows FOR SELECT TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id)));
-GRANT SELECT ON TABLE merge_rows TO mysetlist_request;
-
--- ──────────────────────────────────────────────────────────────────────────────────────────────────────── merge_votes
-
-CREATE TABLE merge_votes (
-    fold_id bigint NOT NULL,
-    user_id bigint NOT NULL,
-    choice vote_choice NOT NULL,
-    cast_at timestamp with time zone NOT NULL,
-    kept_choice vote_choice,
-    kept_cast_at timestamp with time zone,
-    CONSTRAINT merge_votes_kept CHECK (((kept_choice IS NULL) = (kept_cast_at IS NULL)))
-);
-COMMENT ON TABLE merge_votes IS 'A vote that a merge moved to the other song of the show, and the vote that it met there.';
-ALTER TABLE ONLY merge_votes ADD CONSTRAINT merge_votes_pkey PRIMARY KEY (fold_id, user_id);
-CREATE INDEX merge_votes_user_id_idx ON merge_votes USING btree (user_id);
-ALTER TABLE ONLY merge_votes ADD CONSTRAINT merge_votes_fold_id_fkey FOREIGN KEY (fold_id) REFERENCES merge_folds(id) ON DELETE CASCADE;
-ALTER TABLE ONLY merge_votes ADD CONSTRAINT merge_votes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
-ALTER TABLE merge_votes ENABLE ROW LEVEL SECURITY;
-CREATE POLICY merge_votes_own ON merge_votes FOR SELECT TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id)));
-GRANT SELECT ON TABLE merge_votes TO mysetlist_request;
-
--- ───────────────────────────────────────────────────────────────────────────────────────────────────────────── merges
-
-CREATE TABLE merges (
-    id bigint NOT NULL,
-    kind text NOT NULL,
-    survivor_id bigint NOT NULL,
-    duplicate_id bigint NOT NULL,
-    slug text,
-    duplicate jsonb NOT NULL,
-    made_by bigint NOT NULL,
-    made_at timestamp with time zone DEFAULT now() NOT NULL,
-    undone_at timestamp with time zone,
-    CONSTRAINT merges_kind_check CHECK ((kind = ANY (ARRAY['artist'::text, 'venue'::text, 'song'::text]))),
-    CONSTRAINT merges_two CHECK ((survivor_id <> duplicate_id))
-);
-COMMENT ON TABLE merges IS 'Two entries that were one: the duplicate became the survivor. Its old id and slug lead there.';
-COMMENT ON COLUMN merges.slug IS 'The slug of the duplicate. Null: songs have none.';
-COMMENT ON COLUMN merges.duplicate IS 'The row of the duplicate.';
-COMMENT ON COLUMN merges.made_by IS 'The account that merged; it stays when the account is erased.';
-ALTER TABLE merges ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
-ALTER TABLE ONLY merges ADD CONSTRAINT merges_pkey PRIMARY KEY (id);
-CREATE INDEX merges_duplicate_idx ON merges USING btree (kind, duplicate_id) WHERE (undone_at IS NULL);
-CREATE INDEX merges_slug_idx ON merges USING btree (kind, slug) WHERE ((undone_at IS NULL) AND (slug IS NOT NULL));
-ALTER TABLE merges ENABLE ROW LEVEL SECURITY;
 
 -- ───────────────────────────────────────────────────────────────────────────────────────────────────── moderation_log
 
@@ -3733,6 +3096,7 @@ CREATE TABLE shows (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     sets_groups_aside boolean DEFAULT false NOT NULL,
+    ticket_source ticket_source DEFAULT 'code'::ticket_source NOT NULL,
     CONSTRAINT shows_attendance_count_check CHECK ((attendance_count >= 0)),
     CONSTRAINT shows_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 300))),
     CONSTRAINT shows_origin_check CHECK ((origin <> 'file'::sync_service)),
@@ -3753,6 +3117,7 @@ COMMENT ON COLUMN shows."position" IS 'The log position of the last commit with 
 COMMENT ON COLUMN shows.revision IS 'Grows with every change of the show, its bill or its setlists, but not with votes.';
 COMMENT ON COLUMN shows.search_text IS 'Folded name, venue and acts. Triggers keep it up to date: a generated column would be computed again with every vote.';
 COMMENT ON COLUMN shows.sets_groups_aside IS 'Groups of this show are set aside when they are found, without a person.';
+COMMENT ON COLUMN shows.ticket_source IS 'How a fan gets a ticket: a code, work of the own device, or a confirmed email.';
 ALTER TABLE shows ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY shows ADD CONSTRAINT shows_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY shows ADD CONSTRAINT shows_slug_key UNIQUE (slug);

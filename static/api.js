@@ -85,6 +85,14 @@ export const suggest = (show, title) =>
 /** @type {(show: number) => Promise<{has_ticket: boolean}>} */
 export const fetchTicket = (show) => call(`/api/shows/${show}/ticket`);
 
+/** @typedef {{algorithm: string, challenge: string, maxnumber: number, salt: string, signature: string}} Work */
+/** @type {(show: number) => Promise<Work>} */
+export const fetchWork = (show) => call(`/api/shows/${show}/ticket/work`);
+
+/** @type {(show: number, work: object | null) => Promise<{show: number}>} */
+export const earnTicket = (show, work) =>
+  call(`/api/shows/${show}/ticket/earned`, { method: "POST", body: JSON.stringify({ work }) });
+
 /** @type {(show: number, code: string) => Promise<{show: number}>} */
 export const redeemTicket = (show, code) =>
   call(`/api/shows/${show}/ticket`, { method: "POST", body: JSON.stringify({ code }) });

@@ -200,7 +200,7 @@ function vote(song, choice) {
     const why = whyNotTaken(state, show, song);
     if (why !== null) {
       dispatch({ type: "notice", code: why, song });
-      if (why === "ticket") showView?.ticket.focus();
+      if (why === "ticket" || why === "work" || why === "mail") showView?.ticket.focus();
       return;
     }
     client.cast(show.id, song, choice);
@@ -273,9 +273,9 @@ async function loadTicket() {
   if (!state.show || state.show.id === null) return;
   const { id, ref } = state.show;
   try {
-    const { requires_ticket: isRequired = false } = await fetchShow(ref);
+    const { requires_ticket: isRequired = false, ticket_source: source = "code" } = await fetchShow(ref);
     const hasTicket = isRequired && state.user ? (await fetchTicket(id)).has_ticket : null;
-    dispatch({ type: "ticket_loaded", show: id, isRequired, hasTicket });
+    dispatch({ type: "ticket_loaded", show: id, isRequired, source, hasTicket });
   } catch (error) {
     // The server decides on each vote anyway.
     if (!(error instanceof RequestError)) throw error;

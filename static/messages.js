@@ -316,6 +316,21 @@ export function leaderLine({ title, up, otherCount }) {
 }
 
 export const TICKET_MISSING = "Enter the code on your ticket.";
+/** @type {Record<import("./types").TicketSource, string>} */
+export const TICKET_HEADING = {
+  code: "This show takes votes with a ticket",
+  work: "This show asks your device for some work",
+  mail: "This show takes votes of fans with a confirmed email",
+};
+/** @type {Record<import("./types").TicketSource, string>} */
+export const TICKET_WHY = {
+  code: "",
+  work: "Before your first vote, your device works for some seconds. That makes a thousand false accounts expensive, and costs you nothing.",
+  mail: "Confirm your email on your page, then come back and press “I have confirmed it”.",
+};
+export const TICKET_START = { code: "", work: "Start", mail: "I have confirmed it" };
+export const WORKING = "Your device is working. This takes some seconds.";
+export const CANNOT_WORK = "This page came without HTTPS, so your browser cannot do this work.";
 export const TICKET_OFFERED = "This code came with your link. Press “Use this code”.";
 
 /** A song that was played although nobody had predicted it. */

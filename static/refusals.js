@@ -30,6 +30,8 @@ export function notice({ code, count: many, isElsewhere }, title) {
     case "forbidden": return BARRED;
     case "paused": return `${PAUSED}. ${REASON.locked}`;
     case "ticket": return "This show takes votes with a ticket. Enter the code on your ticket first.";
+    case "work": return "This show asks your device for some seconds of work first. Vote when it is done.";
+    case "mail": return "This show takes votes of fans with a confirmed email. Confirm yours first.";
     case "other_account":
       return `${waiting(many)} not sent, because another account made ${many === 1 ? "it" : "them"} in this browser.`;
     case "other_server":
@@ -79,6 +81,14 @@ export function refusal(code) {
  */
 export function markNotice(code) {
   return code === "forbidden" ? "This account may not do that." : "This change was not saved. Try again later.";
+}
+
+/**
+ * Why a show gave no ticket for work or for a confirmed email.
+ * @param {{code: string, message: string}} error
+ */
+export function earningFailure({ code, message }) {
+  return code === "forbidden" || code === "bad_request" ? message : failure(code);
 }
 
 /**

@@ -123,13 +123,13 @@ export function isAffordable(show, song) {
  * @param {Pick<State, "refusal"|"user">} state
  * @param {LoadedShow} show
  * @param {number} song
- * @returns {"refused"|"forbidden"|"paused"|"ticket"|"budget"|null}
+ * @returns {"refused"|"forbidden"|"paused"|"ticket"|"work"|"mail"|"budget"|null}
  */
 export function whyNotTaken(state, show, song) {
   if (state.refusal !== null) return "refused";
   if (show.isBarred) return "forbidden";
   if (show.status.voting === "locked") return "paused";
-  if (needsTicket(state, show)) return "ticket";
+  if (needsTicket(state, show)) return show.info.ticket_source === "work" || show.info.ticket_source === "mail" ? show.info.ticket_source : "ticket";
   return isAffordable(show, song) ? null : "budget";
 }
 

@@ -145,7 +145,8 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       const line = messages.connectionLine(state.connection, state.reason);
       setHidden(link, line === "");
       setText(link, line);
-      ticket.update(show.id, needsTicket(state, show) && (voting === "open" || voting === "early" || voting === "locked"));
+      const isWanted = needsTicket(state, show) && (voting === "open" || voting === "early" || voting === "locked");
+      ticket.update(show.id, isWanted, show.info.ticket_source ?? "code");
 
       const { line: found, detail } = messages.accuracyLines(show.status.accuracy);
       setHidden(accuracy, found === "");

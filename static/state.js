@@ -108,9 +108,9 @@ const handlers = {
 
   marks_loaded: (state, { show: id, going, following }) =>
     onShow(state, id, (show) => ({ ...show, marks: { going, following } })),
-  ticket_loaded: (state, { show: id, isRequired, hasTicket }) =>
+  ticket_loaded: (state, { show: id, isRequired, source, hasTicket }) =>
     onShow(state, id, (show) => ({
-      ...show, hasTicket, isBarred: show.isBarred && !isRequired, info: { ...show.info, requires_ticket: isRequired },
+      ...show, hasTicket, isBarred: show.isBarred && !isRequired, info: { ...show.info, requires_ticket: isRequired, ticket_source: source },
     })),
   marking: (state, { subject, wanted }) => onMark(state, subject, wanted),
   mark_refused: (state, { subject, wanted, error }) =>

@@ -1,8 +1,12 @@
-/** The form for the code of a ticket, on a show that takes votes with a ticket only. It keeps its state itself. */
-import { RequestError, redeemTicket, signedIn } from "./api.js";
+/**
+ * How a visitor gets the ticket of a show that takes votes with a ticket only: a form for its code, or a button that does the work
+ * or looks for the confirmed email. It keeps its state itself.
+ */
+import { RequestError, earnTicket, fetchWork, redeemTicket, signedIn } from "./api.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import * as messages from "./messages.js";
 import * as refusals from "./refusals.js";
+import { canWork, doWork } from "./work.js";
 
 const CODE_CHARS_MAX = 24;
 
@@ -23,9 +27,14 @@ export function createTicketView({ onRedeemed }) {
       },
     },
   }, h("label", { for: "ticket" }, "Code on your ticket"), input, button);
-  const element = h("section", { class: "ticket", "aria-labelledby": "ticket-heading" },
-    h("h2", { id: "ticket-heading" }, "This show takes votes with a ticket"), form, outcome);
+  const heading = h("h2", { id: "ticket-heading" }, messages.TICKET_HEADING.code);
+  const why = h("p", {});
+  const page = h("a", { href: "/me" }, "Your page");
+  const start = h("button", { class: "button", type: "button", on: { click: () => earn() } });
+  const element = h("section", { class: "ticket", "aria-labelledby": "ticket-heading" }, heading, form, why, page, start, outcome);
   let show = 0;
+  /** @type {import("./types").TicketSource} */
+  let source = "code";
   let isSending = false;
 
   /**
@@ -63,9 +72,41 @@ export function createTicketView({ onRedeemed }) {
     }
   }
 
+  /** Gets the ticket of a show that gives it for work or a confirmed email. */
+  async function earn() {
+    if (isSending) return;
+    if (source === "work" && !canWork()) {
+      say(messages.CANNOT_WORK, false);
+      return;
+    }
+    isSending = true;
+    setAttribute(start, "aria-disabled", "true");
+    try {
+      let work = null;
+      if (source === "work") {
+        say(messages.WORKING, false);
+        work = await doWork(await signedIn(() => fetchWork(show)));
+      }
+      await signedIn(() => earnTicket(show, work));
+      say("", false);
+      onRedeemed();
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      say(refusals.earningFailure(error), false);
+    } finally {
+      isSending = false;
+      setAttribute(start, "aria-disabled", null);
+    }
+  }
+
   return {
     element,
-    focus: () => input.focus(),
+    /** The visitor wants to vote: the work begins at once. */
+    focus() {
+      if (source === "code") input.focus();
+      else start.focus();
+      if (source === "work") earn();
+    },
     /** @param {string} code  from the link that the visitor followed */
     offer(code) {
       if (!code) return;
@@ -75,10 +116,19 @@ export function createTicketView({ onRedeemed }) {
     /**
      * @param {number} id
      * @param {boolean} isWanted
+     * @param {import("./types").TicketSource} by  how this show gives tickets
      */
-    update(id, isWanted) {
+    update(id, isWanted, by) {
       show = id;
+      source = by;
       setHidden(element, !isWanted);
+      setText(heading, messages.TICKET_HEADING[by]);
+      setText(why, messages.TICKET_WHY[by]);
+      setText(start, messages.TICKET_START[by]);
+      setHidden(form, by !== "code");
+      setHidden(why, by === "code");
+      setHidden(start, by === "code");
+      setHidden(page, by !== "mail");
     },
   };
 }

@@ -49,9 +49,13 @@ export interface ShowItem {
   venue: Place & { name: string };
 }
 
+/** How a fan gets the ticket that a show requires. */
+export type TicketSource = "code" | "work" | "mail";
+
 export interface ShowInfo extends ShowItem {
   votes_per_user_max?: number | null;
   requires_ticket?: boolean;
+  ticket_source?: TicketSource;
   attendance_count?: number;
   bill?: { name: string; billing: string }[];
   sources?: Source[];
@@ -285,7 +289,7 @@ export type Action =
   | { type: "show_loaded"; ref: string; show: ShowBody }
   | { type: "show_failed"; ref: string; error: WireError }
   | { type: "marks_loaded"; show: number; going: boolean; following: boolean }
-  | { type: "ticket_loaded"; show: number; isRequired: boolean; hasTicket: boolean | null }
+  | { type: "ticket_loaded"; show: number; isRequired: boolean; source: TicketSource; hasTicket: boolean | null }
   | { type: "settle"; show: number; at: number }
   | { type: "sort"; by: SortKey }
   | { type: "arrange"; held: number[] }

@@ -35,7 +35,7 @@ select s.id, s.slug, s.name, s.status, s.local_date, s.starts_at, s.time_zone, s
 -- gives: 0..1 row
 select s.id, s.slug, s.name, s.status, s.local_date, s.starts_at, s.time_zone, s.opens_at, s.closes_at,
        s.is_locked, s.finalised_at is not null as is_final, s.vote_count,
-       s.votes_per_user_max, s.requires_ticket, s.attendance_count, s.position, s.revision, s.results,
+       s.votes_per_user_max, s.requires_ticket, s.ticket_source::text as ticket_source, s.attendance_count, s.position, s.revision, s.results,
        results_audience(s.results, s.finalised_at) as audience, accuracy_of(s.id)::text as accuracy,
        a.id as artist_id, a.slug as artist_slug, a.name as artist_name,
        v.id as venue_id, v.slug as venue_slug, v.name as venue_name, v.city, v.region, v.country,

@@ -133,6 +133,7 @@ class Show(ShowItem):
 
     votes_per_user_max: int | None
     requires_ticket: bool
+    ticket_source: Literal["code", "work", "mail"]
     results: Results
     accuracy: Accuracy | None
     attendance_count: int

@@ -49,6 +49,7 @@ class ShowByReferenceRow(TypedDict):
     vote_count: int
     votes_per_user_max: int | None
     requires_ticket: bool
+    ticket_source: str | Any
     attendance_count: int
     position: int
     revision: int

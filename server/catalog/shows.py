@@ -208,6 +208,7 @@ async def fetch_show(
         **_show_item(show, now),
         "votes_per_user_max": show["votes_per_user_max"],
         "requires_ticket": show["requires_ticket"],
+        "ticket_source": show["ticket_source"],
         "results": show["results"],
         "accuracy": None if is_hidden else read_accuracy(show["accuracy"]),
         "attendance_count": show["attendance_count"],

@@ -33,6 +33,7 @@ from server.node.process_limits import files_max
 from server.node.rooms import Rooms
 from server.people.accounts import AccountRoutes
 from server.people.authenticator import Authenticator
+from server.people.earned_tickets import EarnedTicketRoutes
 from server.people.erasure import ErasureRoutes
 from server.people.follows import FollowRoutes
 from server.people.keys import KeyRoutes
@@ -121,6 +122,14 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
             rooms.hot_erasure,
             rooms.sockets.hang_up_user,
             rooms.rate_limits.count_erasure,
+        ).endpoints(),
+        *EarnedTicketRoutes(
+            requests,
+            clock,
+            settings.secret,
+            rooms.tallies.grant_ticket,
+            rooms.rate_limits,
+            find_show=rooms.find_show,
         ).endpoints(),
         *TicketRoutes(
             requests,

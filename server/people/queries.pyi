@@ -696,6 +696,7 @@ class _Surges:
 # people/tickets.sql
 class FetchTicketsRow(TypedDict):
     requires_ticket: bool
+    source: str | Any
     code_count: int | Any
     redeemed_count: int | Any
 
@@ -731,6 +732,13 @@ class _Tickets:
         unkeyed_hashes: Sequence[bytes | None] | None,
         code_hashes: Sequence[bytes | None] | None,
     ) -> str: ...
+    async def ticket_source(self, connection: Connection, *, show_id: int | None) -> str | Any | None: ...
+    async def set_ticket_source(
+        self, connection: Connection, *, show_id: int | None, source: str | None
+    ) -> bool | Any: ...
+    async def give_ticket(
+        self, connection: Connection, *, show_id: int | None, earned: str | None, code_hash: bytes | None
+    ) -> str | Any: ...
 
 access_monitor: _AccessMonitor
 accounts: _Accounts

@@ -7,7 +7,7 @@ judges those that are given.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import msgspec
 import structlog
@@ -19,6 +19,7 @@ from server.people.ticket_codes import CODE_CHARS_MAX, keyed_hash, make_code, re
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.store.database import Database
+from server.store.named_queries import columns
 from server.store.rule_changes import ChangeRules
 
 if TYPE_CHECKING:
@@ -63,15 +64,21 @@ class NewCodes(msgspec.Struct, frozen=True):
     codes: list[str]
 
 
-class TicketsBody(msgspec.Struct, frozen=True):
-    """Whether a vote on the show requires a ticket."""
+Source = Literal["code", "work", "mail"]
+
+
+class TicketsBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a vote on the show requires a ticket, and how fans get one: by a code, by work of their device, by a confirmed email."""
 
     requires_ticket: bool
+    source: Source = "code"
 
 
-class Tickets(TicketsBody, frozen=True):
-    """Whether a vote requires a ticket, and the numbers of codes and of redeemed codes."""
+class Tickets(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a vote requires a ticket, how fans get one, and the numbers of codes and of redeemed codes."""
 
+    requires_ticket: bool
+    source: Source
     code_count: int
     redeemed_count: int
 
@@ -185,7 +192,11 @@ class TicketRoutes:
 
     async def put_tickets(self, call: Call) -> Answer:
         """`PUT /api/admin/shows/{show}/tickets`."""
-        show_id, is_required = await self._find_show(call.path["show"]), call.body.requires_ticket
+        show_id, is_required, source = (
+            await self._find_show(call.path["show"]),
+            call.body.requires_ticket,
+            call.body.source,
+        )
         async with self._change_rules(self._database.acting(call.user)) as change:
             connection = change.connection
             await change.hold([show_id])
@@ -194,6 +205,10 @@ class TicketRoutes:
                 await queries.require_ticket(connection, show_id=show_id, is_required=is_required)
                 detail = {"requires_ticket": [before.requires_ticket, is_required]}
                 await write_audit_log(connection, call.user, "show.tickets", f"show:{show_id}", detail)
+            if before.source != source:
+                await queries.set_ticket_source(connection, show_id=show_id, source=source)
+                detail_of_source = {"source": [before.source, source]}
+                await write_audit_log(connection, call.user, "show.tickets", f"show:{show_id}", detail_of_source)
             return Answer(document=await _fetch(connection, show_id))
 
     async def post_codes(self, call: Call) -> Answer:
@@ -216,4 +231,4 @@ async def _fetch(connection: Connection, show_id: int) -> Tickets:
     row = await queries.fetch_tickets(connection, show_id=show_id)
     if row is None:
         raise Refused(Code.NOT_FOUND, "No such show.")
-    return Tickets(row["requires_ticket"], row["code_count"], row["redeemed_count"])
+    return Tickets(**columns(row))

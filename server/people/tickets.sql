@@ -3,7 +3,7 @@
 -- name: fetch_tickets^
 -- takes: show_id
 -- gives: whether a vote requires a ticket, the number of codes and of redeemed codes; no row: no such show
-select s.requires_ticket, count(t.show_id) as code_count, count(t.redeemed_at) as redeemed_count
+select s.requires_ticket, s.ticket_source::text as source, count(t.show_id) as code_count, count(t.redeemed_at) as redeemed_count
   from shows s
   left join ticket_codes t on t.show_id = s.id
  where s.id = :show_id::bigint
@@ -49,3 +49,18 @@ update ticket_codes t
    set code_hash = u.code_hash, is_keyed = true
   from unnest(:show_ids::bigint[], :unkeyed_hashes::bytea[], :code_hashes::bytea[]) as u (show_id, unkeyed_hash, code_hash)
  where t.show_id = u.show_id and t.code_hash = u.unkeyed_hash and not t.is_keyed;
+
+-- name: ticket_source$
+-- takes: show_id
+-- gives: 0..1 value: how a fan gets a ticket of the show
+select ticket_source::text from shows where id = :show_id::bigint;
+
+-- name: set_ticket_source$
+-- takes: show_id, source
+-- gives: whether the show exists
+select set_ticket_source(:show_id::bigint, :source::text::ticket_source);
+
+-- name: give_ticket$
+-- takes: show_id; earned; code_hash, random
+-- gives: given or refused; see the function of that name in migrations
+select give_ticket(:show_id::bigint, :earned::text::ticket_source, :code_hash::bytea);

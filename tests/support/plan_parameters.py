@@ -290,6 +290,8 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "catalog/search.choose_similar_words": [
         {"words": ["metalica", "abc"], "kinds": ["artists", "songs", "venues", "shows"]}
     ],
+    "people/tickets.give_ticket": [{"earned": "work", "code_hash": bytes(32)}],
+    "people/tickets.set_ticket_source": [{"source": "work"}],
     "abuse/groups.list_groups": [{}, {"show_id": None, "state": None}],
     "catalog/search.kinds_with_words": [{"q": "abc", "kinds": ["artists", "songs", "venues", "shows"]}],
     "catalog/search.best_closeness": [

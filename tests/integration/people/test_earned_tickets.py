@@ -1,0 +1,77 @@
+"""Tickets for work of the device, or for a confirmed email."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from tests.support.people import People, Person
+from tests.support.row_factory import RowFactory, Show
+
+ADMIN = "/api/admin/shows/7/tickets"
+EARNED = "/api/shows/7/ticket/earned"
+
+
+def done(work: dict[str, Any]) -> dict[str, Any]:
+    """Does the work."""
+    number = next(
+        n for n in range(work["maxnumber"] + 1)
+        if hashlib.sha256(f"{work['salt']}{n}".encode()).hexdigest() == work["challenge"]
+    )  # fmt: skip
+    return {**{name: work[name] for name in ("challenge", "salt", "signature")}, "number": number}
+
+
+@pytest.fixture
+async def show(factory: RowFactory) -> Show:
+    """A show."""
+    return await factory.show(7)
+
+
+async def vote(fan: Person, show: Show) -> int:
+    """Casts a vote, and gives the status."""
+    status, _ = await fan.ask("POST", "/api/shows/7/votes", {"votes": [[show.first, "up"]]})
+    return status
+
+
+async def test_work_gives_a_ticket_to_the_account_that_did_it(people: People, show: Show) -> None:
+    """The next vote is taken. Work of another account, wrong work and no work give none; repeating it changes nothing."""
+    admin, fan, other = await people.person("admin"), await people.person(), await people.person()
+    assert await admin.ok("PUT", ADMIN, {"requires_ticket": True, "source": "work"}) == {
+        "requires_ticket": True, "source": "work", "code_count": 0, "redeemed_count": 0,
+    }  # fmt: skip
+    assert (await fan.ok("GET", "/api/shows/7"))["ticket_source"] == "work"
+    assert await vote(fan, show) == 403
+    work = done(await fan.ok("GET", "/api/shows/7/ticket/work"))
+    assert await other.refused("POST", EARNED, {"work": work}) == "bad_request"
+    assert (
+        await fan.refused("POST", EARNED, {"work": {**work, "number": (work["number"] + 1) % 50_000}}) == "bad_request"
+    )
+    assert await fan.refused("POST", EARNED, {}) == "forbidden"
+    for _ in range(2):
+        assert await fan.ok("POST", EARNED, {"work": work}) == {"show": 7}
+    assert await vote(fan, show) == 200
+    assert (await fan.ok("GET", "/api/shows/7/ticket"))["has_ticket"] is True
+    assert await vote(other, show) == 403
+
+
+async def test_a_confirmed_email_gives_a_ticket(people: People, factory: RowFactory, show: Show) -> None:
+    """An address that is not confirmed gives none, and neither does work."""
+    admin, fan = await people.person("admin"), await people.person()
+    await admin.ok("PUT", ADMIN, {"requires_ticket": True, "source": "mail"})
+    assert await fan.refused("POST", EARNED, {}) == "forbidden"
+    await factory.sql.execute(
+        "insert into email_preferences (user_id, address) values ($1, 'fan@mail.example')", fan.id
+    )
+    assert await fan.refused("POST", EARNED, {}) == "forbidden"
+    work = done(await fan.ok("GET", "/api/shows/7/ticket/work"))
+    assert await fan.refused("POST", EARNED, {"work": work}) == "forbidden"
+    await factory.sql.execute("update email_preferences set confirmed_at = now()")
+    await fan.ok("POST", EARNED, {})
+    assert await vote(fan, show) == 200
+    assert await factory.audit_log("show:7") == [
+        ("show.tickets", {"requires_ticket": [False, True]}), ("show.tickets", {"source": ["code", "mail"]}),
+    ]  # fmt: skip
+    await admin.ok("PUT", ADMIN, {"requires_ticket": True})
+    assert await fan.refused("POST", EARNED, {}) == "forbidden"
