@@ -23,7 +23,6 @@ export function ask(desk, { title, lines = [], preview, fields = [], label, isGr
   const form = h("form", { class: "form" }, list, ...elements, refusal, h("p", { class: "form-end" }, submit, cancel));
   const dialog = h("dialog", { class: "dialog", "aria-labelledby": "ask-title" }, h("h2", { id: "ask-title" }, title), form);
   setAttribute(submit, "data-grave", isGrave);
-  const before = document.activeElement;
   let isDone = false;
   let isBusy = false;
   let previewed = 0;
@@ -81,7 +80,6 @@ export function ask(desk, { title, lines = [], preview, fields = [], label, isGr
     cancel.addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => {
       dialog.remove();
-      if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
       resolve(isDone);
     });
     document.body.append(dialog);
