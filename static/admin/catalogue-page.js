@@ -1,10 +1,11 @@
-/** The page Catalogue: artists, venues and songs, to find, make and edit; and matches of providers to decide about. */
+/** The page Catalogue: artists, venues and songs, to find, make, edit and merge; and matches of providers to decide about. */
 import { h, setText } from "../dom.js";
 import { ask } from "./ask.js";
 import { bodyOf, differences, ENTRIES, fieldsOf } from "./catalogue-entries.js";
 import { createFilters } from "./fields.js";
 import { search } from "./lookups.js";
 import { createMatches } from "./matches.js";
+import { createMerges } from "./merges.js";
 import { button, createPaged, queryOf, send, stepKeys } from "./parts.js";
 import { createTable } from "./table.js";
 
@@ -24,6 +25,7 @@ function open(desk) {
   /** @type {Kind} */
   let kind = "artist";
   const matches = createMatches(desk);
+  const merges = createMerges(desk, () => paged.reload());
   const table = createTable("Entries", ["Name", "Where it belongs", "Number", "Acts"]);
   const hint = h("p", { class: "note", role: "status" });
   const paged = createPaged(async (cursor) => {
@@ -45,7 +47,7 @@ function open(desk) {
     const { id, name, title, city, country, genre, artist } = entry;
     return {
       key: `${shown}-${id}`, cells: [title ?? name ?? "", [artist?.name, genre, city, country].filter(Boolean).join(", ") || "–", String(id)],
-      acts: [{ label: "Edit", act: () => edit(shown, id) }],
+      acts: [{ label: "Edit", act: () => edit(shown, id) }, { label: "Merge", act: () => merges.merge(shown, id, title ?? name ?? "") }],
     };
   }
 
@@ -98,10 +100,11 @@ function open(desk) {
 
   paged.reload();
   matches.load();
+  merges.load();
   return {
     element: h("div", { class: "stack" },
       h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, "Catalogue"), h("p", { class: "toolbar" }, button("New…", make, "m"))),
-      matches.element, filters.element, hint, table.element, paged.element),
+      matches.element, filters.element, hint, table.element, paged.element, merges.element),
     shortcuts: [
       { key: "/", label: "Find entries", act: () => filters.controls.q?.focus() },
       { key: "m", label: "Make a new entry of this kind", act: make },

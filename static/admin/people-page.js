@@ -22,7 +22,7 @@ function open(desk) {
   const paged = createPaged((cursor) => /** @type {Promise<{items: AccountItem[], next: string|null}>} */ (
     desk.call(`/api/admin/users?${queryOf({ ...filters.values(), cursor, limit: 20 })}`)), (accounts) => table.update(accounts.map(rowOf)));
   const filters = createFilters("Search accounts", [
-    { name: "q", label: "Id or name", type: "search", attributes: { maxlength: 100 } },
+    { name: "q", label: "Id, name or whole address", type: "search", attributes: { maxlength: 100 } },
     { name: "role", label: "Role", type: "select", options: [["", "Every role"], ["user", "Fans"], ["moderator", "Moderators"], ["admin", "Administrators"]] },
     { name: "banned", label: "State", type: "select", options: [["", "All"], ["true", "Banned"], ["false", "Not banned"]] },
   ], () => paged.reload());

@@ -7,18 +7,17 @@ import { button, createLoader, send, step, stepKeys } from "./parts.js";
 /**
  * @import { Desk, Field, Shortcut } from "./types.js"
  * @typedef {"low"|"normal"|"high"|"urgent"} Priority
- * @typedef {{kind: "held"|"report", id: number, priority: Priority, created_at: string, reasons: string[], reason: string|null,
- *   reporter: number|null, review: {id: number, venue: number, user: number, rating: number, body: string}|null,
- *   profile: {user: number, display_name: string|null, bio: string, city: string}|null}} QueueItem
- * @typedef {{id: number, show: number, show_name: string, title: string, fan_count: number, reasons: string[],
- *   created_at: string}} Suggestion
+ * @typedef {{show: number, show_name: string, title: string, fan_count: number}} Suggestion
+ * @typedef {{kind: "held"|"report"|"suggestion", id: number, priority: Priority, created_at: string, reasons: string[],
+ *   reason: string|null, reporter: number|null,
+ *   review: {id: number, venue: number, user: number, rating: number, body: string}|null,
+ *   profile: {user: number, display_name: string|null, bio: string, city: string}|null, suggestion: Suggestion|null}} QueueItem
  * @typedef {{label: string, lines: string[], note: Field, result: string, send(note: string): Promise<unknown>}} Choice
  * @typedef {{key: string, priority: Priority, at: string, head: string, text: string, says: string[], author: number|null,
  *   href: string, accept: Choice, refuse: Choice}} Entry
  */
 
 const EVERY_MS = 10_000;
-const PRIORITIES = ["urgent", "high", "normal", "low"];
 const NOTE = { name: "note", label: "Note (for the log of decisions)", attributes: { maxlength: 1000 } };
 const REASON = { name: "note", label: "Reason (the fans see it)", attributes: { maxlength: 500 } };
 /** What the screening found, in words. */
@@ -40,17 +39,11 @@ export function createQueue(desk) {
   /** @type {Map<string, Entry>} */
   let entries = new Map();
 
-  const load = () => loader.load(async () => {
-    const [moderation, suggestions] = await Promise.all([
-      /** @type {Promise<{items: QueueItem[]}>} */ (desk.call("/api/admin/moderation?limit=100")),
-      /** @type {Promise<{items: Suggestion[]}>} */ (desk.call("/api/admin/suggestions?limit=100")),
-    ]);
-    return [...moderation.items.filter(({ review, profile }) => review || profile).map(ofText), ...suggestions.items.map(ofSuggestion)]
-      .sort((one, other) => PRIORITIES.indexOf(one.priority) - PRIORITIES.indexOf(other.priority) || (one.at < other.at ? -1 : 1));
-  }, draw);
+  const load = () => loader.load(() => /** @type {Promise<{items: QueueItem[], next: string|null}>} */ (desk.call("/api/admin/moderation?limit=100")),
+    ({ items, next }) => draw(items.map((item) => (item.suggestion ? ofSuggestion(item, item.suggestion) : ofText(item))), next !== null));
 
-  /** @param {Entry[]} found */
-  function draw(found) {
+  /** @type {(found: Entry[], hasMore: boolean) => void} the most urgent first */
+  function draw(found, hasMore) {
     const hadFocus = list.contains(document.activeElement);
     const at = [...drawn.values()].findIndex((item) => item.contains(document.activeElement));
     entries = new Map(found.map((entry) => [entry.key, entry]));
@@ -64,7 +57,7 @@ export function createQueue(desk) {
     }
     drawn = next;
     setHidden(empty, items.length > 0);
-    setText(count, String(items.length));
+    setText(count, hasMore ? `more than ${items.length}` : String(items.length));
   }
 
   /** @param {Entry} entry */
@@ -131,11 +124,11 @@ export function createQueue(desk) {
     });
   }
 
-  /** @param {Suggestion} suggestion */
-  function ofSuggestion({ id, show, show_name, title, fan_count, reasons, created_at }) {
+  /** @type {(item: QueueItem, suggestion: Suggestion) => Entry} */
+  function ofSuggestion({ id, priority, created_at, reasons }, { show, show_name, title, fan_count }) {
     const path = `/api/admin/suggestions/${id}`;
     return /** @type {Entry} */ ({
-      key: `suggestion-${id}`, priority: "normal", at: created_at, author: null, href: `/shows/${show}`, text: title,
+      key: `suggestion-${id}`, priority, at: created_at, author: null, href: `/shows/${show}`, text: title,
       head: `Suggested song for ${show_name || `show ${show}`}`,
       says: [`${counted(fan_count, "fan")} ${fan_count === 1 ? "suggests" : "suggest"} it`, ...reasons.map((found) => FOUND[found] ?? found)],
       accept: { label: "Approve", lines: ["The song goes to the end of the first predicted set. Fans can vote on it at once."], note: REASON,

@@ -94,3 +94,27 @@ async def test_a_song_moves_to_the_artist_who_wrote_it(page: Page, console: Cons
     await expect(dialog.get_by_role("alert")).to_contain_text("Somebody else changed this song since you read it")
     await page.keyboard.press("Escape")
     await expect(row).to_contain_text("!")
+
+
+async def test_a_duplicate_is_merged_and_comes_back(page: Page, console: Console) -> None:
+    """The preview counts what moves along; afterwards only one is there; undoing it brings the other back."""
+    first, second = [
+        row["name"]
+        for row in await console.sql.fetch("select name from artists where slug like 'artist-%' order by id")
+    ]
+    await page.get_by_label("Kind").select_option("artist")
+    await page.get_by_label("Words").fill(first)
+    entries = page.get_by_role("region", name="Entries").get_by_role("row")
+    await entries.filter(has_text=first).get_by_role("button", name="Merge").first.click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("The artist that is the same and goes").fill(second)
+    await dialog.locator(".picks").get_by_role("button", name=second).click()
+    await expect(dialog).to_contain_text(f"{second} goes; its id and its address lead to {first}.")
+    await expect(dialog).to_contain_text("2 shows have the one that stays; 0 votes and 0 follows move along.")
+    await confirm(page, "Merge", says=f"{second} is merged into {first}.")
+    shows = "select count(distinct artist_id) from shows"
+    assert await console.sql.fetchval(shows) == 1
+    await is_fine(page)
+    await page.get_by_role("region", name="Merges").get_by_role("button", name="Undo").click()
+    await confirm(page, "Undo the merge", says=f"{second} is there again.")
+    assert await console.sql.fetchval(shows) == 2
