@@ -1,4 +1,5 @@
 /** The pages of the console, in the order of the navigation. A new page is one module and one line here (CONTRIBUTING.md). */
+import { abuse } from "./abuse-page.js";
 import { audit } from "./audit-page.js";
 import { catalogue } from "./catalogue-page.js";
 import { connections } from "./connections-page.js";
@@ -11,4 +12,4 @@ import { sync } from "./sync-page.js";
 /** @import { ConsolePage } from "./types.js" */
 
 /** @type {ConsolePage[]} */
-export const PAGES = [now, shows, catalogue, people, sync, database, connections, audit];
+export const PAGES = [now, shows, catalogue, people, abuse, sync, database, connections, audit];
