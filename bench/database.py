@@ -18,7 +18,7 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,14 @@ from server.catalog.search import search
 from server.catalog.shows import list_shows
 from server.embedded import EmbeddedEngines
 from server.insight.queries import insight
+from server.insight.statistics import VoteStatsQuery, count_votes, fetch_vote_stats
 from server.sample.large import LargeSize, seed_large
 from server.sample.tours import load_world
 from server.settings import data_folder as server_folder
 from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
 from server.store.migrations import migrate_up
 from server.voting.folding import Folded
-from server.voting.queries import voting
+from server.voting.queries import reconcile, voting
 from server.voting.rules import shard_of
 
 SHARD_COUNT = 16
@@ -216,6 +217,9 @@ async def _commit(target: VotingDatabase, size: int) -> float:
         "spent_days": [today] * len(users),
         "spent": [target.rng.randint(1, 99) for _ in users],
         **Folded().mark_parameters(),
+        "order_user_ids": [],
+        "order_show_ids": [],
+        "cast_orders": [],
     }
     async with target.database.connection() as connection:
         began_s = time.perf_counter()
@@ -248,21 +252,23 @@ async def _reads(url: str, seed: int) -> dict[str, Any]:
     try:
         async with owner.connection() as connection:
             began_s = time.perf_counter()
-            await insight.update_trending_scores(connection)
+            await reconcile.update_trending_scores(connection)
             refresh_ms = (time.perf_counter() - began_s) * 1_000
+            await count_votes(connection)
             shows = [row["id"] for row in await connection.fetch("select id from shows order by vote_count desc, id")]
+            artists = [row["id"] for row in await connection.fetch("select distinct artist_id as id from shows")]
+            venues = [row["id"] for row in await connection.fetch("select distinct venue_id as id from shows")]
     finally:
         await owner.close()
     db = await Database.open(url, role=REQUEST_ROLE, pool_size=1)
     cities = load_world().city
 
-    async def stats(show_id: int) -> None:
-        async with db.connection() as connection:
-            await insight.vote_stats(connection, show_id=show_id)
+    async def stats(**of: Any) -> None:
+        await fetch_vote_stats(db, VoteStatsQuery(**of), None, _hides_nothing, now=datetime.now(UTC))
 
     async def trending() -> None:
         async with db.connection() as connection:
-            _ = [row async for row in insight.trending_shows(connection, count=20)]
+            _ = [row async for row in insight.trending_shows(connection, count=20, as_of=datetime.now(UTC))]
 
     def near() -> str:
         city = rng.choice(cities)
@@ -273,8 +279,16 @@ async def _reads(url: str, seed: int) -> dict[str, Any]:
     try:
         return {
             "update_trending_scores": round(refresh_ms, 1),
-            "get_vote_stats": await _timed(lambda: stats(rng.choice(shows))),
-            "get_vote_stats_of_the_largest": await _timed(lambda: stats(rng.choice(largest))),
+            "vote_stats": {
+                "show": await _timed(lambda: stats(show=str(rng.choice(shows)))),
+                "largest show": await _timed(lambda: stats(show=str(rng.choice(largest)))),
+                "artist": await _timed(lambda: stats(artist=str(rng.choice(artists)))),
+                "venue": await _timed(lambda: stats(venue=str(rng.choice(venues)))),
+                "platform": await _timed(stats),
+                "platform, a month": await _timed(
+                    lambda: stats(first=now.date() - timedelta(days=30), last=now.date())
+                ),
+            },
             "get_trending_shows": await _timed(trending),
             "search": await _timed(lambda: search(db, SearchQuery(q=rng.choice(SEARCHES)), now=now)),
             "search_by_query": {
@@ -285,6 +299,10 @@ async def _reads(url: str, seed: int) -> dict[str, Any]:
         }
     finally:
         await db.close()
+
+
+async def _hides_nothing(*_: Any) -> None:
+    """Everybody may see the counts of every show."""
 
 
 async def _timed(read: Callable[[], Awaitable[Any]], count: int = READS) -> dict[str, float]:

@@ -160,6 +160,7 @@ async def _check_integrity(operation: RunningOperation, hooks: OperationHooks) -
         show_ids = [row["show_id"] async for row in queries.miscounted_shows(operation.connection)]
         operation.report_progress("repairing counts", 1, total)
         repaired = await queries.repair_counts(operation.connection)
+        await queries.update_trending_scores(operation.connection)
         operation.report_progress("dropping hot copies in Valkey", 2, total)
         if show_ids:
             await hooks.reopen_shards(show_ids)

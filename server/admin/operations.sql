@@ -130,3 +130,8 @@ select distinct show_id from miscounts() where show_id is not null and count_of 
 -- gives: the number of changed rows
 -- locks: all rows of log_positions, then in the lock order (migrations/schema.sql)
 select repair_counts();
+
+-- name: update_trending_scores$
+-- gives: how many shows have votes
+-- locks: as repair_counts
+select update_trending_scores();

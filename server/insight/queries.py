@@ -11,3 +11,4 @@ _FOLDER = Path(__file__).parent
 accuracy = load_queries(_FOLDER / "accuracy.sql")
 activity = load_queries(_FOLDER / "activity.sql")
 insight = load_queries(_FOLDER / "insight.sql")
+statistics = load_queries(_FOLDER / "statistics.sql")

@@ -1,6 +1,6 @@
 # "make queries" writes this file from the .sql files of this room.
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import date, datetime
 from typing import Any, TypedDict
 
@@ -31,7 +31,7 @@ class _Activity:
 # insight/insight.sql
 class TrendingFormulaRow(TypedDict):
     half_life_s: int | Any
-    horizon_s: int | Any
+    as_of: datetime | Any
 
 class TrendingShowsRow(TypedDict):
     rank: int | Any
@@ -50,7 +50,6 @@ class TrendingShowsRow(TypedDict):
     votes_24h: int | Any
     votes_this_hour: int | Any
     attendance_count: int | Any
-    refreshed_at: datetime | Any
 
 class TrendingArtistsRow(TypedDict):
     rank: int | Any
@@ -61,8 +60,23 @@ class TrendingArtistsRow(TypedDict):
     vote_count: int | Any
     follower_count: int | Any
     show_count: int | Any
-    refreshed_at: datetime | Any
 
+class RankingPositionRow(TypedDict):
+    at: int | Any
+    as_of: datetime | Any
+
+class _Insight:
+    async def rank_artists(self, connection: Connection) -> int | Any: ...
+    async def trending_formula(self, connection: Connection) -> TrendingFormulaRow: ...
+    def trending_shows(
+        self, connection: Connection, *, count: int | None, as_of: datetime | None
+    ) -> AsyncIterator[TrendingShowsRow]: ...
+    def trending_artists(
+        self, connection: Connection, *, count: int | None, as_of: datetime | None
+    ) -> AsyncIterator[TrendingArtistsRow]: ...
+    async def ranking_position(self, connection: Connection) -> RankingPositionRow: ...
+
+# insight/statistics.sql
 class ShowOfReferenceRow(TypedDict):
     id: int
     slug: str
@@ -71,36 +85,128 @@ class ShowOfReferenceRow(TypedDict):
     audience: int | Any
     accuracy: str | Any
 
-class VoteStatsRow(TypedDict):
-    vote_count: int | Any
-    up_count: int | Any
-    down_count: int | Any
-    voter_count: int | Any
-    last_vote_at: datetime | Any
-    songs: str | Any
-    velocity: str | Any
-    pattern: str | Any
+class ArtistOfReferenceRow(TypedDict):
+    id: int
+    slug: str
+    name: str
 
-class VoteSeriesRow(TypedDict):
-    hour: datetime
+class VenueOfReferenceRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    time_zone: str
+
+class SongsOfShowRow(TypedDict):
+    id: int
+    setlist: int
+    title: str
     up: int
     down: int
-    withdrawn: int
+    score: int | Any
+    rank: int | Any
 
-class _Insight:
-    async def update_trending_scores(self, connection: Connection) -> int | Any: ...
-    async def trending_formula(self, connection: Connection) -> TrendingFormulaRow: ...
-    def trending_shows(self, connection: Connection, *, count: int | None) -> AsyncIterator[TrendingShowsRow]: ...
-    def trending_artists(self, connection: Connection, *, count: int | None) -> AsyncIterator[TrendingArtistsRow]: ...
-    async def ranking_position(self, connection: Connection) -> int | Any: ...
+class StandingVotesRow(TypedDict):
+    total: int | Any
+    up: int | Any
+    down: int | Any
+    songs: str | Any
+
+class CastVotesRow(TypedDict):
+    votes: int | Any
+    up: int | Any
+    down: int | Any
+    withdrawn: int | Any
+    pattern: str | Any
+    weekdays: str | Any
+    steps: str | Any
+
+class RecentHoursRow(TypedDict):
+    hour: datetime | Any
+    votes: int | Any
+    withdrawn: int | Any
+
+class RecentMinutesRow(TypedDict):
+    one: int | Any
+    five: int | Any
+    sixty: int | Any
+
+class VotersRow(TypedDict):
+    voters: int | Any
+    newcomers: int | Any
+    came_back: int | Any
+
+class DaysOfShowsRow(TypedDict):
+    visits: int | Any
+    shows: str | Any
+    artists: str | Any
+
+class TopVotersRow(TypedDict):
+    name: str | Any
+    show_count: int | Any
+    hits: int | Any
+    accuracy: float | Any
+
+class _Statistics:
     async def show_of_reference(
         self, connection: Connection, *, id: int | None, slug: str | None
     ) -> ShowOfReferenceRow | None: ...
-    async def vote_stats(self, connection: Connection, *, show_id: int | None) -> VoteStatsRow | None: ...
-    def vote_series(
-        self, connection: Connection, *, show_id: int | None, first: datetime | None, following: datetime | None
-    ) -> AsyncIterator[VoteSeriesRow]: ...
+    async def artist_of_reference(
+        self, connection: Connection, *, id: int | None, slug: str | None
+    ) -> ArtistOfReferenceRow | None: ...
+    async def venue_of_reference(
+        self, connection: Connection, *, id: int | None, slug: str | None
+    ) -> VenueOfReferenceRow | None: ...
+    def songs_of_show(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[SongsOfShowRow]: ...
+    async def last_vote_at(self, connection: Connection, *, show_id: int | None) -> datetime | Any | None: ...
+    async def standing_votes(
+        self, connection: Connection, *, scope: str | None, scope_id: int | None, most: int | None
+    ) -> StandingVotesRow: ...
+    async def cast_votes(
+        self,
+        connection: Connection,
+        *,
+        scope: str | None,
+        scope_id: int | None,
+        first: datetime | None,
+        following: datetime | None,
+        zone: str | None,
+        step: str | None,
+    ) -> CastVotesRow: ...
+    def recent_hours(
+        self, connection: Connection, *, hour: datetime | None, scope: str | None, scope_id: int | None
+    ) -> AsyncIterator[RecentHoursRow]: ...
+    async def recent_minutes(
+        self, connection: Connection, *, minute: datetime | None, scope: str | None, scope_id: int | None
+    ) -> RecentMinutesRow: ...
+    async def voters(
+        self,
+        connection: Connection,
+        *,
+        first_day: date | None,
+        scope: str | None,
+        scope_id: int | None,
+        last_day: date | None,
+    ) -> VotersRow: ...
+    async def days_of_shows(
+        self,
+        connection: Connection,
+        *,
+        scope: str | None,
+        first_day: date | None,
+        last_day: date | None,
+        scope_id: int | None,
+        most: int | None,
+    ) -> DaysOfShowsRow: ...
+    async def add_visits(
+        self, connection: Connection, *, show_ids: Sequence[int | None] | None, visits: Sequence[int | None] | None
+    ) -> str: ...
+    def top_voters(
+        self, connection: Connection, *, scope: str | None, scope_id: int | None, most: int | None
+    ) -> AsyncIterator[TopVotersRow]: ...
+    async def refresh_best_voters(self, connection: Connection) -> str: ...
+    async def count_votes(self, connection: Connection, *, most: int | None) -> int | Any: ...
 
 accuracy: _Accuracy
 activity: _Activity
 insight: _Insight
+statistics: _Statistics

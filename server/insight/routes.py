@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from server.clock import Clock, utc_now
-from server.insight.statistics import VoteStats, VoteStatsQuery, fetch_vote_stats
+from server.insight.documents import VoteStats
+from server.insight.statistics import VoteStatsQuery, fetch_vote_stats
+from server.insight.statistics_csv import as_csv
 from server.insight.trending import TrendingArtists, TrendingQuery, TrendingShows, fetch_trending
 from server.protocol.codes import Code
 from server.protocol.embargo import WhyHidden
@@ -29,9 +31,9 @@ class InsightRoutes:
             ),
             Endpoint(
                 method="GET", path="/api/analytics/vote-stats", handler=self.get_vote_stats, query=VoteStatsQuery,
-                answer=VoteStats, is_revalidated=True,
+                answer=VoteStats, other_media_type="text/csv", is_revalidated=True,
                 codes=(Code.NOT_FOUND,), read="statistics",
-                summary="One show's votes: totals, ranks, velocity, hourly pattern, and a series by the hour.",
+                summary="The votes of a show, an artist, a venue or the platform over any period: totals, voters, speed, the best songs, shows, artists and predictions, patterns, and a series.",
             ),
         ]  # fmt: skip
 
@@ -41,6 +43,10 @@ class InsightRoutes:
 
     async def get_vote_stats(self, call: Call) -> Answer:
         """`GET /api/analytics/vote-stats`."""
-        today = utc_now(self._clock).date()
-        stats = await fetch_vote_stats(self._db, call.query, call.identity, self._why_hidden, today=today)
-        return Answer(document=stats)
+        query: VoteStatsQuery = call.query
+        stats = await fetch_vote_stats(self._db, query, call.identity, self._why_hidden, now=utc_now(self._clock))
+        if query.format == "json":
+            return Answer(document=stats)
+        subject = stats.show or stats.artist or stats.venue
+        headers = {"Content-Disposition": f'attachment; filename="votes-{subject.slug if subject else "all"}.csv"'}
+        return Answer(document=as_csv(stats).encode(), media_type="text/csv", headers=headers)

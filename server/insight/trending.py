@@ -1,4 +1,4 @@
-"""Trending: scores that halve every half-life; one node refreshes them every REFRESH_EVERY_S."""
+"""Trending: scores that halve every half-life. The writer moves them with each vote (migrations, move_heat())."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from server.store.chores import Chore
 from server.store.database import Database
 from server.store.named_queries import columns
 
-REFRESH_EVERY_S = 60.0
+RANK_ARTISTS_EVERY_S = 1.0
 TRENDING_MAX = PAGE_MAX
 RANKING_MAX = 20  # shows, and artists, of the channel `trending`
 
-REFRESH = Chore("trending", REFRESH_EVERY_S, queries.update_trending_scores)
+# Readers add up the shows of the artists that still wait, so the ranking is exact between two runs too.
+RANKING = Chore("artists_to_rank", RANK_ARTISTS_EVERY_S, queries.rank_artists)
 
 
 class TrendingQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +29,7 @@ class TrendingQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Weights(msgspec.Struct, frozen=True):
-    """How much one vote adds at the moment of its cast."""
+    """How much one vote adds at the moment of its cast. A changed vote counts once, from its last cast."""
 
     up: float = 1.0
     down: float = 1.0
@@ -36,13 +37,12 @@ class Weights(msgspec.Struct, frozen=True):
 
 
 class Formula(msgspec.Struct, frozen=True, kw_only=True):
-    """The formula of the scores of upcoming and live shows, from their hourly roll-ups."""
+    """The formula of the scores of upcoming and live shows, from the votes that stand."""
 
     half_life_s: int
-    horizon_s: int
-    hour_s: int = 3600
+    listed_from: float = 2**-10
     weights: Weights = Weights()
-    score: str = "sum over the hours within the horizon of (weighted votes of the hour) * 2 ^ (-age of its beginning / half-life); an artist's is the sum of its shows'"
+    score: str = "sum over the votes that stand of weight * 2 ^ (-age / half-life); an artist's is the sum of its upcoming and live shows'; a lower score than listed_from is not listed"
 
 
 class TrendingShow(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class TrendingShow(msgspec.Struct, frozen=True, kw_only=True):
     venue_name: str
     score: float
     vote_count: int
-    votes_24h: int  # as of the last refresh
+    votes_24h: int
     votes_this_hour: int
     attendance_count: int
 
@@ -74,7 +74,7 @@ class TrendingArtist(msgspec.Struct, frozen=True, kw_only=True):
     slug: str
     name: str
     score: float
-    vote_count: int  # as of the last refresh
+    vote_count: int
     follower_count: int
     show_count: int
 
@@ -98,31 +98,33 @@ class TrendingArtists(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind
 async def fetch_ranking(db: Database) -> tuple[int, dict[str, list[dict[str, Any]]]]:
     """Reads the state of the channel `trending`: the first RANKING_MAX shows and artists.
 
-    The position of the state is the time of the database.
+    The position of the state is the time of the database. Scores are told for the start of the minute: time alone then changes
+    the state, and pushes it to everybody, only once a minute.
 
     Raises: StoreUnavailable
     """
     async with db.snapshot() as connection:
-        at: int = await queries.ranking_position(connection)
-        shows = [row async for row in queries.trending_shows(connection, count=RANKING_MAX)]
-        artists = [row async for row in queries.trending_artists(connection, count=RANKING_MAX)]
-    return at, {
+        now = await queries.ranking_position(connection)
+        asked: dict[str, Any] = {"count": RANKING_MAX, "as_of": now["as_of"]}
+        shows = [row async for row in queries.trending_shows(connection, **asked)]
+        artists = [row async for row in queries.trending_artists(connection, **asked)]
+    return now["at"], {
         "shows": [{"id": row["show_id"], "score": round(row["score"], 3), "rank": row["rank"]} for row in shows],
         "artists": [{"id": row["artist_id"], "score": round(row["score"], 3), "rank": row["rank"]} for row in artists],
     }
 
 
 async def fetch_trending(db: Database, query: TrendingQuery) -> TrendingShows | TrendingArtists:
-    """Reads the first shows or artists by score, as of the last refresh.
+    """Reads the first shows or artists by score, exact now.
 
     Raises: StoreUnavailable
     """
     select = queries.trending_shows if query.kind == "shows" else queries.trending_artists
     async with db.snapshot() as connection:
-        row = await queries.trending_formula(connection)
-        rows = [columns(row) async for row in select(connection, count=query.limit)]
-    formula = Formula(half_life_s=row["half_life_s"], horizon_s=row["horizon_s"])
-    refreshed_at = max((row.pop("refreshed_at") for row in rows), default=None)
+        now = await queries.trending_formula(connection)
+        rows = [columns(row) async for row in select(connection, count=query.limit, as_of=now["as_of"])]
+    formula = Formula(half_life_s=now["half_life_s"])
+    refreshed_at = now["as_of"] if rows else None
     if query.kind == "shows":
         shows = [TrendingShow(id=row.pop("show_id"), **row) for row in rows]
         return TrendingShows(formula=formula, refreshed_at=refreshed_at, items=shows)

@@ -6,14 +6,19 @@ import itertools
 
 
 class WatcherCounts:
-    """Show -> connections that watch at least one of its channels. The hub counts, and presence shares the counts with other nodes."""
+    """Show -> connections that watch at least one of its channels. The hub counts, and presence shares the counts with other nodes.
+
+    It also counts visits: connections that began to watch a show since the visits were last taken.
+    """
 
     def __init__(self) -> None:
         self._counts: dict[int, int] = {}
+        self._visits: dict[int, int] = {}
 
     def add(self, show_id: int) -> None:
         """Counts one connection more."""
         self._counts[show_id] = self._counts.get(show_id, 0) + 1
+        self._visits[show_id] = self._visits.get(show_id, 0) + 1
 
     def remove(self, show_id: int) -> None:
         """Counts one connection less; a show without any is forgotten."""
@@ -29,6 +34,11 @@ class WatcherCounts:
     def total(self) -> int:
         """The connections that watch a show, once for each show."""
         return sum(self._counts.values())
+
+    def take_visits(self) -> dict[int, int]:
+        """The visits since the last call."""
+        visits, self._visits = self._visits, {}
+        return visits
 
     def first(self, shows_max: int) -> dict[int, int]:
         """The counts of up to `shows_max` shows."""

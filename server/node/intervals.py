@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from server.insight.visits import WRITE_EVERY_S
 from server.live.fleet import REPLY_TIMEOUT_S, SUMMARY_INTERVAL_S
 from server.live.listener import COMPARE_INTERVAL_S
 from server.live.presence import EXCHANGE_INTERVAL_S
@@ -16,6 +17,7 @@ class Intervals:
 
     tick_s: float = TICK_S
     presence_s: float = EXCHANGE_INTERVAL_S
+    visits_s: float = WRITE_EVERY_S
     compare_s: float = COMPARE_INTERVAL_S
     fleet_summary_s: float = SUMMARY_INTERVAL_S
     fleet_reply_timeout_s: float = REPLY_TIMEOUT_S

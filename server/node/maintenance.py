@@ -18,6 +18,7 @@ from server.admin.routes import DatabaseRoutes
 from server.cache.connection import Connection
 from server.clock import Clock
 from server.insight import accuracy, trending
+from server.insight import statistics as vote_statistics
 from server.people import surges
 from server.people.ticket_codes import keying_of
 from server.protocol.http.endpoints import Endpoint
@@ -64,7 +65,9 @@ class Maintenance:
                 retention.chore(),
                 Alerts(alert_webhook_url, alert_webhook_secret).chore(),
                 *statistics.CHORES,
-                trending.REFRESH,
+                trending.RANKING,
+                vote_statistics.COUNTING,
+                vote_statistics.BEST_VOTERS,
                 accuracy.SCORING,
                 surges.FINDING,
                 keying_of(secret),

@@ -162,6 +162,7 @@ class Node:
             "intake": rooms.intake.run(),
             "pusher": rooms.hub.pusher.run(),
             "presence": rooms.presence.run(rooms.hub, interval_s=rooms.intervals.presence_s),
+            "visits": rooms.visits.run(interval_s=rooms.intervals.visits_s),
             "channels": rooms.channel_refresher.run(),
             "sockets": rooms.sockets.run(),
             "fleet": rooms.fleet.run(),

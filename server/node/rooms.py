@@ -13,6 +13,7 @@ from server.admin.ring import Ring
 from server.cache.connection import Connection
 from server.catalog.shows import find_show_id
 from server.clock import SystemClock
+from server.insight.visits import Visits
 from server.live.fleet import Fleet
 from server.live.hub import Hub
 from server.live.listener import Listener
@@ -184,6 +185,7 @@ class Rooms:
         stack.push_async_callback(valkey.close)
         self.watchers = WatcherCounts()
         self.presence = Presence(self.watchers, clock, self.name, valkey.ask)
+        self.visits = Visits(database, self.watchers.take_visits)
         self.channel_states = ChannelStates(database, databases.channels, self.tallies, clock, self.presence)
         pusher = Pusher(clock, buffer_bytes_max=settings.limits.send_buffer_bytes)
         self.hub = Hub(self.channel_states.load, self.watchers, pusher, clock)

@@ -173,6 +173,7 @@ async def _repair(database: Database, connection: Connection, shards: set[int | 
     async with database.transaction() as c:
         await queries.repair_counts(c)
         await write_command_log(c, "database.reconcile", "", {"shards": len(shards)})
+        await queries.update_trending_scores(c)
     for shard in sorted(shard for shard in shards if shard is not None):
         async with connection.reserved() as ask:
             await open_shard(database, ask, shard, is_forked=True)

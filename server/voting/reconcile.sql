@@ -9,6 +9,11 @@ select subject, id, count_of, stored, counted, show_id from miscounts() order by
 -- locks: every row of log_positions, so that no writer commits meanwhile; see the function in migrations
 select repair_counts();
 
+-- name: update_trending_scores$
+-- gives: how many shows have votes
+-- locks: every row of log_positions; see the function in migrations
+select update_trending_scores();
+
 -- name: fetch_shard_tallies
 -- takes: shows of one shard, shard
 -- gives: the shard's position and the counts of the shows' songs, in one snapshot

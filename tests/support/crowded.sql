@@ -21,8 +21,8 @@ insert into artists (slug, name, genre, country)
 select 'artist-' || n, initcap(substr(md5(n::text), 1, 6)) || ' ' || initcap(substr(md5('b' || n), 1, 8)), 'Rock', 'GB'
   from generate_series(1, 4000) n;
 
-insert into artist_stats (artist_id, follower_count, show_count, score)
-select id, id % 100, 10, case when id % 10 = 0 then id else 0 end from artists;
+insert into artist_stats (artist_id, follower_count, show_count, heat)
+select id, id % 100, 10, case when id % 10 = 0 then trending_heat(now()) + id % 7 end from artists;
 
 insert into venues (slug, name, city, region, country, latitude, longitude, time_zone, capacity)
 select 'venue-' || n, 'Hall ' || substr(md5(n::text), 1, 8), initcap(substr(md5((n % 500)::text), 1, 7)), 'NY', 'US',
@@ -90,6 +90,17 @@ insert into vote_rollups (show_id, hour, up_count, down_count)
 select show_id, date_trunc('hour', cast_at, 'UTC'), count(*) filter (where choice = 'up'),
        count(*) filter (where choice = 'down')
   from votes group by 1, 2;
+insert into platform_hours (hour, up_count, down_count, withdrawn_count)
+select hour, sum(up_count), sum(down_count), 0 from vote_rollups group by 1;
+insert into show_days (show_id, day, vote_count)
+select show_id, (hour at time zone 'UTC')::date, sum(up_count + down_count) from vote_rollups group by 1, 2;
+insert into vote_minutes (show_id, minute, vote_count)
+select id, date_trunc('minute', now()) - m * interval '1 minute', 1 from shows, generate_series(1, 120, 40) m where id > 10000;
+insert into voter_days (show_id, user_id, day) select distinct show_id, user_id, cast_at::date from votes;
+insert into voter_links (scope, scope_id, day, previous_day, visit, voter_count)
+select 'show'::statistics_scope, show_id, day, date '-infinity', 1, count(*) from voter_days group by 1, 2, 3;
+insert into votes_to_count select show_id, date_trunc('minute', now()), 1, 0, 0 from voter_days limit 100;
+insert into voters_to_count select show_id, user_id, current_date + 1 from voter_days limit 100;
 insert into user_vote_limits (user_id, day, spent) select id, current_date - (id % 30)::int, 20 from users where id <= 50000;
 insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at, found_at, decided_by, decided_at, decision)
 select id, 9, '[]', 40, starts_at, starts_at, starts_at, case when id % 7 = 0 then 1 + id % 5 end,
@@ -100,8 +111,8 @@ insert into vote_group_members (show_id, user_id, group_id)
 select b.show_id, b.user_id, g.id from (select distinct show_id, user_id from votes) b join vote_groups g on g.show_id = b.show_id
  where b.user_id % 2 = 0;
 insert into cast_orders (user_id, show_id, cast_order) select user_id, show_id, max(id) from vote_analytics group by 1, 2;
-insert into show_trending (show_id, score, votes_24h, refreshed_at)
-select id, id, 1, now() from shows where status in ('upcoming', 'live');
+insert into show_trending (show_id, artist_id, heat, is_ranked)
+select id, artist_id, trending_heat(now()) + id % 7, status in ('upcoming', 'live') from shows;
 insert into show_accuracy (show_id, offered, predicted, hits, played) select id, 5, 4, 3, 5 from shows where status = 'finished';
 insert into voter_accuracy (user_id, show_id, predicted, hits, played)
 select distinct v.user_id, v.show_id, 3, 2, 5 from votes v join show_accuracy a on a.show_id = v.show_id;

@@ -75,10 +75,11 @@ update venues set updated_at = now() where id = 1;
 update shows set updated_at = now() where id = 1;
 update setlists set updated_at = now() where show_id = 1;
 update setlist_songs set note = 'again' where show_id = 1;
-update artist_stats set refreshed_at = now() where artist_id = 1;
+update artist_stats set heat = heat where artist_id = 1;
 update users set updated_at = now() where id = 1;
 select update_trending_scores();
-update show_trending set refreshed_at = now() where show_id = 1;
+update show_trending set heat = heat where show_id = 1;
+insert into artists_to_rank (artist_id) values (2), (1);
 update vote_groups set score = 8 where id = 1;
 update vote_group_members set group_id = 1 where show_id = 1;
 update vote_rollups set up_count = up_count where show_id = 1;
@@ -373,9 +374,15 @@ async def score(connection: Any) -> None:
     await accuracy.tell_of_score(connection, show_id=1, up_to=0)
 
 
-async def refresh_trending(connection: Any) -> None:
-    """Trending is refreshed."""
-    await connection.execute("select update_trending_scores(now() + interval '1 hour')")
+async def rank_artists(connection: Any) -> None:
+    """The chore adds up the shows of the artists that wait."""
+    await connection.execute("insert into artists_to_rank (artist_id) values (2), (1)")
+    await connection.execute("select rank_artists()")
+
+
+async def recount_trending(connection: Any) -> None:
+    """Every heat is calculated again."""
+    await connection.execute("select update_trending_scores()")
 
 
 async def decide_review(connection: Any) -> None:
@@ -456,7 +463,8 @@ PATHS: dict[str, Transaction] = {
     for path in (
         commit, open_shards, open_shard, finalise, advance, add_song, remove_song, restore_song, change_show, order_sets, bill_show, postpone_show, make_show,
         edit_artist, merge_artists, merge_venues, merge_songs, decide_suggestion, require_ticket,
-        redeem_ticket, sync_shows, sync_setlists, sync_first_show, sync_second_show, rename_artists, rename_venues, forget, score, refresh_trending,
+        redeem_ticket, sync_shows, sync_setlists, sync_first_show, sync_second_show, rename_artists, rename_venues, forget, score,
+        rank_artists, recount_trending,
         decide_review, decide_profile, write_review, lift_ban, settle_mail, change_mail, erase, repair, seed,
     )
 }  # fmt: skip

@@ -24,7 +24,10 @@ ROLES: dict[str, str | None] = {
     "catalog/search": REQUEST_ROLE,
     "insight/": REQUEST_ROLE,
     "insight/accuracy": OWNER,
-    "insight/insight.update_trending_scores": OWNER,
+    "insight/insight.rank_artists": OWNER,
+    "insight/statistics.add_visits": WRITER_ROLE,
+    "insight/statistics.count_votes": OWNER,
+    "insight/statistics.refresh_best_voters": OWNER,
     "live/": OWNER,
     "mail/": OWNER,
     "mail/routes": REQUEST_ROLE,
@@ -90,6 +93,9 @@ READS_ALL: dict[str, dict[str, str]] = {
     "sample/demo.catalogue_share": {"artists": "once, before a catalogue is seeded"},
     "sample/demo.demo_state": {"shows": "once, before a demo starts"},
     "people/export.vote_history": {"vote_analytics": "the history has no index by fan: it is written far more often"},
+    "insight/statistics.standing_votes": dict.fromkeys(
+        ("setlist_songs", "shows"), "adds up the songs of the platform, for few clients: 20 ms for 5 million votes in 1,000 shows"
+    ),
     "voting/reconcile.fetch_miscounts": dict.fromkeys(
         (
             "artist_stats", "setlist_songs", "setlists", "shows", "user_follows_artists", "user_show_attendance",
@@ -111,10 +117,17 @@ CALLS: dict[str, tuple[str | None, str]] = {
         WRITER_ROLE,
         "select commit_marks('{7}', '{20001}', '{101,106}', '{7,7}', '{true,false}', '{101,106}', '{23,23}', '{false,true}')",
     ),
-    "get_vote_stats": (REQUEST_ROLE, "select * from get_vote_stats(7)"),
+    "most_accurate_voters": (REQUEST_ROLE, "select * from most_accurate_voters('platform', 0, 20)"),
+    "most_accurate_voters_of_a_show": (REQUEST_ROLE, "select * from most_accurate_voters('show', 4001, 20)"),
+    "last_vote_at": (REQUEST_ROLE, "select last_vote_at(7)"),
+    "count_votes": (OWNER, "select count_votes(1000)"),
+    "forget_voter": (OWNER, "delete from users where id = 103 and not exists (select from votes where user_id = 103)"),
+    "recount_voters": (OWNER, "select recount_voters('artist', 7)"),
     "get_trending_shows": (REQUEST_ROLE, "select * from get_trending_shows(20)"),
     "get_trending_artists": (REQUEST_ROLE, "select * from get_trending_artists(20)"),
     "update_trending_scores": (OWNER, "select update_trending_scores()"),
+    "rank_artists": (OWNER, "select rank_artists()"),
+    "rank_show": (OWNER, "update shows set status = 'finished' where id = 19999"),
     "score_show": (OWNER, "select score_show(4001)"),
     "drop_set": (OWNER, "delete from setlists where show_id = 4001 and type = 'actual'"),
     "reopen_show": (OWNER, "update shows set finalised_at = null where id = 4001"),
@@ -172,12 +185,13 @@ CALLS: dict[str, tuple[str | None, str]] = {
     "delete_job": (OWNER, "delete from sync_jobs where id = 7"),
 }
 
-_REFRESH = "refreshes every row, by the clock"
 READS_ALL_INSIDE: dict[str, dict[str, str]] = {
     "erase_user": dict.fromkeys(("audit_log", "vote_analytics"), "logs without an index by fan; an erasure is rare"),
     "erase_history": {"vote_analytics": "the history of an older account has no index by fan; an erasure is rare"},
     "refresh_platform_stats": {"users": "counts all users of a day"},
-    "update_trending_scores": dict.fromkeys(("artist_stats", "show_trending", "shows", "vote_rollups"), _REFRESH),
+    "update_trending_scores": dict.fromkeys(
+        ("artist_stats", "setlist_songs", "show_trending", "shows", "votes"), "calculates every heat again"
+    ),
 }
 
 # The index by which a list finds its rows, for each rare filter. This is stricter than "no table is read whole".

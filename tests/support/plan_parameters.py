@@ -123,6 +123,16 @@ EXAMPLES: dict[str, Any] = {
     "closeness": None,
     "confidences": [0.9],
     "count": 20,
+    "first_day": TODAY - DAY,
+    "hour": NOW.replace(minute=0, second=0, microsecond=0),
+    "last_day": TODAY,
+    "minute": NOW.replace(second=0, microsecond=0),
+    "most": 20,
+    "scope": "artist",
+    "scope_id": 7,
+    "step": "hour",
+    "visits": [1, 2],
+    "zone": "Europe/Berlin",
     "country": "GB",
     "dates": [TODAY, TODAY + DAY],
     "days": 30,
@@ -132,6 +142,7 @@ EXAMPLES: dict[str, Any] = {
     "display_name": "Fan",
     "done": 1,
     "empty": [1, 2],
+    "as_of": NOW,
     "at:timestamptz": NOW,
     "endpoint": "withdrawn top-tracks",
     "entries": ["1,2"],
@@ -272,7 +283,23 @@ EXAMPLES: dict[str, Any] = {
 # Other values for single queries: one plan for each entry.
 _EVERY_SHOW: dict[str, Any] = {"artist_id": None, "first": None, "last": None}
 MISSPELT: dict[str, Any] = {"like": "metalica", "similar": ["metalica"], "closeness": 0.6}
+_SCOPES: list[dict[str, Any]] = [{"scope": "platform", "scope_id": 0}, {"scope": "artist"}, {"scope": "show"}]
 PARAMETERS: dict[str, list[dict[str, Any]]] = {
+    **dict.fromkeys(
+        [
+            f"insight/statistics.{name}"
+            for name in (
+                "standing_votes",
+                "cast_votes",
+                "recent_hours",
+                "recent_minutes",
+                "voters",
+                "days_of_shows",
+                "top_voters",
+            )
+        ],
+        _SCOPES,
+    ),
     "catalog/catalogue.list_artists": [{}, {"words": "abc"}, MISSPELT],
     "catalog/catalogue.list_shows": [
         _EVERY_SHOW,

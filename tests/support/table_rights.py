@@ -51,7 +51,17 @@ EXPECTED = {
     "sync_pauses": Expected(),
     "service_alerts": Expected(),
     "external_cache": Expected(admin=READ),
-    "show_trending": public(),
+    "show_trending": public(writer="ss ii uu dd"),
+    "artists_to_rank": public(writer="ss ii .. .."),
+    "votes_to_count": Expected(writer=".. ii .. .."),
+    "voters_to_count": Expected(writer=".. ii .. .."),
+    "vote_minutes": public(),
+    "platform_hours": public(),
+    "show_days": public(writer="ss ii uu .."),
+    "voter_days": Expected(writer=READ),
+    "voter_links": public(),
+    "best_voters": Expected(),
+    "scopes_to_recount": Expected(),
     "show_accuracy": public(),
     "voter_accuracy": Expected(user="s. .. .. ..", moderator=READ, admin=READ),
     "shows_to_score": Expected(),
@@ -104,7 +114,9 @@ EXPECTED = {
 }
 
 # Personal data without a foreign key to users: the history outlives its users, a hash outlives its account.
-PERSONAL = {"users", "vote_analytics", "moderation_log", "audit_log", "email_unsubscribes"}
+PERSONAL = {
+    "users", "vote_analytics", "voters_to_count", "voter_days", "moderation_log", "audit_log", "email_unsubscribes",
+}  # fmt: skip
 
 _SHOW = (
     "(slug, artist_id, venue_id, name, local_date, time_zone, starts_at, opens_at, closes_at)"
@@ -176,8 +188,18 @@ ROWS = {
     "artist_songs": Row(
         "(artist_id, song_id) values ({n}, 3 - {n})", "artist_id = {n} and song_id <> artist_id", "played_count = 1"
     ),
-    "artist_stats": Row("(artist_id) values ({n})", "artist_id = {n}", "score = 1"),
-    "show_trending": Row("values ({n}, 1, 1, now())", "show_id = {n}", "score = 1"),
+    "artist_stats": Row("(artist_id) values ({n})", "artist_id = {n}", "heat = 1"),
+    "show_trending": Row("values ({n}, 1, 1, true)", "show_id = {n}", "heat = 1"),
+    "votes_to_count": Row("values ({n}, date_trunc('minute', now()), 1, 0, 0)", "show_id = {n}", "up_count = 2"),
+    "voters_to_count": Row("values ({n}, {n}, '2026-01-01')", "user_id = {n}", "day = '2026-01-02'"),
+    "vote_minutes": Row("values ({n}, '2026-01-01', 1)", "show_id = {n}", "vote_count = 2"),
+    "platform_hours": Row("values ('2026-01-0{n}', 1, 1, 1)", "hour = '2026-01-0{n}'", "up_count = 2"),
+    "show_days": Row("values ({n}, '2026-01-01')", "show_id = {n}", "vote_count = 2"),
+    "voter_days": Row("values ({n}, {n}, '2026-01-01')", "user_id = {n}", "day = '2026-01-02'"),
+    "voter_links": Row("values ('show', {n}, '2026-01-01', '-infinity', 1, 1)", "scope_id = {n}", "voter_count = 2"),
+    "best_voters": Row("values ({n}, 3, 1, 0.5)", "user_id = {n}", "hits = 2"),
+    "scopes_to_recount": Row("values ('show', {n})", "scope_id = {n}", "scope_id = 0"),
+    "artists_to_rank": Row("(artist_id) values ({n})", change="artist_id = 1"),
     "show_accuracy": Row(
         "(show_id, offered, predicted, hits, played) values ({n}, 1, 1, 1, 1)", "show_id = {n}", "hits = 0"
     ),

@@ -61,6 +61,8 @@ async def all_answers(node: Node, person: Person, song: int) -> str:
     told: list[str] = []
     headers = {} if person.token is None else {"Authorization": f"Bearer {person.token}"}
     places = [address(endpoint, song) for endpoint in node.endpoints if endpoint.method == "GET"]
+    stats = "/api/analytics/vote-stats?to=" + str(dt.datetime.now(dt.UTC).date())
+    places += [stats + of + form for of in ("", "&artist=1", "&venue=1") for form in ("", "&format=csv")]
     places += ["/api/shows/7/results?format=csv", "/metrics", "/api/shows/7/events?channels=status,setlist"]
     timeout = aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout) as http:
@@ -86,6 +88,7 @@ async def test_no_endpoint_and_no_channel_shows_hidden_counts(
         "insert into vote_rollups (show_id, hour, up_count, down_count) values (7, date_trunc('hour', now()), $1, $2)",
         UP, DOWN,
     )  # fmt: skip
+    await factory.sql.execute("insert into platform_hours values (date_trunc('hour', now()), $1, $2, 0)", UP, DOWN)
     fan, moderator = await people.person(), await people.person("moderator")
     if is_warm:
         await fan.ok("GET", "/api/shows/7/ballot")

@@ -49,6 +49,9 @@ EXPORTED = {
 }
 NOT_EXPORTED = {
     "exports.user_id": "it is the export",
+    "voters_to_count.user_id": "votes of the last second, which vote_history has",
+    "voter_days.user_id": "the days of vote_history",
+    "best_voters.user_id": "sums of accuracy",
     "cast_orders.user_id": "a number by which a late cast is known; the casts are in votes and vote_history",
     "content_moderation.decided_by": "the decision is in moderation_log, with its subject",
     "reports.decided_by": "the decision is in moderation_log, with the report",

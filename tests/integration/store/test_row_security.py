@@ -268,11 +268,11 @@ async def test_functions_with_the_owners_rights_are_known(sql: Any) -> None:
     assert {row["proname"] for row in rows if "search_path=public, pg_temp" not in row["proconfig"]} == set()
     callable_ones = [row for row in rows if not row["is_trigger"]]
     assert {row["proname"] for row in callable_ones if row["by_request"]} == {
-        "sign_up", "renew_session", "adopt_token", "open_link", "erase_history", "erase_user", "get_vote_stats", "leave_queue", "ask_for_export", "find_people", "use_api_key",
-        "sign_in_as", "redeem_ticket", "require_ticket", "decision_on_suggestion", "merged_into",
+        "sign_up", "renew_session", "adopt_token", "open_link", "erase_history", "erase_user", "leave_queue", "ask_for_export", "find_people", "use_api_key",
+        "last_vote_at", "most_accurate_voters", "sign_in_as", "redeem_ticket", "require_ticket", "decision_on_suggestion", "merged_into",
         "find_people_by_address",
     }  # fmt: skip
-    assert {row["proname"] for row in callable_ones if row["by_writer"]} == {"get_vote_stats"}
+    assert {row["proname"] for row in callable_ones if row["by_writer"]} == set()
 
 
 async def test_functions_with_the_owners_rights_do_little(sql: Any) -> None:
@@ -304,7 +304,7 @@ async def test_temporary_objects_do_not_get_in_the_way(sql: Any) -> None:
         await sql.execute("create function pg_temp.hashtext(text) returns integer language sql as 'select 1 / 0'")
         new_user = await sql.fetchval("select user_id from public.sign_up('', null, interval '1 day')")
         assert new_user > 2
-        assert await sql.fetchval("select voter_count from public.get_vote_stats(1)") == 1
+        assert await sql.fetchval("select count(*) from public.most_accurate_voters('show', 1, 9)") == 1
         assert await is_refused(sql, "select public.erase_user(2)")
         assert not await is_refused(sql, "select public.erase_user(1)")
         assert await sql.fetchval("select count(*) from users") == 0

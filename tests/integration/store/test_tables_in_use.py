@@ -17,6 +17,7 @@ TABLES_MIN, ENUMS_MIN = 29, 13
 
 COMMIT = "voting/voting.sql:commit_log > commit_log() > commit_votes()"
 MERGE = "catalog/merging.sql:merge_entries > merge_entries()"
+COUNT = "insight/statistics.sql:count_votes > count_votes()"
 MARKS = "voting/voting.sql:commit_log > commit_log() > commit_marks()"
 
 # table: (the way that writes it, the way that reads it)
@@ -61,14 +62,33 @@ TABLES = {
     "vote_group_members": ("abuse/watch.sql:insert_group", "voting/voting.sql:fetch_warm_up_ballots"),
     "votes": (COMMIT, "voting/voting.sql:fetch_warm_up_ballots"),
     "vote_analytics": (COMMIT, "people/export.sql:vote_history"),
-    "vote_rollups": (COMMIT, "insight/insight.sql:vote_series"),
+    "vote_rollups": (COMMIT, "insight/statistics.sql:cast_votes > hours_of_scope()"),
     "user_vote_limits": (COMMIT, "voting/voting.sql:fetch_warm_up_ballots"),
     "cast_orders": ("voting/voting.sql:commit_log > commit_log()", "voting/voting.sql:fetch_warm_up_ballots"),
     "log_positions": (COMMIT, "voting/voting.sql:fetch_positions"),
     "log_commits": (COMMIT, "voting/voting.sql:fetch_commits"),
     "show_trending": (
-        "insight/insight.sql:update_trending_scores > update_trending_scores()",
+        COMMIT + " > votes! > move_heat()",
         "insight/insight.sql:trending_shows > get_trending_shows()",
+    ),
+    "votes_to_count": (
+        COMMIT + " > vote_analytics! > note_votes_to_count()",
+        COUNT,
+    ),
+    "voters_to_count": (COMMIT + " > vote_analytics! > note_votes_to_count()", COUNT),
+    "vote_minutes": (COUNT, "insight/statistics.sql:recent_minutes"),
+    "platform_hours": (COUNT, "insight/statistics.sql:cast_votes > hours_of_scope()"),
+    "show_days": (COUNT, "insight/statistics.sql:days_of_shows"),
+    "voter_days": (COUNT, COUNT + " > recount_voters()"),
+    "voter_links": (COUNT, "insight/statistics.sql:voters"),
+    "best_voters": (
+        "insight/statistics.sql:refresh_best_voters > refresh_best_voters()",
+        "insight/statistics.sql:top_voters > most_accurate_voters()",
+    ),
+    "scopes_to_recount": ("sync/forgetting.sql:delete_shows > shows! > note_scopes()", COUNT),
+    "artists_to_rank": (
+        COMMIT + " > votes! > move_heat()",
+        "insight/insight.sql:trending_artists > get_trending_artists()",
     ),
     "show_accuracy": (
         "insight/accuracy.sql:score_show > score_show()",
