@@ -50,7 +50,7 @@ DATABASE_TIMEOUT_S = 1.5
 VALKEY_TIMEOUT_S = 1.0
 SHOWS_MAX = 20
 ROWS_MAX = 10
-SURGES_MAX = 5
+SUSPECTS_MAX = 5
 SURGE_WINDOW_S = 600.0
 # Votes a second are those since the reading before, if that is not older.
 RATE_S_MAX = 60.0
@@ -233,9 +233,12 @@ class Overviews:
                 known.facts.append(Fact("statement_s", load["statement_s"], detail=" ".join(detail.split())))
             rows = [row async for row in queries.list_live_shows(connection, count=SHOWS_MAX)]
             known.shows = self._live_shows(rows)
-            async for row in queries.list_fresh_surges(connection, window_s=SURGE_WINDOW_S, count=SURGES_MAX):
+            async for row in queries.list_fresh_surges(connection, window_s=SURGE_WINDOW_S, count=SUSPECTS_MAX):
                 subject = f"{row['song']}, {row['artist']} (show {row['show_id']})"
                 known.facts.append(Fact("surge_accounts", row["account_count"], subject))
+            async for group in queries.list_open_groups(connection, count=SUSPECTS_MAX):
+                subject = f"group {group['id']} of {group['show_name']} (show {group['show_id']})"
+                known.facts.append(Fact("group_ballots", group["ballot_count"], subject))
             acts = queries.list_newest_acts(connection, count=ROWS_MAX)
             known.acts = [
                 ActRow(at=row["at"], actor=row["actor_id"], action=row["action"], subject=row["subject"])
@@ -265,7 +268,7 @@ class Overviews:
             shows.append(
                 LiveShow(
                     id=show, slug=row["slug"], name=row["name"], artist=row["artist"], venue=row["venue"],
-                    votes=votes, votes_per_s=rate, suspicion=row["surge_count"],
+                    votes=votes, votes_per_s=rate, suspicion=row["group_count"],
                 )
             )  # fmt: skip
         return shows

@@ -24,9 +24,9 @@ select (select greatest(count(*)::float8 / greatest(1, current_setting('max_conn
 
 -- name: list_live_shows
 -- takes: count
--- gives: 0..count rows: shows that are live, those with the most votes first; surge_count, signs of the last hour
+-- gives: 0..count rows: shows that are live, those with the most votes first; group_count, of the groups that nobody has decided on
 select w.id, w.slug, w.name, a.name as artist, v.name as venue, w.vote_count,
-       (select count(*) from vote_surges g where g.show_id = w.id and g.seen_at > now() - interval '1 hour') as surge_count
+       (select count(*) from vote_groups g where g.show_id = w.id and g.decision = 'open') as group_count
   from shows w
   join artists a on a.id = w.artist_id
   join venues v on v.id = w.venue_id
@@ -45,6 +45,16 @@ select g.account_count, s.title as song, w.id as show_id, a.name as artist
   join songs s on s.id = e.song_id
  where g.seen_at > now() - make_interval(secs => :window_s::float8)
  order by g.account_count desc, g.id
+ limit :count::bigint;
+
+-- name: list_open_groups
+-- takes: count
+-- gives: 0..count rows: groups of live shows that nobody has decided on, the largest first
+select g.id, g.ballot_count, w.id as show_id, w.name as show_name
+  from shows w
+  join vote_groups g on g.show_id = w.id and g.decision = 'open'
+ where w.status = 'live'
+ order by g.ballot_count desc, g.id
  limit :count::bigint;
 
 -- name: list_newest_acts

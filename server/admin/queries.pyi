@@ -160,13 +160,19 @@ class ListLiveShowsRow(TypedDict):
     artist: str
     venue: str
     vote_count: int
-    surge_count: int | Any
+    group_count: int | Any
 
 class ListFreshSurgesRow(TypedDict):
     account_count: int
     song: str
     show_id: int
     artist: str
+
+class ListOpenGroupsRow(TypedDict):
+    id: int
+    ballot_count: int
+    show_id: int
+    show_name: str
 
 class ListNewestActsRow(TypedDict):
     at: datetime
@@ -180,6 +186,7 @@ class _Overview:
     def list_fresh_surges(
         self, connection: Connection, *, window_s: float | None, count: int | None
     ) -> AsyncIterator[ListFreshSurgesRow]: ...
+    def list_open_groups(self, connection: Connection, *, count: int | None) -> AsyncIterator[ListOpenGroupsRow]: ...
     def list_newest_acts(self, connection: Connection, *, count: int | None) -> AsyncIterator[ListNewestActsRow]: ...
 
 # admin/retention.sql

@@ -127,6 +127,15 @@ async def test_moderators_see_what_they_may_act_on(people: People, factory: RowF
     assert [finding["name"] for finding in seen["findings"]] == ["VoteSurge"]
     assert seen["verdict"]["sentence"].startswith("140 new accounts of one address vote for one song: ")
     assert seen["verdict"]["button"] == {"label": "Open the abuse page", "page": "abuse"}
+    await factory.sql.execute(
+        "insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at)"
+        " values (7, 5, '[]', 40, now(), now())"
+    )
+    _, seen = await moderator.ask("GET", PATH)
+    assert [finding["name"] for finding in seen["findings"]] == ["VoteGroup", "VoteSurge"]
+    assert seen["verdict"]["sentence"].startswith(
+        "40 ballots look like the work of one hand: group 1 of Show (show 7)."
+    )
     assert seen["shows"][0]["suspicion"] == 1
     assert (await admin.ask("GET", PATH))[1]["findings"] == seen["findings"]
     assert (await fan.ask("GET", PATH))[0] == 403
