@@ -57,6 +57,13 @@ async def node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
         yield running
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def other(node: Node, database_url: str, redis_url: str) -> AsyncIterator[Node]:
+    """A second node beside the first, for one test."""
+    async with running_node(database_url, redis_url) as running:
+        yield running
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def factory(database_url: str) -> AsyncIterator[RowFactory]:
     """Inserts rows; the catalogue has one artist and one venue."""
@@ -117,8 +124,16 @@ async def admin(node: Node, factory: RowFactory) -> AsyncIterator[ApiClient]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def database(database_url: str, factory: RowFactory) -> AsyncIterator[Database]:
     """The database of the shared node, past the node."""
     opened = await Database.open(database_url, pool_size=6)
     yield opened
     await opened.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def sql(database_url: str, factory: RowFactory) -> AsyncIterator[Connection]:
+    """A connection to look with."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()

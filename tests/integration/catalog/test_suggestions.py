@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import pytest
+import pytest_asyncio
 
 from server.node.node import Node
 from server.protocol.limits import DEFAULT_LIMITS
+from tests.support import one_node
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory, Show
 from tests.support.socket_client import SocketClient
 
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, other, factory = one_node.node, one_node.other, one_node.emptied
+people, moderator = one_node.people, one_node.moderator
+
 PATH, STAFF = "/api/shows/7/suggestions", "/api/admin/suggestions"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def show(factory: RowFactory) -> Show:
     """A show to vote on, in shard 7."""
     return await factory.show(7)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def fan(people: People) -> Person:
     """A fan who suggests songs."""
     return await people.person()

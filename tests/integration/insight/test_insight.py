@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+import pytest_asyncio
 
 from server.node.node import Node
+from tests.support import one_node
 from tests.support.api_client import ApiClient
+from tests.support.engines import OpenDatabase
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
 
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory = one_node.node, one_node.emptied
+
 STATS = "/api/analytics/vote-stats"
 
 
-@pytest.fixture
-async def visitor(node: Node) -> AsyncIterator[ApiClient]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def visitor(node: Node, factory: RowFactory) -> AsyncIterator[ApiClient]:
     """A client without a session."""
     async with ApiClient.open(node.url, user_id=0, role=None) as api:
         yield api
@@ -53,19 +59,20 @@ async def test_votes_trend(visitor: ApiClient, factory: RowFactory, node: Node) 
     assert artist["score"] == pytest.approx(sum(item["score"] for item in trending["items"]))
 
 
-async def test_artists_do_not_wait_long(factory: RowFactory, database_url: str, redis_url: str) -> None:
+async def test_artists_do_not_wait_long(new_database: OpenDatabase, new_redis: Callable[[], str]) -> None:
     """A node adds up the shows of artists that wait, also those from before its start; the ranking stays the same."""
-    show = await factory.show(7)
-    (fan,) = await factory.users(1)
-    await factory.sql.execute("insert into votes values ($1, $2, 7, 'up', now())", show.first, fan)
-    ranking = "select artist_id, score from get_trending_artists(20, $1)"
-    now = await factory.sql.fetchval("select now()")
-    before = await factory.sql.fetch(ranking, now)
-    assert len(before) == 1
-    async with running_node(database_url, redis_url):
-        await until(lambda: factory.sql.fetchval("select not exists (select from artists_to_rank)"))
-        assert await factory.sql.fetchval("select heat from artist_stats where artist_id = 1") is not None
-        assert await factory.sql.fetch(ranking, now) == before
+    async with new_database() as database_url, RowFactory.open(database_url) as factory:
+        show = await factory.show(7)
+        (fan,) = await factory.users(1)
+        await factory.sql.execute("insert into votes values ($1, $2, 7, 'up', now())", show.first, fan)
+        ranking = "select artist_id, score from get_trending_artists(20, $1)"
+        now = await factory.sql.fetchval("select now()")
+        before = await factory.sql.fetch(ranking, now)
+        assert len(before) == 1
+        async with running_node(database_url, new_redis()):
+            await until(lambda: factory.sql.fetchval("select not exists (select from artists_to_rank)"))
+            assert await factory.sql.fetchval("select heat from artist_stats where artist_id = 1") is not None
+            assert await factory.sql.fetch(ranking, now) == before
 
 
 async def test_nothing_trends_in_an_empty_catalogue(visitor: ApiClient) -> None:

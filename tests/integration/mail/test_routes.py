@@ -10,12 +10,14 @@ from urllib.parse import quote
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from yarl import URL
 
 from server.mail.tokens import confirmation_token, exact_hash, mailbox_hash, unsubscribe_token
 from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.limits import Limits
+from tests.support import one_node
 from tests.support.engines import unused_port
 from tests.support.people import People
 from tests.support.row_factory import RowFactory
@@ -26,7 +28,11 @@ KINDS = ["show_announced", "show_reminder", "show_result"]
 ADDRESS = "Fan+sets@mail.example.org"
 
 
-@pytest.fixture
+database_url, redis_url = one_node.database_url, one_node.redis_url
+factory, people = one_node.emptied, one_node.people
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
     """A node whose mail server is down: emails are queued, but not sent."""
     async with running_node(database_url, redis_url, smtp_url=f"smtp://localhost:{unused_port()}") as running:

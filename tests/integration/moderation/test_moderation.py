@@ -13,8 +13,12 @@ from server.moderation.queries import text_review as review_queries
 from server.moderation.queue import QueueCursor
 from server.node.node import Node
 from server.protocol.http.cursors import ID_MAX, encode_cursor
+from tests.support import one_node
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people = one_node.node, one_node.emptied, one_node.people
 
 REVIEWS = "/api/venues/hall/reviews"
 QUEUE = "/api/admin/moderation"

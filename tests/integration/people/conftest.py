@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+import pytest_asyncio
 
 from server.people.sessions import mint_token
 from tests.support.people import People, Person
@@ -11,7 +11,7 @@ from tests.support.row_factory import RowFactory
 from tests.support.running_node import SECRET
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def leaver(people: People, factory: RowFactory) -> Person:
     """A user whose id appears nowhere else."""
     await factory.sql.execute("insert into users (id) overriding system value values ($1)", LEAVER)

@@ -12,12 +12,16 @@ from server.errors import Refused, StoreConflict
 from server.node.node import Node
 from server.store.database import REQUEST_ROLE, Database
 from server.voting import reconcile
+from tests.support import one_node
 from tests.support.audit import until_drained
 from tests.support.people import People, Person
 from tests.support.personal_data import LEAVER, NAME, REVIEW, WORDS, fill_every_table
 from tests.support.row_factory import RowFactory
 from tests.support.socket_client import SocketClient
 from tests.support.traces import traces_in_postgres, traces_in_valkey
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people = one_node.node, one_node.emptied, one_node.people
 
 
 async def test_no_trace_of_the_user_remains(

@@ -12,10 +12,14 @@ from server.people import exports as exports_module
 from server.people.export import SECTIONS, Export, export
 from server.protocol.identity import Identity
 from server.store.database import REQUEST_ROLE, Database
+from tests.support import one_node
 from tests.support.people import People, Person
 from tests.support.personal_data import ADDRESS, BAN, BIO, CITY, LEAVER, NAME, REPORT, REVIEW, fill_every_table
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people = one_node.node, one_node.emptied, one_node.people
 
 # Every column that names a user, and the section of the export that has its rows.
 EXPORTED = {

@@ -12,6 +12,7 @@ import aiohttp
 import asyncpg
 import jwt
 import pytest
+import pytest_asyncio
 from aiohttp.test_utils import make_mocked_request
 
 from server.clock import SystemClock
@@ -23,16 +24,22 @@ from server.protocol.codes import CLOSE_BAD_TOKEN, Code
 from server.protocol.identity import COOKIE, SECURE_COOKIE, Identity
 from server.store.database import Database
 from server.web.identity import make_identify
+from tests.support import one_node
+from tests.support.row_factory import RowFactory
 from tests.support.running_node import SECRET, running_node, until
 from tests.support.socket_client import SocketClient
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, other, factory = one_node.node, one_node.other, one_node.emptied
+database, sql = one_node.database, one_node.sql
 
 HOUR_S = 3600
 KEEP = {"keep": True}
 FIREFOX = "Mozilla/5.0 (Android 14; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0"
 
 
-@pytest.fixture
-async def http(node: Node) -> AsyncIterator[aiohttp.ClientSession]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def http(node: Node, factory: RowFactory) -> AsyncIterator[aiohttp.ClientSession]:
     """A client without a cookie jar: each request says what it sends."""
     async with aiohttp.ClientSession(node.url, cookie_jar=aiohttp.DummyCookieJar()) as session:
         yield session
