@@ -37,7 +37,7 @@ comment on column merge_rows.user_id is 'The user whose follow or review it is. 
 create table merge_folds (
     id               bigint      generated always as identity primary key,
     merge_id         bigint      not null references merges (id) on delete cascade,
-    show_id          bigint      not null references shows (id) on delete cascade,
+    show_id          bigint      not null,
     gone_id          bigint      not null,
     kept_id          bigint      not null,
     gone             jsonb       not null,
@@ -46,6 +46,7 @@ create table merge_folds (
     history          bigint[]    not null
 );
 comment on table merge_folds is 'Two songs of one show that a merge made one. Kept until the merge cannot be undone any more.';
+comment on column merge_folds.show_id is 'The show; it may be gone, and then nothing of it comes back.';
 comment on column merge_folds.kept_id is 'The song in setlist_songs that has the votes of both.';
 comment on column merge_folds.gone is 'The row of the other song.';
 comment on column merge_folds.kept_played_at is 'When the song that stays had been played before the merge; played_at: after it.';
@@ -68,7 +69,6 @@ create index merges_slug_idx on merges (kind, slug) where undone_at is null and 
 create index merge_rows_merge_id_idx on merge_rows (merge_id);
 create index merge_rows_user_id_idx on merge_rows (user_id) where user_id is not null;
 create index merge_folds_merge_id_idx on merge_folds (merge_id);
-create index merge_folds_show_id_idx on merge_folds (show_id);
 create index merge_votes_user_id_idx on merge_votes (user_id);
 
 alter table merges enable row level security;
@@ -385,7 +385,7 @@ end $$;
 
 -- takes: the kind, the entry that stays, the one that is the same, and the administrator
 -- gives: the id of the merge; null: one of the two is missing
--- locks: imports and syncs, all shards: no vote, follow or set changes meanwhile
+-- locks: imports and syncs, all shards, and the two entries: no vote, follow or set changes meanwhile
 create function merge_entries(wanted_kind text, survivor bigint, duplicate bigint, actor bigint) returns bigint
 language plpgsql set search_path = public, pg_temp as $$
 declare
@@ -394,6 +394,11 @@ declare
 begin
     perform pg_advisory_xact_lock(hashtext('mysetlist.sync'));
     perform from log_positions order by shard for update;
+    -- Whoever refers to one of the entries ends first; after that, nobody can before the end.
+    perform from venue_reviews where wanted_kind = 'venue' and venue_id in (survivor, duplicate) order by id for update;
+    perform from artists where wanted_kind = 'artist' and id in (survivor, duplicate) order by id for update;
+    perform from venues where wanted_kind = 'venue' and id in (survivor, duplicate) order by id for update;
+    perform from songs where wanted_kind = 'song' and id in (survivor, duplicate) order by id for update;
     set constraints setlist_songs_place_key deferred;
     case wanted_kind
         when 'artist' then

@@ -7,9 +7,8 @@
 -- other. `tests/faults/test_lock_order.py` runs each kind of transaction against every other kind. It compares the table below with
 -- the locks that it sees.
 --
--- 1. **Advisory locks.** An erasure, the scoring of a show and the counting of voters exclude each other (`mysetlist.erase_user`); counts
---    of voters go one after the other (`mysetlist.count_votes`). Imports and syncs
---    that write shows or sets go one after the other (`mysetlist.sync`).
+-- 1. **Advisory locks.** An erasure and the scoring of a show exclude each other (`mysetlist.erase_user`). Imports, syncs and merges, whoever
+--    orders the sets of a show or gives it another day, and sample data go one after the other (`mysetlist.sync`).
 -- 2. **`log_positions`, in the order of shards.** A row guards the shows of its shard with their bills, sets, songs, votes,
 --    roll-ups and attendance, and the follows in its log. A transaction that locks more than one row of these locks their shards
 --    first. Then no other transaction holds one of them while it waits for another, so they need no order among themselves. A
@@ -23,33 +22,40 @@
 --    check that the user exists.
 -- 8. **`activity_clock`**, by triggers at the end of the transaction.
 --
--- Checks of foreign keys lock the referenced row against deletion. The table leaves them out, because only erasures and the
--- deletion of shows by `mysetlist sync forget` wait for them.
+-- Checks of foreign keys lock the referenced row against deletion. The table leaves them out, because only erasures, merges and the
+-- deletion of shows by `mysetlist sync forget` wait for them. A merge locks its two entries right after the shards. Whoever makes a
+-- show locks a shard first, because a merge locks all of them.
 --
 -- | transaction | begins in | tables, in the order of the first lock |
 -- |---|---|---|
 -- | commit | `commit_log()` | log_positions, vote_rollups, votes, setlist_songs, shows, setlists, user_vote_limits, vote_groups, vote_group_members, user_show_attendance, user_follows_artists, artist_stats, cast_orders |
--- | commit | `commit_log()` | log_positions, vote_rollups, votes, setlist_songs, show_trending, shows, setlists, user_vote_limits, user_show_attendance, user_follows_artists, artist_stats, cast_orders |
 -- | open_shards | voting, `settled_positions` | log_positions |
 -- | open_shard | voting, `lock_position` | log_positions |
 -- | finalise | voting, `finalise_shows` | log_positions, shows, activity_clock |
--- | advance | catalogue, `advance_shows` | log_positions, shows, show_trending, activity_clock |
+-- | advance | catalogue, `advance_shows` | log_positions, shows, activity_clock |
 -- | add_song | catalogue, `lock_show` | log_positions, shows, setlist_songs |
--- | remove_song | catalogue, `lock_show` | log_positions, shows, setlist_songs, votes, setlists, artist_songs, show_trending |
--- | restore_song | catalogue, `lock_show` | log_positions, shows, setlists, show_trending |
+-- | remove_song | catalogue, `lock_show` | log_positions, shows, setlist_songs, votes, setlists, artist_songs |
+-- | restore_song | catalogue, `lock_show` | log_positions, shows, setlists |
 -- | change_show | catalogue, `lock_show` | log_positions, shows, setlist_songs, activity_clock |
+-- | order_sets | catalogue, `lock_show` | log_positions, shows, setlists, artist_songs, setlist_songs |
+-- | bill_show | catalogue, `lock_show` | log_positions, shows, show_artists |
+-- | postpone_show | catalogue, `lock_show` | log_positions, shows, artist_songs |
+-- | make_show | catalogue, `lock_first_shard` | log_positions, artist_stats, activity_clock |
+-- | edit_artist | catalogue, `lock_shards_of_artist` | log_positions, artists, shows |
+-- | merge_artists | `merge_entries()` | log_positions, artists, shows, artist_stats, artist_songs, show_artists, user_follows_artists |
+-- | merge_venues | `merge_entries()` | log_positions, venue_reviews, venues, shows, reports |
+-- | merge_songs | `merge_entries()`, `undo_merge()` | log_positions, votes, setlist_songs, shows, setlists, artist_songs, show_identities |
 -- | decide_suggestion | catalogue, `lock_show` | log_positions, shows, song_suggestions |
 -- | require_ticket | `require_ticket()` | shows |
 -- | redeem_ticket | `redeem_ticket()` | ticket_codes |
--- | sync_shows | sync, `lock_shards` | log_positions, shows, artist_stats, artist_songs, show_trending, show_artists |
+-- | sync_shows | sync, `lock_shards` | log_positions, shows, artist_stats, artist_songs, show_artists |
 -- | sync_setlists | sync, `lock_shards` | log_positions, setlists, artist_songs, shows, setlist_songs |
 -- | sync_first_show, sync_second_show | sync, `lock_shards` | log_positions, setlists, shows, setlist_songs, artist_songs |
 -- | rename_artists | sync, `lock_shards_of_names` | log_positions, artists, shows |
 -- | rename_venues | sync, `lock_shards_of_names` | log_positions, venues, shows |
 -- | forget | sync, `lock_shards` | log_positions, shows, setlists, setlist_songs, artist_songs, show_identities, show_accuracy, voter_accuracy |
 -- | score | `score_show()` | show_accuracy, voter_accuracy, shows |
--- | rank_artists | `rank_artists()` | artist_stats |
--- | recount_trending | `update_trending_scores()` | log_positions, show_trending, artist_stats |
+-- | refresh_trending | `update_trending_scores()` | show_trending, artist_stats |
 -- | decide_review | moderation, `lock_subject` | venue_reviews, reports, venues |
 -- | decide_profile | moderation, `lock_subject` | user_profiles, content_moderation |
 -- | write_review | reviews, `lock_own_review` | venue_reviews, venues |
@@ -57,7 +63,6 @@
 -- | settle_mail | mail, `settle` | email_queue |
 -- | change_mail | mail, `save_preferences` | email_preferences |
 -- | erase | `erase_user()` | log_positions, vote_group_members, votes, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders |
--- | erase | `erase_user()` | log_positions, votes, show_trending, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders |
 -- | repair | `repair_counts()` | log_positions, setlist_songs, setlists, shows, artist_stats, venues |
 -- | seed | sample data, `lock_artist_stats` | artist_stats, venues, activity_clock |
 
@@ -194,13 +199,6 @@ CREATE TYPE show_status AS ENUM (
     'cancelled'
 );
 
-CREATE TYPE statistics_scope AS ENUM (
-    'platform',
-    'artist',
-    'venue',
-    'show'
-);
-
 CREATE TYPE suggestion_status AS ENUM (
     'pending',
     'approved',
@@ -265,10 +263,6 @@ begin
     update activity_clock c set position = added.position where c.id = 1;
     perform pg_notify('activity', format('{"previous":%s,"event":%s}', before, activity_json(added)));
 end $$;
-
-CREATE FUNCTION add_heat(one double precision, other double precision) RETURNS double precision
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (GREATEST(one, other) + (ln(((1)::double precision + power((2.0)::double precision, GREATEST((- abs((one - other))), ('-1000'::integer)::double precision)))) / ln((2.0)::double precision)));
 
 CREATE FUNCTION adopt_token(new_device text, token_until timestamp with time zone, is_fan boolean, ttl interval) RETURNS TABLE(role public.user_role, session_id bigint, expires_at timestamp with time zone)
     LANGUAGE sql SECURITY DEFINER
@@ -349,9 +343,46 @@ begin
     return true;
 end $$;
 
-CREATE FUNCTION ballot_counts(of_show bigint, of_user bigint) RETURNS boolean
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (NOT (EXISTS (SELECT FROM public.vote_group_members m WHERE ((m.show_id = ballot_counts.of_show) AND (m.user_id = ballot_counts.of_user) AND m.is_set_aside))));
+CREATE FUNCTION balance_history(wanted_show bigint, songs bigint[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    with standing as (
+        select id from setlist_songs where id = any(songs)
+    ), counted as (
+        select v.setlist_song_id, case when u.nobody is null then v.user_id else 0 end as user_id, v.choice, count(*) as n
+          from standing s
+          join votes v on v.setlist_song_id = s.id
+          join users u on u.id = v.user_id
+         group by 1, 2, 3
+    ), told as (
+        select h.setlist_song_id, h.user_id, c.choice, sum(c.step) as n
+          from vote_analytics h
+          join standing s on s.id = h.setlist_song_id
+         cross join lateral (values (h.choice, 1), (h.previous, -1)) as c (choice, step)
+         where h.show_id = wanted_show and c.choice is not null
+         group by 1, 2, 3
+    ), missing as (
+        select setlist_song_id, user_id, choice, coalesce(counted.n, 0) - coalesce(told.n, 0) as n
+          from counted full join told using (setlist_song_id, user_id, choice)
+         where coalesce(counted.n, 0) <> coalesce(told.n, 0)
+    ), lines as (
+        select m.* from missing m, generate_series(1, abs(m.n)::int)
+    ), hours as (
+        insert into vote_rollups (show_id, hour, up_count, down_count, withdrawn_count)
+        select wanted_show, date_trunc('hour', now(), 'UTC'), count(*) filter (where n > 0 and choice = 'up'),
+               count(*) filter (where n > 0 and choice = 'down'), count(*) filter (where n < 0)
+          from lines
+        having count(*) > 0
+            on conflict (show_id, hour) do update
+           set up_count = vote_rollups.up_count + excluded.up_count,
+               down_count = vote_rollups.down_count + excluded.down_count,
+               withdrawn_count = vote_rollups.withdrawn_count + excluded.withdrawn_count
+    )
+    insert into vote_analytics (show_id, setlist_song_id, user_id, previous, choice, cast_at)
+    select wanted_show, setlist_song_id, user_id, case when n < 0 then choice end, case when n > 0 then choice end, now()
+      from lines;
+$$;
 
 CREATE FUNCTION begin_artist_stats() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -837,84 +868,6 @@ begin
     return null;
 end $$;
 
-CREATE FUNCTION count_votes(most integer, as_of timestamp with time zone DEFAULT now()) RETURNS integer
-    LANGUAGE plpgsql
-    AS $$
-declare
-    taken_count integer;
-    scopes statistics_scope[]; scope_ids bigint[];
-begin
-    -- An erasure takes this lock first too, so nobody who is being erased is counted meanwhile.
-    perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
-    -- One at a time: what a fan's day adds depends on their other days.
-    perform pg_advisory_xact_lock(hashtext('mysetlist.count_votes'));
-    with waiting as (
-        delete from scopes_to_recount where ctid = any(array(select ctid from scopes_to_recount)) returning scope, scope_id
-    )
-    select array_agg(w.scope), array_agg(w.scope_id) into scopes, scope_ids from (select distinct * from waiting) w;
-    perform recount_voters(s.scope, s.scope_id) from unnest(scopes, scope_ids) as s (scope, scope_id);
-
-    with taken as materialized (
-        delete from votes_to_count where ctid = any(array(select ctid from votes_to_count)) returning *
-    ), voters as materialized (
-        delete from voters_to_count where ctid = any(array(select ctid from voters_to_count limit most)) returning *
-    ), minutes as (
-        insert into vote_minutes (show_id, minute, vote_count)
-        select show_id, minute, sum(up_count + down_count) from taken
-         where minute > as_of - interval '2 hours'
-         group by 1, 2
-            on conflict (show_id, minute) do update set vote_count = vote_minutes.vote_count + excluded.vote_count
-    ), hours as (
-        insert into platform_hours (hour, up_count, down_count, withdrawn_count)
-        select date_trunc('hour', minute, 'UTC'), sum(up_count), sum(down_count), sum(withdrawn_count) from taken group by 1
-            on conflict (hour) do update
-           set up_count = platform_hours.up_count + excluded.up_count,
-               down_count = platform_hours.down_count + excluded.down_count,
-               withdrawn_count = platform_hours.withdrawn_count + excluded.withdrawn_count
-    ), days as (
-        insert into show_days (show_id, day, vote_count)
-        select show_id, (minute at time zone 'UTC')::date, sum(up_count + down_count) from taken group by 1, 2 order by 1, 2
-            on conflict (show_id, day) do update set vote_count = show_days.vote_count + excluded.vote_count
-    ), fresh as (
-        insert into voter_days (show_id, user_id, day)
-        select distinct v.show_id, v.user_id, v.day
-          from voters v join users u on u.id = v.user_id join shows w on w.id = v.show_id
-            on conflict do nothing
-        returning show_id, user_id, day
-    -- All days of these fans. This statement does not see the rows that it has just added.
-    ), visit as (
-        select show_id, user_id, day, false as was_known from fresh
-        union all
-        select v.show_id, v.user_id, v.day, true
-          from (select distinct user_id from fresh) f join voter_days v on v.user_id = f.user_id
-    ), day as materialized (
-        select s.scope, s.scope_id, v.user_id, v.day, bool_or(v.was_known) as was_known
-          from visit v join shows w on w.id = v.show_id cross join lateral scopes_of_show(w.id, w.artist_id, w.venue_id) s
-         group by 1, 2, 3, 4
-    -- What the fans are in with these days, minus what they were in before. Where nothing is new, both are equal.
-    ), moved as (
-        select scope, scope_id, day, previous_day, visit, sum(step) as moved
-          from (select scope, scope_id, day, coalesce(lag(day) over w, '-infinity') as previous_day,
-                       least(row_number() over w, 3)::smallint as visit, 1 as step
-                  from day
-                window w as (partition by scope, scope_id, user_id order by day)
-                 union all
-                select scope, scope_id, day, coalesce(lag(day) over w, '-infinity'), least(row_number() over w, 3)::smallint, -1
-                  from day where was_known
-                window w as (partition by scope, scope_id, user_id order by day)) links
-         group by 1, 2, 3, 4, 5
-        having sum(step) <> 0
-    ), linked as (
-        insert into voter_links (scope, scope_id, day, previous_day, visit, voter_count)
-        select scope, scope_id, day, previous_day, visit, moved from moved
-            on conflict (scope, scope_id, day, previous_day, visit) do update
-           set voter_count = voter_links.voter_count + excluded.voter_count
-    )
-    select count(*) into taken_count from voters;
-    delete from vote_minutes where minute < as_of - interval '2 hours';
-    return taken_count;
-end $$;
-
 CREATE FUNCTION decision_on_suggestion(wanted_show bigint, wanted_title text) RETURNS public.suggestion_status
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -1074,92 +1027,133 @@ CREATE FUNCTION find_people(words text) RETURNS SETOF bigint
     select user_id from user_profiles where fold(display_name) like '%' || fold(words) || '%' and app_is_staff()
 $$;
 
+CREATE FUNCTION find_people_by_address(wanted text) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select user_id from email_preferences where lower(address) = lower(wanted) and app_is_staff()
+$$;
+
 CREATE FUNCTION fold(words text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN btrim(regexp_replace(translate(lower(public.unaccent('public.unaccent'::regdictionary, NORMALIZE(translate(words, '''`´‘’‛ʹʻʼʽ′＇­͏​‌‍‎‏⁠︎️﻿'::text, ''::text), NFKC))), '$ς''`'::text, 'sσ'::text), '[-\s/\\|_.,:;!?¡¿()\[\]{}<>&+*#@%=^~"“”„«»‹›‚‐‑‒–—―−…·•‧・｡。､、「」『』【】〈〉《》〔〕〜،؛؟۔।॥־׳״՝՞՛՚†‡§¶©®™°]+'::text, ' '::text, 'g'::text));
 
-CREATE FUNCTION forget_voter() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION fold_songs(wanted_merge bigint, wanted_show bigint, wanted_gone bigint, wanted_kept bigint) RETURNS void
+    LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
     AS $$
+declare
+    fold bigint;
+    place setlist_songs;
+    marked_at timestamptz;
 begin
-    delete from voters_to_count where user_id = old.id;
-    delete from voter_days where user_id = old.id;
-    return null;
+    insert into merge_folds (merge_id, show_id, gone_id, kept_id, gone, kept_played_at, history)
+    select wanted_merge, wanted_show, wanted_gone, wanted_kept, '{}', k.played_at,
+           coalesce((select array_agg(h.id) from vote_analytics h
+                      where h.show_id = wanted_show and h.setlist_song_id = wanted_gone), '{}')
+      from setlist_songs k where k.id = wanted_kept
+    returning id into fold;
+    insert into merge_votes (fold_id, user_id, choice, cast_at, kept_choice, kept_cast_at)
+    select fold, v.user_id, v.choice, v.cast_at, o.choice, o.cast_at
+      from votes v
+      left join votes o on o.setlist_song_id = wanted_kept and o.user_id = v.user_id
+     where v.setlist_song_id = wanted_gone;
+    delete from votes where setlist_song_id = wanted_gone;
+    insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)
+    select wanted_kept, user_id, wanted_show, choice, cast_at from merge_votes where fold_id = fold order by user_id
+        on conflict (setlist_song_id, user_id) do update set choice = excluded.choice, cast_at = excluded.cast_at
+     where votes.cast_at < excluded.cast_at;
+    update vote_surges set setlist_song_id = wanted_kept where setlist_song_id = wanted_gone;
+    delete from setlist_songs where id = wanted_gone returning * into place;
+    update setlist_songs set position = position - 1 where setlist_id = place.setlist_id and position > place.position;
+    -- The earlier mark stands, unless a fan voted after it.
+    select case when least(k.played_at, place.played_at) is not null
+                then greatest(least(k.played_at, place.played_at),
+                              (select max(cast_at) from votes where setlist_song_id = wanted_kept) + interval '1 millisecond')
+           end into marked_at
+      from setlist_songs k where k.id = wanted_kept;
+    update setlist_songs set played_at = marked_at where id = wanted_kept and played_at is distinct from marked_at;
+    update merge_folds set gone = to_jsonb(place), played_at = marked_at where id = fold;
+    perform move_history(wanted_show, wanted_gone, wanted_kept, (select history from merge_folds where id = fold));
+    perform balance_history(wanted_show, array[wanted_kept]);
 end $$;
 
-CREATE FUNCTION get_trending_artists(count integer DEFAULT 20, as_of timestamp with time zone DEFAULT now()) RETURNS TABLE(rank bigint, artist_id bigint, slug text, name text, score double precision, vote_count bigint, follower_count bigint, show_count bigint)
+CREATE FUNCTION folds_of_songs(wanted_gone bigint, wanted_kept bigint) RETURNS TABLE(show_id bigint, gone_id bigint, kept_id bigint)
     LANGUAGE sql STABLE
+    SET search_path TO 'public', 'pg_temp'
     AS $$
-    with waiting as materialized (
-        select distinct artist_id from artists_to_rank
-    ), best as (
-        (select artist_id, heat from artist_stats
-          where heat > trending_floor(as_of) and artist_id not in (select artist_id from waiting)
-          order by heat desc, artist_id limit least(greatest(count, 0), 100))
-         union all
-        select artist_id, heat_of_artist(artist_id) from waiting
-    )
-    select row_number() over (order by t.heat desc, t.artist_id), a.id, a.slug, a.name, trending_score(t.heat, as_of),
-           (select coalesce(sum(w.vote_count), 0)::bigint from shows w where w.artist_id = a.id), c.follower_count, c.show_count
-      from (select * from best where heat > trending_floor(as_of)
-             order by heat desc, artist_id limit least(greatest(count, 0), 100)) t
-      join artists a on a.id = t.artist_id
-      join artist_stats c on c.artist_id = t.artist_id
-     order by t.heat desc, t.artist_id
+    select e.show_id, e.id, k.id
+      from setlist_songs e
+      join setlists l on l.id = e.setlist_id
+      join lateral (select o.id
+                      from setlist_songs o
+                      join setlists ol on ol.id = o.setlist_id
+                     where o.show_id = e.show_id and o.song_id = wanted_kept and ol.type = l.type
+                       and (o.setlist_id = e.setlist_id
+                            or l.type = 'predicted' and ol.artist_id is not distinct from l.artist_id)
+                     order by o.setlist_id <> e.setlist_id, ol.position, o.position, o.id
+                     limit 1) k on true
+     where e.song_id = wanted_gone
 $$;
 
-CREATE FUNCTION get_trending_shows(count integer DEFAULT 20, as_of timestamp with time zone DEFAULT now()) RETURNS TABLE(rank bigint, show_id bigint, slug text, name text, status public.show_status, starts_at timestamp with time zone, artist_id bigint, artist_name text, venue_id bigint, venue_name text, score double precision, vote_count bigint, votes_24h bigint, votes_this_hour bigint, attendance_count bigint)
+CREATE FUNCTION get_trending_artists(count integer DEFAULT 20) RETURNS TABLE(rank bigint, artist_id bigint, slug text, name text, score double precision, vote_count bigint, follower_count bigint, show_count bigint, refreshed_at timestamp with time zone)
     LANGUAGE sql STABLE
     AS $$
-    select row_number() over (order by t.heat desc, t.show_id), w.id, w.slug, w.name, w.status, w.starts_at,
-           a.id, a.name, v.id, v.name, trending_score(t.heat, as_of), w.vote_count, r.day, r.hour, w.attendance_count
-      from (select * from show_trending
-             where is_ranked and heat > trending_floor(as_of)
-             order by heat desc, show_id limit least(greatest(count, 0), 100)) t
+    select row_number() over (order by t.score desc, t.artist_id), a.id, a.slug, a.name, t.score, t.vote_count,
+           t.follower_count, t.show_count, t.refreshed_at
+      from (select * from artist_stats where score > 0
+             order by score desc, artist_id limit least(greatest(count, 0), 100)) t
+      join artists a on a.id = t.artist_id
+     order by t.score desc, t.artist_id
+$$;
+
+CREATE FUNCTION get_trending_shows(count integer DEFAULT 20) RETURNS TABLE(rank bigint, show_id bigint, slug text, name text, status public.show_status, starts_at timestamp with time zone, artist_id bigint, artist_name text, venue_id bigint, venue_name text, score double precision, vote_count bigint, votes_24h bigint, votes_this_hour bigint, attendance_count bigint, refreshed_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS $$
+    select row_number() over (order by t.score desc, t.show_id), w.id, w.slug, w.name, w.status, w.starts_at,
+           a.id, a.name, v.id, v.name, t.score, w.vote_count, t.votes_24h,
+           coalesce(r.up_count + r.down_count, 0), w.attendance_count, t.refreshed_at
+      from (select * from show_trending order by score desc, show_id limit least(greatest(count, 0), 100)) t
       join shows w on w.id = t.show_id
       join artists a on a.id = w.artist_id
       join venues v on v.id = w.venue_id
+      left join vote_rollups r on r.show_id = t.show_id and r.hour = date_trunc('hour', now(), 'UTC')
+     order by t.score desc, t.show_id
+$$;
+
+CREATE FUNCTION get_vote_stats(wanted bigint, as_of timestamp with time zone DEFAULT now()) RETURNS TABLE(show_id bigint, vote_count bigint, up_count bigint, down_count bigint, voter_count bigint, last_vote_at timestamp with time zone, songs jsonb, velocity jsonb, pattern jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select w.id, w.vote_count, t.up_count, t.down_count,
+           (select count(distinct v.user_id) from setlist_songs s join votes v on v.setlist_song_id = s.id
+             where s.show_id = w.id),
+           (select h.cast_at from vote_analytics h
+             where h.show_id = w.id and h.choice is not null order by h.cast_at desc limit 1),
+           t.songs,
+           (select jsonb_agg(jsonb_build_object('hour', h.hour, 'votes', coalesce(r.up_count + r.down_count, 0),
+                                                'withdrawn', coalesce(r.withdrawn_count, 0)) order by h.hour)
+              from generate_series(date_trunc('hour', as_of, 'UTC') - interval '23 hours',
+                                   date_trunc('hour', as_of, 'UTC'), interval '1 hour') as h (hour)
+              left join vote_rollups r on r.show_id = w.id and r.hour = h.hour),
+           (select jsonb_agg(jsonb_build_object('hour', h.hour, 'votes', coalesce(p.votes, 0)) order by h.hour)
+              from generate_series(0, 23) as h (hour)
+              left join (select extract(hour from r.hour at time zone w.time_zone)::int as hour,
+                                sum(r.up_count + r.down_count)::bigint as votes
+                           from vote_rollups r where r.show_id = w.id group by 1) p on p.hour = h.hour)
+      from shows w
      cross join lateral (
-           select coalesce(sum(up_count + down_count), 0)::bigint as day,
-                  coalesce(sum(up_count + down_count) filter (where hour = date_trunc('hour', as_of, 'UTC')), 0)::bigint as hour
-             from vote_rollups r where r.show_id = t.show_id and r.hour > as_of - interval '24 hours') r
-     order by t.heat desc, t.show_id
-$$;
-
-CREATE FUNCTION sum_of_heats(heats double precision[]) RETURNS double precision
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (SELECT (m.heat + (ln(sum(power((2.0)::double precision, GREATEST((h.heat - m.heat), ('-1000'::integer)::double precision)))) / ln((2.0)::double precision))) FROM (SELECT max(all_of_them.heat) AS heat FROM unnest(sum_of_heats.heats) all_of_them(heat)) m, unnest(sum_of_heats.heats) h(heat) GROUP BY m.heat);
-
-CREATE FUNCTION heat_of_artist(wanted bigint) RETURNS double precision
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (SELECT public.sum_of_heats(array_agg(show_trending.heat)) AS sum_of_heats FROM public.show_trending WHERE ((show_trending.artist_id = heat_of_artist.wanted) AND show_trending.is_ranked));
-
-CREATE FUNCTION heats_of_shows(show_ids bigint[]) RETURNS TABLE(show_id bigint, heat double precision)
-    LANGUAGE sql STABLE
-    AS $$
-    select s.show_id, sum_of_heats(array_agg(trending_heat(v.cast_at)))
-      from setlist_songs s join votes v on v.setlist_song_id = s.id
-     where s.show_id = any(show_ids) and ballot_counts(v.show_id, v.user_id)
-     group by s.show_id
-$$;
-
-CREATE FUNCTION hours_of_scope(wanted public.statistics_scope, wanted_id bigint, first timestamp with time zone, following timestamp with time zone) RETURNS TABLE(hour timestamp with time zone, votes bigint, withdrawn bigint, up bigint, down bigint)
-    LANGUAGE sql STABLE
-    AS $$
-    select p.hour, p.up_count + p.down_count, p.withdrawn_count, p.up_count, p.down_count
-      from platform_hours p
-     where wanted = 'platform' and p.hour >= first and p.hour < following
-    union all
-    select r.hour, 0, 0, -r.up_count, -r.down_count
-      from shows w join vote_rollups r on r.show_id = w.id
-     where wanted = 'platform' and w.results <> 'live' and w.finalised_at is null and r.hour >= first and r.hour < following
-    union all
-    select r.hour, r.up_count + r.down_count, r.withdrawn_count,
-           case when s.is_open or wanted = 'show' then r.up_count else 0 end,
-           case when s.is_open or wanted = 'show' then r.down_count else 0 end
-      from shows_of_scope(wanted, wanted_id) s join vote_rollups r on r.show_id = s.show_id
-     where r.hour >= first and r.hour < following
+           select coalesce(sum(s.up_count), 0)::bigint as up_count, coalesce(sum(s.down_count), 0)::bigint as down_count,
+                  coalesce(jsonb_agg(jsonb_build_object(
+                      'id', s.id, 'setlist', s.setlist_id, 'title', s.title, 'up', s.up_count, 'down', s.down_count,
+                      'score', s.up_count - s.down_count, 'rank', s.rank) order by s.type, s.place, s.rank, s.id), '[]') as songs
+             from (select e.*, l.type, l.position as place, g.title,
+                          rank() over (partition by e.setlist_id order by e.up_count - e.down_count desc) as rank
+                     from setlist_songs e
+                     join setlists l on l.id = e.setlist_id
+                     join songs g on g.id = e.song_id
+                    where e.show_id = w.id) s) t
+     where w.id = wanted
 $$;
 
 CREATE FUNCTION integrity_check() RETURNS TABLE(rule text, subject text, detail text)
@@ -1237,13 +1231,6 @@ begin
     return old;
 end $$;
 
-CREATE FUNCTION last_vote_at(wanted bigint) RETURNS timestamp with time zone
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-    select cast_at from vote_analytics where show_id = wanted and choice is not null order by cast_at desc limit 1
-$$;
-
 CREATE FUNCTION leave_queue(review bigint, profile bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -1265,6 +1252,220 @@ CREATE FUNCTION list_place(status public.show_status, starts_at timestamp with t
 CREATE FUNCTION mail_due_at(frequency public.email_frequency, instant timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE STRICT PARALLEL SAFE
     RETURN CASE frequency WHEN 'immediately'::public.email_frequency THEN instant WHEN 'daily'::public.email_frequency THEN (date_trunc('day'::text, (instant - '08:00:00'::interval), 'UTC'::text) + '32:00:00'::interval) WHEN 'weekly'::public.email_frequency THEN (date_trunc('week'::text, (instant - '08:00:00'::interval), 'UTC'::text) + '176:00:00'::interval) ELSE NULL::timestamp with time zone END;
+
+CREATE FUNCTION merge_artists(wanted_merge bigint, survivor bigint, duplicate bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    perform merge_songs(wanted_merge, 'artist', survivor, duplicate);
+    insert into merge_rows (merge_id, relation, row_id, was)
+    select wanted_merge, 'songs_of_artist', id, '{}' from songs where artist_id = duplicate;
+    update songs set artist_id = survivor where artist_id = duplicate;
+    insert into merge_rows (merge_id, relation, row_id, was)
+    select wanted_merge, 'sets_of_artist', id, '{}' from setlists where artist_id = duplicate;
+    update setlists set artist_id = survivor where artist_id = duplicate;
+
+    -- As the headliner; an act that stood behind itself on the bill is there once.
+    insert into merge_rows (merge_id, relation, row_id, was)
+    select wanted_merge, 'support', b.show_id, jsonb_build_object('artist', b.artist_id, 'position', b.position, 'met', true)
+      from show_artists b join shows w on w.id = b.show_id
+     where b.artist_id = survivor and w.artist_id = duplicate;
+    insert into merge_rows (merge_id, relation, row_id, was)
+    select wanted_merge, 'shows_of_artist', id, '{}' from shows where artist_id = duplicate;
+    update shows set artist_id = survivor where artist_id = duplicate;
+    -- As a support act.
+    insert into merge_rows (merge_id, relation, row_id, was)
+    select wanted_merge, 'support', b.show_id,
+           jsonb_build_object('artist', duplicate, 'position', b.position,
+                              'met', exists (select from show_artists o where o.show_id = b.show_id and o.artist_id = survivor))
+      from show_artists b where b.artist_id = duplicate;
+    delete from show_artists where artist_id = duplicate;
+    insert into show_artists (show_id, artist_id, billing, position)
+    select row_id, survivor, 'support', (was ->> 'position')::smallint
+      from merge_rows
+     where merge_id = wanted_merge and relation = 'support' and (was ->> 'artist')::bigint = duplicate
+       and not (was ->> 'met')::boolean;
+
+    insert into merge_rows (merge_id, relation, was)
+    select wanted_merge, 'artist_identities', jsonb_build_object('service', service, 'external_id', external_id)
+      from artist_identities where artist_id = duplicate;
+    update artist_identities set artist_id = survivor where artist_id = duplicate;
+    insert into merge_rows (merge_id, relation, row_id, user_id, was)
+    select wanted_merge, 'follow', duplicate, f.user_id,
+           jsonb_build_object('created_at', f.created_at,
+                              'met', exists (select from user_follows_artists o where o.user_id = f.user_id and o.artist_id = survivor))
+      from user_follows_artists f where f.artist_id = duplicate;
+    delete from user_follows_artists where artist_id = duplicate;
+    insert into user_follows_artists (user_id, artist_id, created_at)
+    select user_id, survivor, (was ->> 'created_at')::timestamptz
+      from merge_rows
+     where merge_id = wanted_merge and relation = 'follow' and not (was ->> 'met')::boolean
+     order by user_id
+        on conflict do nothing;
+    insert into merge_rows (merge_id, relation, row_id, was)
+    select wanted_merge, 'activity', position, '{}' from activity where artist_id = duplicate;
+    update activity set artist_id = survivor where artist_id = duplicate;
+    delete from artists where id = duplicate;
+end $$;
+
+CREATE FUNCTION merge_entries(wanted_kind text, survivor bigint, duplicate bigint, actor bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    made bigint;
+    gone jsonb;
+begin
+    perform pg_advisory_xact_lock(hashtext('mysetlist.sync'));
+    perform from log_positions order by shard for update;
+    -- Whoever refers to one of the entries ends first; after that, nobody can before the end.
+    perform from venue_reviews where wanted_kind = 'venue' and venue_id in (survivor, duplicate) order by id for update;
+    perform from artists where wanted_kind = 'artist' and id in (survivor, duplicate) order by id for update;
+    perform from venues where wanted_kind = 'venue' and id in (survivor, duplicate) order by id for update;
+    perform from songs where wanted_kind = 'song' and id in (survivor, duplicate) order by id for update;
+    set constraints setlist_songs_place_key deferred;
+    case wanted_kind
+        when 'artist' then
+            select to_jsonb(a) into gone from artists a where a.id = duplicate
+               and exists (select from artists s where s.id = survivor);
+        when 'venue' then
+            select to_jsonb(v) into gone from venues v where v.id = duplicate
+               and exists (select from venues s where s.id = survivor);
+        else
+            select to_jsonb(g) into gone from songs g where g.id = duplicate
+               and exists (select from songs s where s.id = survivor);
+    end case;
+    if gone is null then
+        return null;
+    end if;
+    insert into merges (kind, survivor_id, duplicate_id, slug, duplicate, made_by)
+    values (wanted_kind, survivor, duplicate, gone ->> 'slug', gone, actor) returning id into made;
+    -- A question about both asks about one from now on.
+    insert into merge_rows (merge_id, relation, row_id, was)
+    select made, 'identity_review', r.id,
+           to_jsonb(r) || jsonb_build_object('met', exists (
+               select from identity_reviews o
+                where o.service = r.service and o.external_id = r.external_id
+                  and (wanted_kind = 'artist' and o.artist_id = survivor or wanted_kind = 'venue' and o.venue_id = survivor)))
+      from identity_reviews r
+     where wanted_kind = 'artist' and r.artist_id = duplicate or wanted_kind = 'venue' and r.venue_id = duplicate;
+    delete from identity_reviews
+     where id in (select row_id from merge_rows
+                   where merge_id = made and relation = 'identity_review' and (was ->> 'met')::boolean);
+    case wanted_kind
+        when 'artist' then
+            update identity_reviews set artist_id = survivor where artist_id = duplicate;
+            perform merge_artists(made, survivor, duplicate);
+        when 'venue' then
+            update identity_reviews set venue_id = survivor where venue_id = duplicate;
+            perform merge_venues(made, survivor, duplicate);
+        else
+            perform merge_songs(made, 'song', survivor, duplicate);
+    end case;
+    return made;
+end $$;
+
+CREATE FUNCTION merge_song(wanted_merge bigint, gone bigint, kept bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    fold record;
+begin
+    for fold in select * from folds_of_songs(gone, kept) order by 1, 2 loop
+        perform fold_songs(wanted_merge, fold.show_id, fold.gone_id, fold.kept_id);
+    end loop;
+    insert into merge_rows (merge_id, relation, row_id, was)
+    select wanted_merge, 'setlist_songs', id, jsonb_build_object('song', gone, 'to', kept) from setlist_songs where song_id = gone;
+    update setlist_songs set song_id = kept where song_id = gone;
+    insert into merge_rows (merge_id, relation, row_id, was)
+    select wanted_merge, 'removed_songs', id, jsonb_build_object('song', gone, 'to', kept) from removed_songs where song_id = gone;
+    update removed_songs set song_id = kept where song_id = gone;
+    insert into merge_rows (merge_id, relation, was)
+    select wanted_merge, 'song_identities',
+           jsonb_build_object('service', service, 'external_id', external_id, 'song', gone, 'to', kept)
+      from song_identities where song_id = gone;
+    update song_identities set song_id = kept where song_id = gone;
+    insert into merge_rows (merge_id, relation, row_id, was)
+    select wanted_merge, 'songs', id, jsonb_build_object('artist', artist_id, 'title', title, 'created_at', created_at)
+      from songs where id = gone;
+    delete from songs where id = gone;
+end $$;
+
+CREATE FUNCTION merge_songs(wanted_merge bigint, wanted_kind text, survivor bigint, duplicate bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    pair record;
+    gone_songs bigint[];
+begin
+    insert into merge_rows (merge_id, relation, row_id, was)
+    select wanted_merge, 'pair', gone, jsonb_build_object('to', kept) from songs_of_merge(wanted_kind, survivor, duplicate);
+    select coalesce(array_agg(row_id), '{}') into gone_songs
+      from merge_rows where merge_id = wanted_merge and relation = 'pair';
+    insert into merge_rows (merge_id, relation, row_id, was)
+    select wanted_merge, 'show_identities', show_id,
+           jsonb_build_object('service', service, 'external_id', external_id, 'songs', to_jsonb(songs),
+                              'stands', songs = songs_in_order(show_id, 'actual'))
+      from show_identities
+     where songs && gone_songs
+    union all
+    select wanted_merge, 'show_predictions', show_id,
+           jsonb_build_object('songs', to_jsonb(songs), 'stands', songs = songs_in_order(show_id, 'predicted'))
+      from show_predictions
+     where songs && gone_songs;
+    for pair in select row_id as gone, (was ->> 'to')::bigint as kept
+                  from merge_rows where merge_id = wanted_merge and relation = 'pair' order by id loop
+        perform merge_song(wanted_merge, pair.gone, pair.kept);
+    end loop;
+    perform rename_listed_songs(wanted_merge);
+end $$;
+
+CREATE FUNCTION merge_venues(wanted_merge bigint, survivor bigint, duplicate bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into merge_rows (merge_id, relation, row_id, was)
+    select wanted_merge, 'shows_of_venue', id, '{}' from shows where venue_id = duplicate;
+    update shows set venue_id = survivor where venue_id = duplicate;
+    insert into merge_rows (merge_id, relation, was)
+    select wanted_merge, 'venue_identities', jsonb_build_object('service', service, 'external_id', external_id)
+      from venue_identities where venue_id = duplicate;
+    update venue_identities set venue_id = survivor where venue_id = duplicate;
+
+    -- A fan has one review of a venue: the later of two stays.
+    insert into merge_rows (merge_id, relation, row_id, user_id, was)
+    select wanted_merge, 'review_gone', o.id, o.user_id, to_jsonb(o)
+      from venue_reviews o
+      join venue_reviews n on n.user_id = o.user_id and n.venue_id in (survivor, duplicate) and n.id <> o.id
+     where o.venue_id in (survivor, duplicate) and (o.updated_at, o.id) < (n.updated_at, n.id);
+    delete from venue_reviews
+     where id in (select row_id from merge_rows where merge_id = wanted_merge and relation = 'review_gone');
+    insert into merge_rows (merge_id, relation, row_id, user_id, was)
+    select wanted_merge, 'review', id, user_id, jsonb_build_object('updated_at', updated_at)
+      from venue_reviews where venue_id = duplicate;
+    update venue_reviews set venue_id = survivor where venue_id = duplicate;
+    delete from venues where id = duplicate;
+end $$;
+
+CREATE FUNCTION merged_into(wanted_kind text, old_id bigint, old_slug text) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    with recursive way (id, steps) as (
+        (select m.survivor_id, 1 from merges m
+          where m.kind = wanted_kind and m.undone_at is null and (m.duplicate_id = old_id or m.slug = old_slug)
+          order by m.id desc limit 1)
+        union all
+        (select m.survivor_id, w.steps + 1
+           from way w join merges m on m.kind = wanted_kind and m.undone_at is null and m.duplicate_id = w.id
+          where w.steps < 20)
+    )
+    select id from way order by steps desc limit 1
+$$;
 
 CREATE FUNCTION miscounts() RETURNS TABLE(subject text, id bigint, count_of text, stored bigint, counted bigint, show_id bigint)
     LANGUAGE sql STABLE
@@ -1332,26 +1533,6 @@ CREATE FUNCTION miscounts() RETURNS TABLE(subject text, id bigint, count_of text
      where v.rating_sum <> coalesce(r.ratings, 0)
 $$;
 
-CREATE FUNCTION most_accurate_voters(wanted public.statistics_scope, wanted_id bigint, most integer) RETURNS TABLE(name text, show_count bigint, hits bigint, accuracy double precision)
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-    select p.display_name, b.show_count, b.hits, b.accuracy
-      from ((select v.user_id, v.show_count::bigint as show_count, v.hits, v.accuracy
-               from best_voters v
-              where wanted = 'platform'
-              order by v.accuracy desc, v.user_id limit most)
-            union all
-            (select a.user_id, count(*), sum(a.hits), pooled_accuracy(sum(a.hits), sum(greatest(a.predicted, a.played)))
-               from shows_of_scope(wanted, wanted_id) s join voter_accuracy a on a.show_id = s.show_id
-              where s.is_open or wanted = 'show'
-              group by 1
-              order by 4 desc, 1 limit most)) b
-      left join user_profiles p on p.user_id = b.user_id and p.is_public and p.status = 'approved'
-     where b.hits > 0
-     order by b.accuracy desc, b.user_id
-$$;
-
 CREATE FUNCTION move_ballots(show_ids bigint[], user_ids bigint[], steps integer[]) RETURNS void
     LANGUAGE sql
     AS $$
@@ -1362,37 +1543,19 @@ CREATE FUNCTION move_ballots(show_ids bigint[], user_ids bigint[], steps integer
                       from unnest(show_ids, user_ids, steps) as b (show_id, user_id, step)
                      group by 1, 2 having sum(step) <> 0) b
               join votes v on v.user_id = b.user_id and v.show_id = b.show_id
-             group by 1) moved;
-    select shift_heat(array_agg(show_id), array_agg(heat), -step)
-      from (select b.show_id, b.step, sum_of_heats(array_agg(trending_heat(v.cast_at))) as heat
-              from (select show_id, user_id, sum(step)::integer as step
-                      from unnest(show_ids, user_ids, steps) as b (show_id, user_id, step)
-                     group by 1, 2 having sum(step) <> 0) b
-              join votes v on v.user_id = b.user_id and v.show_id = b.show_id
-             group by 1, 2) moved
-     group by step
-     order by step
+             group by 1) moved
 $$;
 
-CREATE FUNCTION move_heat() RETURNS trigger
+CREATE FUNCTION move_history(wanted_show bigint, wanted_from bigint, wanted_to bigint, rows bigint[]) RETURNS void
     LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
     AS $$
-declare
-    newest float8; show_ids bigint[]; heats float8[];
 begin
-    select trending_heat(max(cast_at)) into newest from changed;
-    if newest is null then
-        return null;
-    end if;
-    -- As sum_of_heats(), which costs more for each show.
-    select array_agg(c.show_id), array_agg(c.heat) into show_ids, heats
-      from (select show_id, newest + ln(sum(power(2.0::float8, greatest(trending_heat(cast_at) - newest, -1000))))
-                                     / ln(2.0::float8) as heat
-              from changed where ballot_counts(show_id, user_id) group by show_id order by show_id) c;
-    if show_ids is not null then
-        perform shift_heat(show_ids, heats, tg_argv[0]::integer);
-    end if;
-    return null;
+    -- The history is append-only, but for erasures and merges.
+    perform set_config('app.erasing', 'on', true);
+    update vote_analytics set setlist_song_id = wanted_to
+     where show_id = wanted_show and setlist_song_id = wanted_from and id = any(rows);
+    perform set_config('app.erasing', '', true);
 end $$;
 
 CREATE FUNCTION move_review_counts(venue_ids bigint[], counts bigint[], ratings bigint[]) RETURNS void
@@ -1451,21 +1614,6 @@ CREATE FUNCTION next_revision(current bigint) RETURNS bigint
     select greatest(current + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint << 10)
 $$;
 
-CREATE FUNCTION note_scopes() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-begin
-    insert into scopes_to_recount (scope, scope_id) values ('artist', old.artist_id), ('venue', old.venue_id);
-    if tg_op = 'DELETE' then
-        delete from voter_days where show_id = old.id;
-        insert into scopes_to_recount (scope, scope_id) values ('show', old.id), ('platform', 0);
-    else
-        insert into scopes_to_recount (scope, scope_id) values ('artist', new.artist_id), ('venue', new.venue_id);
-    end if;
-    return null;
-end $$;
-
 CREATE FUNCTION note_show() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -1505,22 +1653,6 @@ begin
     return null;
 end $$;
 
-CREATE FUNCTION note_votes_to_count() RETURNS trigger
-    LANGUAGE plpgsql
-    AS $$
-begin
-    insert into votes_to_count (show_id, minute, up_count, down_count, withdrawn_count)
-    select show_id, date_trunc('minute', cast_at), count(*) filter (where choice = 'up'),
-           count(*) filter (where choice = 'down'), count(*) filter (where choice is null)
-      from added
-     group by 1, 2;
-    insert into voters_to_count (show_id, user_id, day)
-    select a.show_id, a.user_id, a.day
-      from (select distinct show_id, user_id, (cast_at at time zone 'UTC')::date as day from added where choice is not null) a
-     where not exists (select from voter_days v where (v.show_id, v.user_id, v.day) = (a.show_id, a.user_id, a.day));
-    return null;
-end $$;
-
 CREATE FUNCTION notify_show_revised() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1549,10 +1681,6 @@ CREATE FUNCTION open_link(wanted bigint, new_device text, ttl interval) RETURNS 
     select u.role, o.id, o.expires_at from opened o join users u on u.id = o.user_id;
 $$;
 
-CREATE FUNCTION pooled_accuracy(hits numeric, needed numeric) RETURNS double precision
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN ((hits)::double precision / ((needed + (10)::numeric))::double precision);
-
 CREATE FUNCTION words_of(words text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN array_to_tsvector(ARRAY(SELECT "left"(w.word, 500) AS "left" FROM unnest(string_to_array(public.fold(words_of.words), ' '::text)) w(word) WHERE (w.word <> ''::text)));
@@ -1560,40 +1688,6 @@ CREATE FUNCTION words_of(words text) RETURNS tsvector
 CREATE FUNCTION query_of(words text) RETURNS tsquery
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (SELECT (string_agg((quote_literal(w.word) || ':*'::text), ' & '::text))::tsquery AS string_agg FROM unnest(tsvector_to_array(public.words_of(query_of.words))) w(word));
-
-CREATE FUNCTION rank_artists() RETURNS integer
-    LANGUAGE plpgsql
-    AS $$
-declare
-    artist_ids bigint[]; heats float8[];
-begin
-    -- One statement, so that the sums hold all that the deleted rows stand for.
-    with seen as (delete from artists_to_rank returning artist_id)
-    select array_agg(s.artist_id), array_agg(heat_of_artist(s.artist_id)) into artist_ids, heats
-      from (select distinct artist_id from seen) s;
-    perform from artist_stats where artist_id = any(artist_ids) order by artist_id for no key update;
-    update artist_stats a
-       set heat = n.heat
-      from unnest(artist_ids, heats) as n (artist_id, heat)
-     where a.artist_id = n.artist_id and a.heat is distinct from n.heat;
-    return coalesce(cardinality(artist_ids), 0);
-end $$;
-
-CREATE FUNCTION rank_show() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'public', 'pg_temp'
-    AS $$
-begin
-    if tg_op = 'DELETE' then
-        insert into artists_to_rank (artist_id) values (old.artist_id);
-        return null;
-    end if;
-    update show_trending set artist_id = new.artist_id, is_ranked = new.status in ('upcoming', 'live') where show_id = new.id;
-    if found then
-        insert into artists_to_rank (artist_id) values (old.artist_id), (new.artist_id);
-    end if;
-    return null;
-end $$;
 
 CREATE FUNCTION rebill_headliner() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1636,71 +1730,6 @@ CREATE FUNCTION recount_artist_songs(changed_song_ids bigint[]) RETURNS void
            is distinct from row(excluded.predicted_count, excluded.played_count, excluded.last_played_on);
 $$;
 
-CREATE FUNCTION recount_heat(show_ids bigint[]) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-declare
-    counted_ids bigint[]; heats float8[];
-begin
-    select array_agg(h.show_id), array_agg(h.heat) into counted_ids, heats from heats_of_shows(show_ids) h;
-    delete from show_trending where show_id = any(show_ids) and show_id <> all(coalesce(counted_ids, '{}'));
-    insert into show_trending (show_id, artist_id, heat, is_ranked)
-    select w.id, w.artist_id, h.heat, w.status in ('upcoming', 'live')
-      from unnest(counted_ids, heats) as h (show_id, heat) join shows w on w.id = h.show_id
-        on conflict (show_id) do update set heat = excluded.heat;
-    insert into artists_to_rank (artist_id) select distinct artist_id from shows where id = any(show_ids);
-end $$;
-
-CREATE FUNCTION recount_statistics() RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-begin
-    perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
-    perform pg_advisory_xact_lock(hashtext('mysetlist.count_votes'));
-    perform from log_positions order by shard for update;
-    truncate votes_to_count, voters_to_count, vote_minutes, platform_hours, voter_days, voter_links, scopes_to_recount;
-    insert into vote_minutes (show_id, minute, vote_count)
-    select show_id, date_trunc('minute', cast_at), count(*) from vote_analytics
-     where choice is not null and cast_at > now() - interval '2 hours'
-     group by 1, 2;
-    insert into platform_hours (hour, up_count, down_count, withdrawn_count)
-    select date_trunc('hour', cast_at, 'UTC'), count(*) filter (where choice = 'up'), count(*) filter (where choice = 'down'),
-           count(*) filter (where choice is null)
-      from vote_analytics group by 1;
-    update show_days set vote_count = 0;
-    insert into show_days (show_id, day, vote_count)
-    select show_id, (hour at time zone 'UTC')::date, sum(up_count + down_count) from vote_rollups group by 1, 2 order by 1, 2
-        on conflict (show_id, day) do update set vote_count = excluded.vote_count;
-    insert into voter_days (show_id, user_id, day)
-    select distinct h.show_id, h.user_id, (h.cast_at at time zone 'UTC')::date
-      from vote_analytics h join users u on u.id = h.user_id join shows w on w.id = h.show_id
-     where h.choice is not null;
-    insert into voter_links (scope, scope_id, day, previous_day, visit, voter_count)
-    select scope, scope_id, day, previous_day, visit, count(*)
-      from (select scope, scope_id, day, coalesce(lag(day) over w, '-infinity') as previous_day,
-                   least(row_number() over w, 3)::smallint as visit
-              from (select distinct s.scope, s.scope_id, v.user_id, v.day
-                      from voter_days v join shows w on w.id = v.show_id
-                     cross join lateral scopes_of_show(w.id, w.artist_id, w.venue_id) s) d
-            window w as (partition by scope, scope_id, user_id order by day)) links
-     group by 1, 2, 3, 4, 5;
-end $$;
-
-CREATE FUNCTION recount_voters(wanted public.statistics_scope, wanted_id bigint) RETURNS void
-    LANGUAGE sql
-    AS $$
-    delete from voter_links where scope = wanted and scope_id = wanted_id;
-    insert into voter_links (scope, scope_id, day, previous_day, visit, voter_count)
-    select wanted, wanted_id, day, previous_day, visit, count(*)
-      from (select day, coalesce(lag(day) over w, '-infinity') as previous_day, least(row_number() over w, 3)::smallint as visit
-              from (select user_id, day from voter_days where wanted = 'platform'
-                    union
-                    select v.user_id, v.day
-                      from shows_of_scope(wanted, wanted_id) s join voter_days v on v.show_id = s.show_id) d
-            window w as (partition by user_id order by day)) links
-     group by 3, 4, 5
-$$;
-
 CREATE FUNCTION redeem_ticket(wanted_show bigint, wanted_hash bytea, unkeyed_hash bytea) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -1727,19 +1756,6 @@ begin
 exception when unique_violation then
     return 'held';
 end $$;
-
-CREATE FUNCTION refresh_best_voters() RETURNS void
-    LANGUAGE sql
-    AS $$
-    delete from best_voters;
-    insert into best_voters (user_id, show_count, hits, accuracy)
-    select user_id, count(*), sum(hits), pooled_accuracy(sum(hits), sum(greatest(predicted, played)))
-      from voter_accuracy
-     group by 1
-    having count(*) >= 3 and sum(hits) > 0
-     order by 4 desc, 1
-     limit 100
-$$;
 
 CREATE FUNCTION refresh_platform_stats(wanted date) RETURNS void
     LANGUAGE sql
@@ -1847,6 +1863,35 @@ CREATE FUNCTION rename_history(wanted bigint, cast_since timestamp with time zon
     update vote_analytics h set user_id = 0, cast_at = date_trunc('hour', h.cast_at, 'UTC')
      where h.user_id = wanted and h.cast_at >= cast_since
        and h.show_id in (select r.show_id from vote_rollups r where r.hour >= date_trunc('hour', cast_since, 'UTC'))
+$$;
+
+CREATE FUNCTION rename_listed_songs(wanted_merge bigint) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    with pairs as (
+        select row_id as gone, (select s.was ->> 'to' from merge_rows s
+                                 where s.merge_id = wanted_merge and s.relation = 'pair' and s.row_id = g.row_id)::bigint as kept
+          from merge_rows g where g.merge_id = wanted_merge and g.relation = 'pair'
+    ), listed as (
+        select r.id, r.relation, r.row_id, r.was,
+               case when (r.was ->> 'stands')::boolean
+                    then songs_in_order(r.row_id, case r.relation when 'show_identities' then 'actual' else 'predicted' end::setlist_type)
+                    else array(select coalesce(p.kept, s.song)
+                                 from jsonb_array_elements_text(r.was -> 'songs') with ordinality as t (text, place)
+                                cross join lateral (select t.text::bigint as song) s
+                                 left join pairs p on p.gone = s.song
+                                order by t.place) end as songs
+          from merge_rows r
+         where r.merge_id = wanted_merge and r.relation in ('show_identities', 'show_predictions')
+    ), kept as (
+        update merge_rows r set was = r.was || jsonb_build_object('after', to_jsonb(l.songs)) from listed l where r.id = l.id
+    ), identities as (
+        update show_identities i set songs = l.songs from listed l
+         where l.relation = 'show_identities' and i.show_id = l.row_id and i.service = (l.was ->> 'service')::sync_service
+           and i.external_id = l.was ->> 'external_id'
+    )
+    update show_predictions p set songs = l.songs from listed l where l.relation = 'show_predictions' and p.show_id = l.row_id;
 $$;
 
 CREATE FUNCTION renew_session(wanted bigint, ttl interval) RETURNS TABLE(role public.user_role, session_id bigint, expires_at timestamp with time zone)
@@ -2013,12 +2058,6 @@ CREATE FUNCTION round_number(n bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (n < 10) THEN (0)::bigint ELSE (((10)::double precision ^ floor(log((n)::double precision))))::bigint END;
 
-CREATE FUNCTION scopes_of_show(show_id bigint, artist_id bigint, venue_id bigint) RETURNS TABLE(scope public.statistics_scope, scope_id bigint)
-    LANGUAGE sql IMMUTABLE
-    AS $$
-    values ('platform'::statistics_scope, 0::bigint), ('artist', artist_id), ('venue', venue_id), ('show', show_id)
-$$;
-
 CREATE FUNCTION score_show(wanted bigint) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -2093,50 +2132,6 @@ begin
      order by v.user_id;
 end $$;
 
-CREATE FUNCTION shift_heat(show_ids bigint[], heats double precision[], step integer) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-declare
-    doubtful_ids bigint[];
-begin
-    if step = 1 then
-        with moved as (
-            insert into show_trending (show_id, artist_id, heat, is_ranked)
-            select w.id, w.artist_id, c.heat, w.status in ('upcoming', 'live')
-              from unnest(show_ids, heats) as c (show_id, heat) join shows w on w.id = c.show_id
-                on conflict (show_id) do update set heat = add_heat(show_trending.heat, excluded.heat)
-            returning artist_id
-        )
-        insert into artists_to_rank (artist_id) select distinct artist_id from moved;
-        return;
-    end if;
-    -- The difference of nearly equal numbers has few correct digits. When less than a thousandth would be left, the rows are
-    -- added up again.
-    select array_agg(t.show_id) into doubtful_ids
-      from unnest(show_ids, heats) as c (show_id, heat) join show_trending t on t.show_id = c.show_id
-     where power(2.0::float8, least(c.heat - t.heat, 1)) > 0.999;
-    with moved as (
-        update show_trending t
-           set heat = t.heat + ln(1 - power(2.0::float8, greatest(c.heat - t.heat, -1000))) / ln(2.0::float8)
-          from unnest(show_ids, heats) as c (show_id, heat)
-         where t.show_id = c.show_id and t.show_id <> all(coalesce(doubtful_ids, '{}'))
-     returning t.artist_id
-    )
-    insert into artists_to_rank (artist_id) select distinct artist_id from moved;
-    if doubtful_ids is not null then
-        perform recount_heat(doubtful_ids);
-    end if;
-end $$;
-
-CREATE FUNCTION shows_of_scope(wanted public.statistics_scope, wanted_id bigint) RETURNS TABLE(show_id bigint, vote_count bigint, is_open boolean)
-    LANGUAGE sql STABLE
-    AS $$
-    select w.id, w.vote_count, results_audience(w.results, w.finalised_at) = 0
-      from shows w
-     where (wanted = 'show' and w.id = wanted_id) or (wanted = 'artist' and w.artist_id = wanted_id)
-        or (wanted = 'venue' and w.venue_id = wanted_id)
-$$;
-
 CREATE FUNCTION sign_in_as(wanted_issuer text, wanted_subject text, ttl interval) RETURNS TABLE(user_id bigint, role public.user_role)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -2188,6 +2183,19 @@ end $_$;
 CREATE FUNCTION songs_in_order(wanted bigint, wanted_type public.setlist_type) RETURNS bigint[]
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (SELECT COALESCE(array_agg(e.song_id ORDER BY l."position", e."position"), '{}'::bigint[]) AS "coalesce" FROM (public.setlists l JOIN public.setlist_songs e ON ((e.setlist_id = l.id))) WHERE ((l.show_id = songs_in_order.wanted) AND (l.type = songs_in_order.wanted_type)));
+
+CREATE FUNCTION songs_of_merge(wanted_kind text, survivor bigint, duplicate bigint) RETURNS TABLE(gone bigint, kept bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select duplicate, survivor where wanted_kind = 'song'
+    union all
+    select g.id, k.id
+      from songs g
+      join lateral (select min(id) as id from songs where artist_id = survivor and folded = g.folded) k on k.id is not null
+     where wanted_kind = 'artist' and g.artist_id = duplicate
+     order by 1
+$$;
 
 CREATE FUNCTION tell_of_artist_link() RETURNS trigger
     LANGUAGE plpgsql
@@ -2276,28 +2284,231 @@ CREATE FUNCTION trending_half_life() RETURNS interval
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN '24:00:00'::interval;
 
-CREATE FUNCTION trending_heat(instant timestamp with time zone) RETURNS double precision
+CREATE FUNCTION trending_horizon() RETURNS interval
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN ((EXTRACT(epoch FROM (instant - '2026-01-01 00:00:00+00'::timestamp with time zone)))::double precision / (EXTRACT(epoch FROM public.trending_half_life()))::double precision);
+    RETURN '14 days'::interval;
 
-CREATE FUNCTION trending_floor(as_of timestamp with time zone) RETURNS double precision
+CREATE FUNCTION trending_weight(hour timestamp with time zone, as_of timestamp with time zone) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (public.trending_heat(as_of) - (10)::double precision);
+    RETURN power((2.0)::double precision, ((EXTRACT(epoch FROM (hour - as_of)))::double precision / (EXTRACT(epoch FROM public.trending_half_life()))::double precision));
 
-CREATE FUNCTION trending_score(heat double precision, as_of timestamp with time zone) RETURNS double precision
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN power((2.0)::double precision, GREATEST((heat - public.trending_heat(as_of)), ('-1000'::integer)::double precision));
+CREATE FUNCTION undo_merge(wanted bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    merge merges;
+begin
+    perform pg_advisory_xact_lock(hashtext('mysetlist.sync'));
+    perform from log_positions order by shard for update;
+    set constraints setlist_songs_place_key, show_artists_place_key deferred;
+    select * into merge from merges where id = wanted for update;
+    case merge.kind
+        when 'artist' then perform undo_merge_of_artists(wanted, merge.survivor_id, merge.duplicate_id);
+        when 'venue' then perform undo_merge_of_venues(wanted, merge.survivor_id, merge.duplicate_id);
+        else perform undo_merge_of_songs(wanted);
+    end case;
+    update identity_reviews i
+       set artist_id = case merge.kind when 'artist' then merge.duplicate_id end,
+           venue_id = case merge.kind when 'venue' then merge.duplicate_id end
+      from merge_rows r
+     where r.merge_id = wanted and r.relation = 'identity_review' and not (r.was ->> 'met')::boolean and i.id = r.row_id;
+    insert into identity_reviews overriding system value
+    select (jsonb_populate_record(null::identity_reviews, r.was)).*
+      from merge_rows r where r.merge_id = wanted and r.relation = 'identity_review' and (r.was ->> 'met')::boolean
+        on conflict do nothing;
+    update merges set undone_at = now() where id = wanted;
+    delete from merge_rows where merge_id = wanted;
+    delete from merge_folds where merge_id = wanted;
+end $$;
 
-CREATE FUNCTION update_trending_scores() RETURNS integer
+CREATE FUNCTION undo_merge_of_artists(wanted bigint, survivor bigint, wanted_duplicate bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into artists (id, slug, name, genre, country, created_at) overriding system value
+    select d.id, d.slug, d.name, d.genre, d.country, d.created_at
+      from merges m, jsonb_populate_record(null::artists, m.duplicate) d where m.id = wanted;
+    update songs s set artist_id = wanted_duplicate
+      from merge_rows r where r.merge_id = wanted and r.relation = 'songs_of_artist' and s.id = r.row_id and s.artist_id = survivor;
+    perform undo_merge_of_songs(wanted);
+    update setlists l set artist_id = wanted_duplicate
+      from merge_rows r where r.merge_id = wanted and r.relation = 'sets_of_artist' and l.id = r.row_id and l.artist_id = survivor;
+    update shows w set artist_id = wanted_duplicate
+      from merge_rows r where r.merge_id = wanted and r.relation = 'shows_of_artist' and w.id = r.row_id and w.artist_id = survivor;
+    delete from show_artists b using merge_rows r
+     where r.merge_id = wanted and r.relation = 'support' and not (r.was ->> 'met')::boolean
+       and b.show_id = r.row_id and b.artist_id = survivor and b.billing = 'support';
+    insert into show_artists (show_id, artist_id, billing, position)
+    select w.id, (r.was ->> 'artist')::bigint, 'support',
+           case when exists (select from show_artists o where o.show_id = w.id and o.position = (r.was ->> 'position')::smallint)
+                then (select max(o.position) + 1 from show_artists o where o.show_id = w.id)
+                else (r.was ->> 'position')::smallint end
+      from merge_rows r join shows w on w.id = r.row_id
+     where r.merge_id = wanted and r.relation = 'support'
+        on conflict (show_id, artist_id) do nothing;
+    update artist_identities i set artist_id = wanted_duplicate
+      from merge_rows r
+     where r.merge_id = wanted and r.relation = 'artist_identities' and i.artist_id = survivor
+       and i.service = (r.was ->> 'service')::sync_service and i.external_id = r.was ->> 'external_id';
+    -- A fan who has unfollowed the survivor since follows neither.
+    insert into user_follows_artists (user_id, artist_id, created_at)
+    select r.user_id, wanted_duplicate, (r.was ->> 'created_at')::timestamptz
+      from merge_rows r
+      join user_follows_artists f on f.user_id = r.user_id and f.artist_id = survivor
+     where r.merge_id = wanted and r.relation = 'follow'
+     order by r.user_id;
+    delete from user_follows_artists f using merge_rows r
+     where r.merge_id = wanted and r.relation = 'follow' and not (r.was ->> 'met')::boolean
+       and f.user_id = r.user_id and f.artist_id = survivor and f.created_at = (r.was ->> 'created_at')::timestamptz;
+    update activity a set artist_id = wanted_duplicate
+      from merge_rows r where r.merge_id = wanted and r.relation = 'activity' and a.position = r.row_id;
+end $$;
+
+CREATE FUNCTION undo_merge_of_songs(wanted bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    fold merge_folds;
+begin
+    insert into songs (id, artist_id, title, created_at) overriding system value
+    select row_id, (was ->> 'artist')::bigint, was ->> 'title', (was ->> 'created_at')::timestamptz
+      from merge_rows where merge_id = wanted and relation = 'songs';
+    update setlist_songs e set song_id = (r.was ->> 'song')::bigint
+      from merge_rows r
+     where r.merge_id = wanted and r.relation = 'setlist_songs' and e.id = r.row_id and e.song_id = (r.was ->> 'to')::bigint;
+    update removed_songs e set song_id = (r.was ->> 'song')::bigint
+      from merge_rows r
+     where r.merge_id = wanted and r.relation = 'removed_songs' and e.id = r.row_id and e.song_id = (r.was ->> 'to')::bigint;
+    update song_identities i set song_id = (r.was ->> 'song')::bigint
+      from merge_rows r
+     where r.merge_id = wanted and r.relation = 'song_identities' and i.service = (r.was ->> 'service')::sync_service
+       and i.external_id = r.was ->> 'external_id' and i.song_id = (r.was ->> 'to')::bigint;
+    for fold in select * from merge_folds where merge_id = wanted order by id desc loop
+        perform unfold_songs(fold);
+    end loop;
+    update show_identities i set songs = array(select jsonb_array_elements_text(r.was -> 'songs')::bigint)
+      from merge_rows r
+     where r.merge_id = wanted and r.relation = 'show_identities' and i.show_id = r.row_id
+       and i.service = (r.was ->> 'service')::sync_service and i.external_id = r.was ->> 'external_id'
+       and to_jsonb(i.songs) = r.was -> 'after';
+    update show_predictions p set songs = array(select jsonb_array_elements_text(r.was -> 'songs')::bigint)
+      from merge_rows r
+     where r.merge_id = wanted and r.relation = 'show_predictions' and p.show_id = r.row_id
+       and to_jsonb(p.songs) = r.was -> 'after';
+end $$;
+
+CREATE FUNCTION undo_merge_of_venues(wanted bigint, survivor bigint, wanted_duplicate bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into venues (id, slug, name, city, region, country, latitude, longitude, time_zone, capacity, origin, created_at)
+    overriding system value
+    select d.id, d.slug, d.name, d.city, d.region, d.country, d.latitude, d.longitude, d.time_zone, d.capacity, d.origin, d.created_at
+      from merges m, jsonb_populate_record(null::venues, m.duplicate) d where m.id = wanted;
+    update shows w set venue_id = wanted_duplicate
+      from merge_rows r where r.merge_id = wanted and r.relation = 'shows_of_venue' and w.id = r.row_id and w.venue_id = survivor;
+    update venue_identities i set venue_id = wanted_duplicate
+      from merge_rows r
+     where r.merge_id = wanted and r.relation = 'venue_identities' and i.venue_id = survivor
+       and i.service = (r.was ->> 'service')::sync_service and i.external_id = r.was ->> 'external_id';
+    update venue_reviews v set venue_id = wanted_duplicate
+      from merge_rows r
+     where r.merge_id = wanted and r.relation = 'review' and v.id = r.row_id
+       and v.updated_at = (r.was ->> 'updated_at')::timestamptz;
+    insert into venue_reviews overriding system value
+    select (jsonb_populate_record(null::venue_reviews, r.was)).*
+      from merge_rows r where r.merge_id = wanted and r.relation = 'review_gone'
+        on conflict do nothing;
+end $$;
+
+CREATE FUNCTION unfold_songs(fold public.merge_folds) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    wanted_set bigint := (fold.gone ->> 'setlist_id')::bigint;
+    place integer;
+    fans bigint[];
+begin
+    if not exists (select from setlists where id = wanted_set and show_id = fold.show_id) then
+        return;
+    end if;
+    select least((fold.gone ->> 'position')::integer, count(*) + 1) into place from setlist_songs where setlist_id = wanted_set;
+    update setlist_songs set position = position + 1 where setlist_id = wanted_set and position >= place;
+    insert into setlist_songs overriding system value
+    select (jsonb_populate_record(null::setlist_songs, fold.gone || jsonb_build_object('position', place))).*;
+    select coalesce(array_agg(m.user_id), '{}') into fans
+      from merge_votes m
+      join shows w on w.id = fold.show_id
+      join votes v on v.setlist_song_id = fold.kept_id and v.user_id = m.user_id
+       and (v.choice, v.cast_at) = (case when m.kept_cast_at >= m.cast_at then m.kept_choice else m.choice end,
+                                    greatest(m.kept_cast_at, m.cast_at))
+     where m.fold_id = fold.id
+       and (w.votes_per_user_max is null or m.kept_choice is null
+            or (select count(*) from votes o where o.user_id = m.user_id and o.show_id = fold.show_id) < w.votes_per_user_max);
+    delete from votes v using merge_votes m
+     where v.setlist_song_id = fold.kept_id and v.user_id = any(fans)
+       and m.fold_id = fold.id and m.user_id = v.user_id and m.kept_choice is null;
+    update votes v set choice = m.kept_choice, cast_at = m.kept_cast_at
+      from merge_votes m
+     where v.setlist_song_id = fold.kept_id and v.user_id = any(fans)
+       and m.fold_id = fold.id and m.user_id = v.user_id and m.kept_choice is not null;
+    insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)
+    select fold.gone_id, user_id, fold.show_id, choice, cast_at
+      from merge_votes where fold_id = fold.id and user_id = any(fans) order by user_id;
+    update setlist_songs set played_at = fold.kept_played_at
+     where id = fold.kept_id and played_at is not distinct from fold.played_at and played_at is distinct from fold.kept_played_at;
+    perform move_history(fold.show_id, fold.kept_id, fold.gone_id, fold.history);
+    perform balance_history(fold.show_id, array[fold.kept_id, fold.gone_id]);
+end $$;
+
+CREATE FUNCTION update_trending_scores(as_of timestamp with time zone DEFAULT now()) RETURNS integer
     LANGUAGE plpgsql
     AS $$
 declare
     scored_count integer;
 begin
-    perform from log_positions order by shard for update;
-    perform recount_heat((select array_agg(id) from shows));
-    perform rank_artists();
-    select count(*) into scored_count from show_trending;
+    delete from show_trending t
+     where not exists (select from shows w where w.id = t.show_id and w.status in ('upcoming', 'live'))
+        or not exists (select from vote_rollups r
+                        where r.show_id = t.show_id and r.hour > as_of - trending_horizon() and r.hour <= as_of
+                          and r.up_count + r.down_count > 0);
+    insert into show_trending (show_id, score, votes_24h, refreshed_at)
+    select w.id, sum((r.up_count + r.down_count) * trending_weight(r.hour, as_of)),
+           coalesce(sum(r.up_count + r.down_count) filter (where r.hour > as_of - interval '24 hours'), 0), as_of
+      from shows w
+      join vote_rollups r on r.show_id = w.id
+     where w.status in ('upcoming', 'live') and r.hour > as_of - trending_horizon() and r.hour <= as_of
+       and r.up_count + r.down_count > 0
+     group by w.id
+     order by w.id
+        on conflict (show_id) do update
+       set score = excluded.score, votes_24h = excluded.votes_24h, refreshed_at = excluded.refreshed_at;
+    get diagnostics scored_count = row_count;
+
+    -- Follows update the same rows at the same time, so the rows are locked in the order of their keys first.
+    with counted as (
+        select a.artist_id, coalesce(sum(t.score), 0) as score, coalesce(sum(w.vote_count), 0) as vote_count
+          from artist_stats a
+          left join shows w on w.artist_id = a.artist_id
+          left join show_trending t on t.show_id = w.id
+         group by a.artist_id
+    ), changed as (
+        select a.artist_id, n.score, n.vote_count
+          from artist_stats a
+          join counted n on n.artist_id = a.artist_id
+         where (a.score, a.vote_count) is distinct from (n.score, n.vote_count)
+         order by a.artist_id
+           for update of a
+    )
+    update artist_stats a
+       set score = c.score, vote_count = c.vote_count, refreshed_at = as_of
+      from changed c
+     where a.artist_id = c.artist_id;
     return scored_count;
 end $$;
 
@@ -2324,7 +2535,7 @@ GRANT ALL ON FUNCTION public.apply_decisions(group_ids bigint[]) TO mysetlist_wr
 REVOKE ALL ON FUNCTION ask_for_export(kept interval, waiting_max integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ask_for_export(kept interval, waiting_max integer) TO mysetlist_request;
 
-REVOKE ALL ON FUNCTION count_votes(most integer, as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION balance_history(wanted_show bigint, songs bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION decision_on_suggestion(wanted_show bigint, wanted_title text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.decision_on_suggestion(wanted_show bigint, wanted_title text) TO mysetlist_request;
@@ -2338,16 +2549,32 @@ GRANT ALL ON FUNCTION public.erase_user(wanted bigint, history_since timestamp w
 REVOKE ALL ON FUNCTION find_people(words text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.find_people(words text) TO mysetlist_request;
 
-REVOKE ALL ON FUNCTION keep_removed_song() FROM PUBLIC;
+REVOKE ALL ON FUNCTION find_people_by_address(wanted text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.find_people_by_address(wanted text) TO mysetlist_request;
 
-REVOKE ALL ON FUNCTION last_vote_at(wanted bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.last_vote_at(wanted bigint) TO mysetlist_request;
+REVOKE ALL ON FUNCTION fold_songs(wanted_merge bigint, wanted_show bigint, wanted_gone bigint, wanted_kept bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION folds_of_songs(wanted_gone bigint, wanted_kept bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION keep_removed_song() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION leave_queue(review bigint, profile bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.leave_queue(review bigint, profile bigint) TO mysetlist_request;
 
-REVOKE ALL ON FUNCTION most_accurate_voters(wanted public.statistics_scope, wanted_id bigint, most integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.most_accurate_voters(wanted public.statistics_scope, wanted_id bigint, most integer) TO mysetlist_request;
+REVOKE ALL ON FUNCTION merge_artists(wanted_merge bigint, survivor bigint, duplicate bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION merge_entries(wanted_kind text, survivor bigint, duplicate bigint, actor bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION merge_song(wanted_merge bigint, gone bigint, kept bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION merge_songs(wanted_merge bigint, wanted_kind text, survivor bigint, duplicate bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION merge_venues(wanted_merge bigint, survivor bigint, duplicate bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION merged_into(wanted_kind text, old_id bigint, old_slug text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.merged_into(wanted_kind text, old_id bigint, old_slug text) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION move_history(wanted_show bigint, wanted_from bigint, wanted_to bigint, rows bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION move_review_counts(venue_ids bigint[], counts bigint[], ratings bigint[]) FROM PUBLIC;
 
@@ -2356,20 +2583,16 @@ GRANT ALL ON FUNCTION public.open_link(wanted bigint, new_device text, ttl inter
 
 REVOKE ALL ON FUNCTION recount_artist_songs(changed_song_ids bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION recount_statistics() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION recount_voters(wanted public.statistics_scope, wanted_id bigint) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION redeem_ticket(wanted_show bigint, wanted_hash bytea, unkeyed_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.redeem_ticket(wanted_show bigint, wanted_hash bytea, unkeyed_hash bytea) TO mysetlist_request;
-
-REVOKE ALL ON FUNCTION refresh_best_voters() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION refresh_show_words(show_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION refuse_other_eraser(wanted bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rename_history(wanted bigint, cast_since timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rename_listed_songs(wanted_merge bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION renew_session(wanted bigint, ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.renew_session(wanted bigint, ttl interval) TO mysetlist_request;
@@ -2388,6 +2611,18 @@ GRANT ALL ON FUNCTION public.sign_in_as(wanted_issuer text, wanted_subject text,
 
 REVOKE ALL ON FUNCTION sign_up(new_device text, new_address_hash bytea, ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sign_up(new_device text, new_address_hash bytea, ttl interval) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION songs_of_merge(wanted_kind text, survivor bigint, duplicate bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION undo_merge(wanted bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION undo_merge_of_artists(wanted bigint, survivor bigint, wanted_duplicate bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION undo_merge_of_songs(wanted bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION undo_merge_of_venues(wanted bigint, survivor bigint, wanted_duplicate bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION unfold_songs(fold public.merge_folds) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION use_api_key(hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.use_api_key(hash bytea) TO mysetlist_request;
@@ -2517,15 +2752,20 @@ CREATE TABLE artist_stats (
     artist_id bigint NOT NULL,
     follower_count bigint DEFAULT 0 NOT NULL,
     show_count bigint DEFAULT 0 NOT NULL,
-    heat double precision,
+    vote_count bigint DEFAULT 0 NOT NULL,
+    score double precision DEFAULT 0 NOT NULL,
+    refreshed_at timestamp with time zone,
     CONSTRAINT artist_stats_follower_count_check CHECK ((follower_count >= 0)),
-    CONSTRAINT artist_stats_show_count_check CHECK ((show_count >= 0))
+    CONSTRAINT artist_stats_score_check CHECK ((score >= (0)::double precision)),
+    CONSTRAINT artist_stats_show_count_check CHECK ((show_count >= 0)),
+    CONSTRAINT artist_stats_vote_count_check CHECK ((vote_count >= 0))
 )
 WITH (fillfactor='70');
 COMMENT ON TABLE artist_stats IS 'The counts of one artist. The row is created with the artist.';
-COMMENT ON COLUMN artist_stats.heat IS 'As show_trending.heat, over the upcoming and live shows; artists_to_rank names the artists for whom it is behind. Null: no votes.';
+COMMENT ON COLUMN artist_stats.vote_count IS 'As of refreshed_at.';
+COMMENT ON COLUMN artist_stats.score IS 'The trending score, as of refreshed_at.';
 ALTER TABLE ONLY artist_stats ADD CONSTRAINT artist_stats_pkey PRIMARY KEY (artist_id);
-CREATE INDEX artist_stats_heat_idx ON artist_stats USING btree (heat DESC, artist_id) WHERE (heat IS NOT NULL);
+CREATE INDEX artist_stats_score_idx ON artist_stats USING btree (score DESC, artist_id);
 CREATE CONSTRAINT TRIGGER artist_stats_tell AFTER UPDATE ON artist_stats DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.follower_count > old.follower_count) AND (new.follower_count >= 10) AND (round_number(new.follower_count) > round_number(old.follower_count)))) EXECUTE FUNCTION tell_of_followers();
 ALTER TABLE ONLY artist_stats ADD CONSTRAINT artist_stats_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists(id) ON DELETE CASCADE;
 GRANT SELECT ON TABLE artist_stats TO mysetlist_request;
@@ -2563,19 +2803,6 @@ CREATE TRIGGER artists_words AFTER UPDATE OF name ON artists FOR EACH ROW WHEN (
 GRANT SELECT ON TABLE artists TO mysetlist_request;
 GRANT SELECT ON TABLE artists TO mysetlist_writer;
 
--- ──────────────────────────────────────────────────────────────────────────────────────────────────── artists_to_rank
-
-CREATE TABLE artists_to_rank (
-    id bigint NOT NULL,
-    artist_id bigint NOT NULL
-);
-COMMENT ON TABLE artists_to_rank IS 'Artists whose heat is behind that of their shows. A change adds a row and never waits for a lock; a chore adds up their shows and deletes the rows that it has seen. Readers add up the shows of the artists that still wait.';
-COMMENT ON COLUMN artists_to_rank.artist_id IS 'Without a foreign key: an artist may be deleted while it waits.';
-ALTER TABLE artists_to_rank ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
-ALTER TABLE ONLY artists_to_rank ADD CONSTRAINT artists_to_rank_pkey PRIMARY KEY (id);
-GRANT SELECT ON TABLE artists_to_rank TO mysetlist_request;
-GRANT SELECT,INSERT ON TABLE artists_to_rank TO mysetlist_writer;
-
 -- ────────────────────────────────────────────────────────────────────────────────────────────────────────── audit_log
 
 CREATE TABLE audit_log (
@@ -2600,23 +2827,6 @@ ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY audit_log_read ON audit_log FOR SELECT TO mysetlist_request USING ((( SELECT app_is_admin() AS app_is_admin) OR (actor_id = ( SELECT app_user_id() AS app_user_id))));
 CREATE POLICY audit_log_write ON audit_log FOR INSERT TO mysetlist_request WITH CHECK ((( SELECT app_is_staff() AS app_is_staff) AND (actor_id = ( SELECT app_user_id() AS app_user_id))));
 GRANT SELECT,INSERT ON TABLE audit_log TO mysetlist_request;
-
--- ──────────────────────────────────────────────────────────────────────────────────────────────────────── best_voters
-
-CREATE TABLE best_voters (
-    user_id bigint NOT NULL,
-    show_count integer NOT NULL,
-    hits bigint NOT NULL,
-    accuracy double precision NOT NULL,
-    CONSTRAINT best_voters_accuracy_check CHECK (((accuracy >= (0)::double precision) AND (accuracy <= (1)::double precision))),
-    CONSTRAINT best_voters_hits_check CHECK ((hits > 0)),
-    CONSTRAINT best_voters_show_count_check CHECK ((show_count >= 3))
-);
-COMMENT ON TABLE best_voters IS 'The hundred fans who predicted best, of those with three shows. A chore refreshes it.';
-COMMENT ON COLUMN best_voters.accuracy IS 'R-precision over all their shows, with ten songs that were missed: who predicted few songs does not lead.';
-ALTER TABLE ONLY best_voters ADD CONSTRAINT best_voters_pkey PRIMARY KEY (user_id);
-ALTER TABLE ONLY best_voters ADD CONSTRAINT best_voters_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
-ALTER TABLE best_voters ENABLE ROW LEVEL SECURITY;
 
 -- ──────────────────────────────────────────────────────────────────────────────────────────────────────── cast_orders
 
@@ -2750,6 +2960,7 @@ CREATE TABLE email_preferences (
 COMMENT ON TABLE email_preferences IS 'The address, the frequency and the kinds of mail that an account wants.';
 COMMENT ON COLUMN email_preferences.confirmed_at IS 'Null: this address gets only the mail that asks for its confirmation.';
 ALTER TABLE ONLY email_preferences ADD CONSTRAINT email_preferences_pkey PRIMARY KEY (user_id);
+CREATE INDEX email_preferences_address_idx ON email_preferences USING btree (lower(address));
 CREATE TRIGGER email_preferences_touch BEFORE UPDATE ON email_preferences FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 ALTER TABLE ONLY email_preferences ADD CONSTRAINT email_preferences_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 ALTER TABLE email_preferences ENABLE ROW LEVEL SECURITY;
@@ -2949,6 +3160,100 @@ ALTER TABLE ONLY log_positions ADD CONSTRAINT log_positions_pkey PRIMARY KEY (sh
 GRANT SELECT ON TABLE log_positions TO mysetlist_request;
 GRANT SELECT,UPDATE ON TABLE log_positions TO mysetlist_writer;
 
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────── merge_folds
+
+CREATE TABLE merge_folds (
+    id bigint NOT NULL,
+    merge_id bigint NOT NULL,
+    show_id bigint NOT NULL,
+    gone_id bigint NOT NULL,
+    kept_id bigint NOT NULL,
+    gone jsonb NOT NULL,
+    kept_played_at timestamp with time zone,
+    played_at timestamp with time zone,
+    history bigint[] NOT NULL
+);
+COMMENT ON TABLE merge_folds IS 'Two songs of one show that a merge made one. Kept until the merge cannot be undone any more.';
+COMMENT ON COLUMN merge_folds.show_id IS 'The show; it may be gone, and then nothing of it comes back.';
+COMMENT ON COLUMN merge_folds.kept_id IS 'The song in setlist_songs that has the votes of both.';
+COMMENT ON COLUMN merge_folds.gone IS 'The row of the other song.';
+COMMENT ON COLUMN merge_folds.kept_played_at IS 'When the song that stays had been played before the merge; played_at: after it.';
+COMMENT ON COLUMN merge_folds.history IS 'The rows of vote_analytics that were about the other song.';
+ALTER TABLE merge_folds ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY merge_folds ADD CONSTRAINT merge_folds_pkey PRIMARY KEY (id);
+CREATE INDEX merge_folds_merge_id_idx ON merge_folds USING btree (merge_id);
+ALTER TABLE ONLY merge_folds ADD CONSTRAINT merge_folds_merge_id_fkey FOREIGN KEY (merge_id) REFERENCES merges(id) ON DELETE CASCADE;
+ALTER TABLE merge_folds ENABLE ROW LEVEL SECURITY;
+CREATE POLICY merge_folds_read ON merge_folds FOR SELECT TO mysetlist_request USING (true);
+GRANT SELECT ON TABLE merge_folds TO mysetlist_request;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────────── merge_rows
+
+CREATE TABLE merge_rows (
+    id bigint NOT NULL,
+    merge_id bigint NOT NULL,
+    relation text NOT NULL,
+    row_id bigint,
+    user_id bigint,
+    was jsonb NOT NULL
+);
+COMMENT ON TABLE merge_rows IS 'A row that a merge moved or deleted, as it was. Kept until the merge cannot be undone any more.';
+COMMENT ON COLUMN merge_rows.user_id IS 'The user whose follow or review it is. Null: of nobody.';
+ALTER TABLE merge_rows ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY merge_rows ADD CONSTRAINT merge_rows_pkey PRIMARY KEY (id);
+CREATE INDEX merge_rows_merge_id_idx ON merge_rows USING btree (merge_id);
+CREATE INDEX merge_rows_user_id_idx ON merge_rows USING btree (user_id) WHERE (user_id IS NOT NULL);
+ALTER TABLE ONLY merge_rows ADD CONSTRAINT merge_rows_merge_id_fkey FOREIGN KEY (merge_id) REFERENCES merges(id) ON DELETE CASCADE;
+ALTER TABLE ONLY merge_rows ADD CONSTRAINT merge_rows_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE merge_rows ENABLE ROW LEVEL SECURITY;
+CREATE POLICY merge_rows_own ON merge_rows FOR SELECT TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id)));
+GRANT SELECT ON TABLE merge_rows TO mysetlist_request;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────── merge_votes
+
+CREATE TABLE merge_votes (
+    fold_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    choice vote_choice NOT NULL,
+    cast_at timestamp with time zone NOT NULL,
+    kept_choice vote_choice,
+    kept_cast_at timestamp with time zone,
+    CONSTRAINT merge_votes_kept CHECK (((kept_choice IS NULL) = (kept_cast_at IS NULL)))
+);
+COMMENT ON TABLE merge_votes IS 'A vote that a merge moved to the other song of the show, and the vote that it met there.';
+ALTER TABLE ONLY merge_votes ADD CONSTRAINT merge_votes_pkey PRIMARY KEY (fold_id, user_id);
+CREATE INDEX merge_votes_user_id_idx ON merge_votes USING btree (user_id);
+ALTER TABLE ONLY merge_votes ADD CONSTRAINT merge_votes_fold_id_fkey FOREIGN KEY (fold_id) REFERENCES merge_folds(id) ON DELETE CASCADE;
+ALTER TABLE ONLY merge_votes ADD CONSTRAINT merge_votes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE merge_votes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY merge_votes_own ON merge_votes FOR SELECT TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id)));
+GRANT SELECT ON TABLE merge_votes TO mysetlist_request;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────────────── merges
+
+CREATE TABLE merges (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    survivor_id bigint NOT NULL,
+    duplicate_id bigint NOT NULL,
+    slug text,
+    duplicate jsonb NOT NULL,
+    made_by bigint NOT NULL,
+    made_at timestamp with time zone DEFAULT now() NOT NULL,
+    undone_at timestamp with time zone,
+    CONSTRAINT merges_kind_check CHECK ((kind = ANY (ARRAY['artist'::text, 'venue'::text, 'song'::text]))),
+    CONSTRAINT merges_two CHECK ((survivor_id <> duplicate_id))
+);
+COMMENT ON TABLE merges IS 'Two entries that were one: the duplicate became the survivor. Its old id and slug lead there.';
+COMMENT ON COLUMN merges.slug IS 'The slug of the duplicate. Null: songs have none.';
+COMMENT ON COLUMN merges.duplicate IS 'The row of the duplicate.';
+COMMENT ON COLUMN merges.made_by IS 'The account that merged; it stays when the account is erased.';
+ALTER TABLE merges ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY merges ADD CONSTRAINT merges_pkey PRIMARY KEY (id);
+CREATE INDEX merges_duplicate_idx ON merges USING btree (kind, duplicate_id) WHERE (undone_at IS NULL);
+CREATE INDEX merges_slug_idx ON merges USING btree (kind, slug) WHERE ((undone_at IS NULL) AND (slug IS NOT NULL));
+ALTER TABLE merges ENABLE ROW LEVEL SECURITY;
+
 -- ───────────────────────────────────────────────────────────────────────────────────────────────────── moderation_log
 
 CREATE TABLE moderation_log (
@@ -2974,23 +3279,6 @@ ALTER TABLE moderation_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY moderation_log_read ON moderation_log FOR SELECT TO mysetlist_request USING ((( SELECT app_is_staff() AS app_is_staff) OR (moderator_id = ( SELECT app_user_id() AS app_user_id))));
 CREATE POLICY moderation_log_write ON moderation_log FOR INSERT TO mysetlist_request WITH CHECK ((( SELECT app_is_staff() AS app_is_staff) AND (moderator_id = ( SELECT app_user_id() AS app_user_id))));
 GRANT SELECT,INSERT ON TABLE moderation_log TO mysetlist_request;
-
--- ───────────────────────────────────────────────────────────────────────────────────────────────────── platform_hours
-
-CREATE TABLE platform_hours (
-    hour timestamp with time zone NOT NULL,
-    up_count bigint NOT NULL,
-    down_count bigint NOT NULL,
-    withdrawn_count bigint NOT NULL,
-    CONSTRAINT platform_hours_down_count_check CHECK ((down_count >= 0)),
-    CONSTRAINT platform_hours_hour_check CHECK ((hour = date_trunc('hour'::text, hour, 'UTC'::text))),
-    CONSTRAINT platform_hours_up_count_check CHECK ((up_count >= 0)),
-    CONSTRAINT platform_hours_withdrawn_count_check CHECK ((withdrawn_count >= 0))
-);
-COMMENT ON TABLE platform_hours IS 'As vote_rollups, over all shows; deleted shows stay in it.';
-ALTER TABLE ONLY platform_hours ADD CONSTRAINT platform_hours_pkey PRIMARY KEY (hour);
-GRANT SELECT ON TABLE platform_hours TO mysetlist_request;
-GRANT SELECT ON TABLE platform_hours TO mysetlist_writer;
 
 -- ───────────────────────────────────────────────────────────────────────────────────────────────────── platform_stats
 
@@ -3106,14 +3394,6 @@ CREATE POLICY reports_decide ON reports FOR UPDATE TO mysetlist_request USING ((
 CREATE POLICY reports_own ON reports FOR INSERT TO mysetlist_request WITH CHECK (((reporter_id = ( SELECT app_user_id() AS app_user_id)) AND (status = 'open'::report_status)));
 CREATE POLICY reports_read ON reports FOR SELECT TO mysetlist_request USING (((reporter_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
 GRANT SELECT,INSERT,UPDATE ON TABLE reports TO mysetlist_request;
-
--- ────────────────────────────────────────────────────────────────────────────────────────────────── scopes_to_recount
-
-CREATE TABLE scopes_to_recount (
-    scope statistics_scope NOT NULL,
-    scope_id bigint NOT NULL
-);
-COMMENT ON TABLE scopes_to_recount IS 'Statistics whose shows have changed: a show was deleted, or moved to another artist or venue. A chore counts them again.';
 
 -- ───────────────────────────────────────────────────────────────────────────────────────────────────── service_alerts
 
@@ -3347,23 +3627,6 @@ ALTER TABLE ONLY show_artists ADD CONSTRAINT show_artists_show_id_fkey FOREIGN K
 GRANT SELECT ON TABLE show_artists TO mysetlist_request;
 GRANT SELECT ON TABLE show_artists TO mysetlist_writer;
 
--- ────────────────────────────────────────────────────────────────────────────────────────────────────────── show_days
-
-CREATE TABLE show_days (
-    show_id bigint NOT NULL,
-    day date NOT NULL,
-    vote_count bigint DEFAULT 0 NOT NULL,
-    visit_count bigint DEFAULT 0 NOT NULL,
-    CONSTRAINT show_days_visit_count_check CHECK ((visit_count >= 0)),
-    CONSTRAINT show_days_vote_count_check CHECK ((vote_count >= 0))
-);
-COMMENT ON TABLE show_days IS 'One day (UTC) of a show: how many votes were cast, and how many connections began to watch it.';
-COMMENT ON COLUMN show_days.visit_count IS 'Each node adds its own every few seconds; a node that is killed loses its last ones.';
-ALTER TABLE ONLY show_days ADD CONSTRAINT show_days_pkey PRIMARY KEY (show_id, day);
-CREATE INDEX show_days_day_idx ON show_days USING btree (day);
-GRANT SELECT,INSERT,UPDATE ON TABLE show_days TO mysetlist_writer;
-GRANT SELECT ON TABLE show_days TO mysetlist_request;
-
 -- ──────────────────────────────────────────────────────────────────────────────────────────────────── show_identities
 
 CREATE TABLE show_identities (
@@ -3419,21 +3682,19 @@ GRANT SELECT ON TABLE show_predictions TO mysetlist_writer;
 
 CREATE TABLE show_trending (
     show_id bigint NOT NULL,
-    artist_id bigint NOT NULL,
-    heat double precision NOT NULL,
-    is_ranked boolean NOT NULL
+    score double precision NOT NULL,
+    votes_24h bigint NOT NULL,
+    refreshed_at timestamp with time zone NOT NULL,
+    CONSTRAINT show_trending_score_check CHECK ((score > (0)::double precision)),
+    CONSTRAINT show_trending_votes_24h_check CHECK ((votes_24h >= 0))
 )
 WITH (fillfactor='70');
-COMMENT ON TABLE show_trending IS 'The heat of a show with votes; its trending score at any moment follows from it.';
-COMMENT ON COLUMN show_trending.artist_id IS 'As in shows.';
-COMMENT ON COLUMN show_trending.heat IS 'The logarithm (base 2) of the sum of 2^((cast - landmark) / half-life) over the votes that stand.';
-COMMENT ON COLUMN show_trending.is_ranked IS 'The show is upcoming or live.';
+COMMENT ON TABLE show_trending IS 'The trending score of an upcoming or live show, refreshed every minute.';
 ALTER TABLE ONLY show_trending ADD CONSTRAINT show_trending_pkey PRIMARY KEY (show_id);
-CREATE INDEX show_trending_artist_id_idx ON show_trending USING btree (artist_id);
-CREATE INDEX show_trending_heat_idx ON show_trending USING btree (heat DESC, show_id) WHERE is_ranked;
+CREATE INDEX show_trending_score_idx ON show_trending USING btree (score DESC, show_id);
 ALTER TABLE ONLY show_trending ADD CONSTRAINT show_trending_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
 GRANT SELECT ON TABLE show_trending TO mysetlist_request;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE show_trending TO mysetlist_writer;
+GRANT SELECT ON TABLE show_trending TO mysetlist_writer;
 
 -- ────────────────────────────────────────────────────────────────────────────────────────────────────────────── shows
 
@@ -3488,7 +3749,6 @@ ALTER TABLE ONLY shows ADD CONSTRAINT shows_slug_key UNIQUE (slug);
 CREATE INDEX shows_artist_id_idx ON shows USING btree (artist_id);
 CREATE INDEX shows_created_at_idx ON shows USING btree (created_at);
 CREATE INDEX shows_finalised_at_idx ON shows USING btree (finalised_at) WHERE (finalised_at IS NOT NULL);
-CREATE INDEX shows_hidden_idx ON shows USING btree (id) WHERE ((results <> 'live'::results_visibility) AND (finalised_at IS NULL));
 CREATE INDEX shows_list_idx ON shows USING btree (list_group(status), list_place(status, starts_at), id);
 CREATE INDEX shows_local_date_idx ON shows USING btree (local_date);
 CREATE INDEX shows_search_idx ON shows USING gin (search) WITH (fastupdate=off);
@@ -3501,11 +3761,7 @@ CREATE TRIGGER shows_count_deleted AFTER DELETE ON shows REFERENCING OLD TABLE A
 CREATE TRIGGER shows_count_inserted AFTER INSERT ON shows REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_shows();
 CREATE TRIGGER shows_count_moved AFTER UPDATE OF artist_id ON shows FOR EACH ROW WHEN ((old.artist_id IS DISTINCT FROM new.artist_id)) EXECUTE FUNCTION count_moved_show();
 CREATE TRIGGER shows_count_songs AFTER UPDATE OF artist_id, local_date ON shows FOR EACH ROW WHEN (((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.local_date IS DISTINCT FROM new.local_date))) EXECUTE FUNCTION count_changed_show();
-CREATE TRIGGER shows_note_scopes_deleted AFTER DELETE ON shows FOR EACH ROW EXECUTE FUNCTION note_scopes();
-CREATE TRIGGER shows_note_scopes_moved AFTER UPDATE OF artist_id, venue_id ON shows FOR EACH ROW WHEN ((((old.vote_count + new.vote_count) > 0) AND ((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.venue_id IS DISTINCT FROM new.venue_id)))) EXECUTE FUNCTION note_scopes();
 CREATE TRIGGER shows_notify AFTER UPDATE ON shows FOR EACH ROW WHEN ((old.revision IS DISTINCT FROM new.revision)) EXECUTE FUNCTION notify_show_revised();
-CREATE TRIGGER shows_rank AFTER UPDATE OF status, artist_id ON shows FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) OR (old.artist_id IS DISTINCT FROM new.artist_id))) EXECUTE FUNCTION rank_show();
-CREATE TRIGGER shows_rank_deleted AFTER DELETE ON shows FOR EACH ROW EXECUTE FUNCTION rank_show();
 CREATE TRIGGER shows_rebill AFTER UPDATE OF artist_id ON shows FOR EACH ROW WHEN ((old.artist_id IS DISTINCT FROM new.artist_id)) EXECUTE FUNCTION rebill_headliner();
 CREATE TRIGGER shows_revise BEFORE UPDATE ON shows FOR EACH ROW WHEN (((((((((((((((old.slug IS DISTINCT FROM new.slug) OR (old.artist_id IS DISTINCT FROM new.artist_id)) OR (old.venue_id IS DISTINCT FROM new.venue_id)) OR (old.name IS DISTINCT FROM new.name)) OR (old.local_date IS DISTINCT FROM new.local_date)) OR (old.time_zone IS DISTINCT FROM new.time_zone)) OR (old.starts_at IS DISTINCT FROM new.starts_at)) OR (old.status IS DISTINCT FROM new.status)) OR (old.opens_at IS DISTINCT FROM new.opens_at)) OR (old.closes_at IS DISTINCT FROM new.closes_at)) OR (old.is_locked IS DISTINCT FROM new.is_locked)) OR (old.finalised_at IS DISTINCT FROM new.finalised_at)) OR (old.votes_per_user_max IS DISTINCT FROM new.votes_per_user_max)) OR (old.revision IS DISTINCT FROM new.revision))) EXECUTE FUNCTION revise_show();
 CREATE TRIGGER shows_revise_results BEFORE UPDATE ON shows FOR EACH ROW WHEN ((old.results IS DISTINCT FROM new.results)) EXECUTE FUNCTION revise_show();
@@ -3577,6 +3833,7 @@ ALTER TABLE ONLY song_suggestions ADD CONSTRAINT song_suggestions_once UNIQUE (u
 ALTER TABLE ONLY song_suggestions ADD CONSTRAINT song_suggestions_pkey PRIMARY KEY (id);
 CREATE INDEX song_suggestions_pending_idx ON song_suggestions USING btree (id) WHERE (status = 'pending'::suggestion_status);
 CREATE INDEX song_suggestions_show_idx ON song_suggestions USING btree (show_id, folded);
+CREATE INDEX song_suggestions_waiting_idx ON song_suggestions USING btree (created_at, id) WHERE (status = 'pending'::suggestion_status);
 ALTER TABLE ONLY song_suggestions ADD CONSTRAINT song_suggestions_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
 ALTER TABLE ONLY song_suggestions ADD CONSTRAINT song_suggestions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 ALTER TABLE song_suggestions ENABLE ROW LEVEL SECURITY;
@@ -3882,7 +4139,6 @@ ALTER TABLE ONLY users ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 CREATE INDEX users_created_at_idx ON users USING btree (created_at);
 CREATE UNIQUE INDEX users_nobody_idx ON users USING btree (nobody) WHERE (nobody IS NOT NULL);
 CREATE INDEX users_staff_idx ON users USING btree (role) WHERE (role <> 'user'::user_role);
-CREATE TRIGGER users_forget_voter AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION forget_voter();
 CREATE TRIGGER users_touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 ALTER TABLE users ENABLE ROW LEVEL SECURITY;
 CREATE POLICY users_promote ON users FOR UPDATE TO mysetlist_request USING (( SELECT app_is_admin() AS app_is_admin)) WITH CHECK (( SELECT app_is_admin() AS app_is_admin));
@@ -4025,7 +4281,6 @@ CREATE INDEX vote_analytics_show_idx ON ONLY vote_analytics USING btree (show_id
 ALTER INDEX vote_analytics_pkey ATTACH PARTITION vote_analytics_default_pkey;
 ALTER INDEX vote_analytics_show_idx ATTACH PARTITION vote_analytics_default_show_id_cast_at_idx;
 CREATE TRIGGER vote_analytics_append_only BEFORE DELETE OR UPDATE ON vote_analytics FOR EACH ROW EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER vote_analytics_note_added AFTER INSERT ON vote_analytics REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION note_votes_to_count();
 ALTER TABLE vote_analytics ENABLE ROW LEVEL SECURITY;
 CREATE POLICY vote_analytics_read ON vote_analytics FOR SELECT TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
 CREATE POLICY vote_analytics_writer ON vote_analytics TO mysetlist_writer USING (true) WITH CHECK (true);
@@ -4117,20 +4372,6 @@ CREATE POLICY vote_groups_writer ON vote_groups FOR SELECT TO mysetlist_writer U
 GRANT SELECT ON TABLE vote_groups TO mysetlist_writer;
 GRANT SELECT,UPDATE ON TABLE vote_groups TO mysetlist_request;
 
--- ─────────────────────────────────────────────────────────────────────────────────────────────────────── vote_minutes
-
-CREATE TABLE vote_minutes (
-    show_id bigint NOT NULL,
-    minute timestamp with time zone NOT NULL,
-    vote_count bigint NOT NULL,
-    CONSTRAINT vote_minutes_vote_count_check CHECK ((vote_count >= 0))
-);
-COMMENT ON TABLE vote_minutes IS 'One minute of a show in the last two hours: how many votes were cast.';
-ALTER TABLE ONLY vote_minutes ADD CONSTRAINT vote_minutes_pkey PRIMARY KEY (show_id, minute);
-CREATE INDEX vote_minutes_minute_idx ON vote_minutes USING btree (minute);
-GRANT SELECT ON TABLE vote_minutes TO mysetlist_request;
-GRANT SELECT ON TABLE vote_minutes TO mysetlist_writer;
-
 -- ─────────────────────────────────────────────────────────────────────────────────────────────────────── vote_rollups
 
 CREATE TABLE vote_rollups (
@@ -4204,51 +4445,6 @@ ALTER TABLE voter_accuracy ENABLE ROW LEVEL SECURITY;
 CREATE POLICY voter_accuracy_read ON voter_accuracy FOR SELECT TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
 GRANT SELECT ON TABLE voter_accuracy TO mysetlist_request;
 
--- ───────────────────────────────────────────────────────────────────────────────────────────────────────── voter_days
-
-CREATE TABLE voter_days (
-    show_id bigint NOT NULL,
-    user_id bigint NOT NULL,
-    day date NOT NULL
-);
-COMMENT ON TABLE voter_days IS 'A fan cast a vote in a show on that day (UTC). Foreign keys would cost as much as all the rest of counting a voter: triggers delete the rows of a user or show that is deleted.';
-ALTER TABLE ONLY voter_days ADD CONSTRAINT voter_days_pkey PRIMARY KEY (show_id, user_id, day);
-CREATE INDEX voter_days_user_id_idx ON voter_days USING btree (user_id);
-ALTER TABLE voter_days ENABLE ROW LEVEL SECURITY;
-CREATE POLICY voter_days_writer ON voter_days FOR SELECT TO mysetlist_writer USING (true);
-GRANT SELECT ON TABLE voter_days TO mysetlist_writer;
-
--- ──────────────────────────────────────────────────────────────────────────────────────────────────────── voter_links
-
-CREATE TABLE voter_links (
-    scope statistics_scope NOT NULL,
-    scope_id bigint NOT NULL,
-    day date NOT NULL,
-    previous_day date NOT NULL,
-    visit smallint NOT NULL,
-    voter_count bigint NOT NULL,
-    CONSTRAINT voter_links_visit_check CHECK (((visit >= 1) AND (visit <= 3)))
-);
-COMMENT ON TABLE voter_links IS 'How many fans voted on a day whose day of voting before was previous_day. Sums of it are the voters of any period.';
-COMMENT ON COLUMN voter_links.scope_id IS 'The artist, venue or show; 0 for the platform.';
-COMMENT ON COLUMN voter_links.previous_day IS '-infinity: it was their first day.';
-COMMENT ON COLUMN voter_links.visit IS '1: their first day; 2: their second; 3: a later one.';
-ALTER TABLE ONLY voter_links ADD CONSTRAINT voter_links_pkey PRIMARY KEY (scope, scope_id, day, previous_day, visit);
-GRANT SELECT ON TABLE voter_links TO mysetlist_request;
-GRANT SELECT ON TABLE voter_links TO mysetlist_writer;
-
--- ──────────────────────────────────────────────────────────────────────────────────────────────────── voters_to_count
-
-CREATE TABLE voters_to_count (
-    show_id bigint NOT NULL,
-    user_id bigint NOT NULL,
-    day date NOT NULL
-);
-COMMENT ON TABLE voters_to_count IS 'A fan cast their first vote of a day in a show, and the statistics do not know it yet. As votes_to_count; rows may be equal.';
-ALTER TABLE voters_to_count ENABLE ROW LEVEL SECURITY;
-CREATE POLICY voters_to_count_writer ON voters_to_count FOR INSERT TO mysetlist_writer WITH CHECK (true);
-GRANT INSERT ON TABLE voters_to_count TO mysetlist_writer;
-
 -- ────────────────────────────────────────────────────────────────────────────────────────────────────────────── votes
 
 CREATE TABLE votes (
@@ -4265,10 +4461,6 @@ CREATE INDEX votes_ballot_idx ON votes USING btree (user_id, show_id);
 CREATE TRIGGER votes_count_deleted AFTER DELETE ON votes REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION count_deleted_votes();
 CREATE TRIGGER votes_count_inserted AFTER INSERT ON votes REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION count_inserted_votes();
 CREATE TRIGGER votes_count_updated AFTER UPDATE ON votes REFERENCING OLD TABLE AS replaced NEW TABLE AS updated FOR EACH STATEMENT EXECUTE FUNCTION count_updated_votes();
-CREATE TRIGGER votes_heat_deleted AFTER DELETE ON votes REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION move_heat('-1');
-CREATE TRIGGER votes_heat_inserted AFTER INSERT ON votes REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION move_heat('1');
-CREATE TRIGGER votes_heat_moved_in AFTER UPDATE ON votes REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION move_heat('1');
-CREATE TRIGGER votes_heat_moved_out AFTER UPDATE ON votes REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION move_heat('-1');
 ALTER TABLE ONLY votes ADD CONSTRAINT votes_song_fkey FOREIGN KEY (setlist_song_id, show_id) REFERENCES setlist_songs(id, show_id) ON DELETE CASCADE;
 ALTER TABLE ONLY votes ADD CONSTRAINT votes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
 ALTER TABLE votes ENABLE ROW LEVEL SECURITY;
@@ -4276,15 +4468,3 @@ CREATE POLICY votes_read ON votes FOR SELECT TO mysetlist_request USING (((user_
 CREATE POLICY votes_writer ON votes TO mysetlist_writer USING (true) WITH CHECK (true);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE votes TO mysetlist_writer;
 GRANT SELECT ON TABLE votes TO mysetlist_request;
-
--- ───────────────────────────────────────────────────────────────────────────────────────────────────── votes_to_count
-
-CREATE TABLE votes_to_count (
-    show_id bigint NOT NULL,
-    minute timestamp with time zone NOT NULL,
-    up_count integer NOT NULL,
-    down_count integer NOT NULL,
-    withdrawn_count integer NOT NULL
-);
-COMMENT ON TABLE votes_to_count IS 'Votes of one commit and minute of a show that the statistics do not have yet. It has no keys, because every commit adds rows; a chore takes them out again.';
-GRANT INSERT ON TABLE votes_to_count TO mysetlist_writer;

@@ -760,7 +760,7 @@ class ShowSettingsRow(TypedDict):
 
 class ActsSinceRow(TypedDict):
     actor_id: int | None
-    display_name: str | None
+    display_name: str | Any
     action: str
     at: datetime
     fields: list[str] | Any
@@ -822,6 +822,7 @@ class _ShowMaking:
     async def fetch_names(
         self, connection: Connection, *, artist: int | None, venue: int | None
     ) -> FetchNamesRow | None: ...
+    async def lock_first_shard(self, connection: Connection) -> int | None: ...
     async def insert_show(
         self,
         connection: Connection,

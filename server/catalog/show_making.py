@@ -71,6 +71,7 @@ class ShowMakingRoutes:
             if names is None:
                 raise Refused(Code.NOT_FOUND, "No such artist or venue. Search for them, or make them first.")
             row = _row(body, names, now)
+            await queries.lock_first_shard(connection)
             show_id = None
             for slug in [body.slug] if body.slug else slugs_of(row["slug"]):
                 show_id = await queries.insert_show(connection, **row | {"slug": slug})

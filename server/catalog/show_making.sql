@@ -7,6 +7,10 @@ select a.name as artist, a.slug as artist_slug, v.name as venue, v.slug as venue
   from artists a, venues v
  where a.id = :artist::bigint and v.id = :venue::bigint;
 
+-- name: lock_first_shard$
+-- locks: a row of log_positions. A new show has no id yet; whoever locks all shards waits for this one
+select shard from log_positions order by shard limit 1 for update;
+
 -- name: insert_show$
 -- takes: slug, artist, venue, name, local_date, time_zone, starts_at, opens_at, closes_at, votes_per_user_max, results, requires_ticket
 -- gives: the id; null: the slug is taken

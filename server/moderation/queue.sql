@@ -2,8 +2,8 @@
 
 -- name: list_queue
 -- takes: the position of the last item of the previous page (after_priority null: first page), count
--- gives: 0..count rows, most urgent first, then oldest first; kind 0: a held text, 1: a report, 2: a suggested song, with the
---        number of fans who suggest it. A suggestion for a show that takes votes now is of normal priority, others of low.
+-- gives: 0..count rows, most urgent first, then oldest first; kind 0: a held text, 1: a report, 2: a suggested song, of
+--        low priority, with the number of fans who suggest it
 with held as (
     select 0 as kind, m.id, m.priority, m.created_at, m.reasons, null::text as reason, null::bigint as reporter_id,
            m.review_id, m.profile_id, null::bigint as show_id, null::text as title, null::bigint as fan_count
@@ -25,26 +25,21 @@ with held as (
      order by p.priority desc, p.created_at, p.id
      limit :count
 ), suggested as (
-    select s.show_id, s.folded, min(s.id) as id, min(s.created_at) as created_at, count(*) as fan_count
-      from song_suggestions s where s.status = 'pending' group by s.show_id, s.folded
-), proposed as (
-    select 2 as kind, g.id,
-           case when w.status in ('upcoming', 'live') and not w.is_locked and w.opens_at <= now() and w.closes_at > now()
-                then 'normal' else 'low' end::priority_level as priority,
-           g.created_at, s.reasons, null::text as reason, null::bigint as reporter_id, null::bigint as review_id,
-           null::bigint as profile_id, g.show_id, s.title, g.fan_count
-      from suggested g
-      join song_suggestions s on s.id = g.id
-      join shows w on w.id = g.show_id
-), waiting as (
-    select * from proposed p
-     where :after_priority::text is null or p.priority < :after_priority::text::priority_level
-        or (p.priority = :after_priority::text::priority_level
-            and (p.created_at, 2, p.id) > (:after_at::timestamptz, :after_kind::int, :after_id::bigint))
-     order by p.priority desc, p.created_at, p.id
+    select 2 as kind, s.id, 'low'::priority_level as priority, s.created_at, s.reasons, null::text as reason,
+           null::bigint as reporter_id, null::bigint as review_id, null::bigint as profile_id, s.show_id, s.title,
+           (select count(*) from song_suggestions x
+             where x.show_id = s.show_id and x.folded = s.folded and x.status = 'pending') as fan_count
+      from song_suggestions s
+     where s.status = 'pending'
+       and not exists (select from song_suggestions e
+                        where e.show_id = s.show_id and e.folded = s.folded and e.status = 'pending' and e.id < s.id)
+       and (:after_priority::text is null or 'low' < :after_priority::text::priority_level
+            or ('low' = :after_priority::text::priority_level
+                and (s.created_at, 2, s.id) > (:after_at::timestamptz, :after_kind::int, :after_id::bigint)))
+     order by s.created_at, s.id
      limit :count
 ), page as (
-    select * from held union all select * from reported union all select * from waiting
+    select * from held union all select * from reported union all select * from suggested
      order by priority desc, created_at, kind, id
      limit :count
 )

@@ -233,6 +233,15 @@ select 1000000 + id, show_id, id, 20000, false, '', 10, now() - id * interval '1
 insert into removed_votes (setlist_song_id, user_id, choice, cast_at)
 select r.id, 1 + (r.id * 10 + u) % 50000, 'up', now() from removed_songs r, generate_series(1, 10) u;
 
+insert into merges (kind, survivor_id, duplicate_id, slug, duplicate, made_by)
+select 'artist', 1 + n % 1000, 1000000 + n, 'gone-' || n, '{}', 1 from generate_series(1, 3000) n;
+insert into merge_rows (merge_id, relation, row_id, user_id, was)
+select 1 + n % 3000, 'follow', n, 1 + n % 50000, '{}' from generate_series(1, 30000) n;
+insert into merge_folds (merge_id, show_id, gone_id, kept_id, gone, history)
+select 1 + n % 3000, 1 + n % 3000, n, n, '{}', '{}' from generate_series(1, 3000) n;
+insert into merge_votes (fold_id, user_id, choice, cast_at)
+select 1 + n % 3000, 1 + n % 50000, 'up', now() from generate_series(1, 30000) n;
+
 -- Counts that the tested statements change.
 update artist_stats a set follower_count = f.count
   from (select artist_id, count(*) from user_follows_artists group by 1) f where f.artist_id = a.artist_id;

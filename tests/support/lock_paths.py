@@ -1,4 +1,7 @@
-"""Every kind of transaction that locks rows of several tables, on rows that all of them want."""
+"""Every kind of transaction that locks rows of several tables, on rows that all of them want.
+
+Over 400 lines: the world and all paths on it are read together.
+"""
 
 from __future__ import annotations
 
@@ -229,6 +232,7 @@ async def make_show(connection: Any) -> None:
         name: dt.datetime.now(dt.UTC) + dt.timedelta(days=day)
         for day, name in enumerate(("opens_at", "closes_at", "starts_at"))
     }
+    await catalog_queries.show_making.lock_first_shard(connection)
     show_id = await catalog_queries.show_making.insert_show(
         connection, slug="made", artist=2, venue=1, name="Made", local_date=dt.date(2030, 1, 1), time_zone="UTC",
         votes_per_user_max=None, results="live", requires_ticket=False, **times,

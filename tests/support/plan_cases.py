@@ -62,6 +62,8 @@ ROLES: dict[str, str | None] = {
 # Queries that may read a large table whole, with the reason: {query: {table: reason}}.
 _CHECK = "compares every count with its rows"
 READS_ALL: dict[str, dict[str, str]] = {
+    "admin/retention.delete_merge_folds": {"merges": "looks once a day at every merge; administrators make few"},
+    "admin/retention.delete_merge_rows": {"merges": "looks once a day at every merge; administrators make few"},
     "sync/jobs.queue_artists": {
         "artists": "looks once an hour at every artist to find the few that are due",
         "artist_identities": "the same",
@@ -133,6 +135,9 @@ CALLS: dict[str, tuple[str | None, str]] = {
     "reopen_show": (OWNER, "update shows set finalised_at = null where id = 4001"),
     "refresh_platform_stats": (OWNER, "select refresh_platform_stats(current_date)"),
     "erase_history": (OWNER, "select erase_history(102)"),
+    "merged_into": (REQUEST_ROLE, "select merged_into('artist', 1000007, null)"),
+    "merged_into_by_slug": (REQUEST_ROLE, "select merged_into('artist', null, 'gone-7')"),
+    "find_people_by_address": (STAFF, "select find_people_by_address('fan7@example.org')"),
     "restore_song": (OWNER, "select restore_song(id, show_id) from removed_songs where id = 1000007"),
     "erase_user": (OWNER, "select erase_user(101)"),
     "sign_up": (REQUEST_ROLE, "select sign_up('', null, interval '90 days')"),

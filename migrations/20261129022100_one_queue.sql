@@ -1,8 +1,9 @@
 -- migrate:up
--- Staff finds the account of a person who writes from an address.
+-- Suggested songs wait in the queue of the moderators. Staff finds the account of a person who writes from an address.
 
 set local lock_timeout = '1s';
 
+create index song_suggestions_waiting_idx on song_suggestions (created_at, id) where status = 'pending';
 create index email_preferences_address_idx on email_preferences (lower(address));
 
 -- takes: a whole address, whatever its case
@@ -20,4 +21,4 @@ grant execute on function find_people_by_address to mysetlist_request;
 set local lock_timeout = '1s';
 
 drop function find_people_by_address;
-drop index email_preferences_address_idx;
+drop index email_preferences_address_idx, song_suggestions_waiting_idx;
