@@ -7,9 +7,15 @@ import { createTable } from "./table.js";
 
 /**
  * @import { Desk, ShowSettings } from "./types.js"
- * @typedef {{requires_ticket: boolean, code_count: number, redeemed_count: number}} Tickets
+ * @typedef {"code"|"mail"|"work"} Source
+ * @typedef {{requires_ticket: boolean, source: Source, code_count: number, redeemed_count: number}} Tickets
  * @typedef {{id: number, title: string, votes: number, removed_at: string}} RemovedSong
  */
+
+/** What a fan needs for a vote; `none`: nothing. @type {Record<Source|"none", string>} */
+const NEEDS = {
+  none: "No ticket", code: "A ticket with a code", mail: "A confirmed email", work: "Some work of the fan's device (it only raises the price of many accounts)",
+};
 
 /**
  * @param {Desk} desk
@@ -37,20 +43,20 @@ export function createTickets(desk, show) {
 
   function draw() {
     if (!shown) return;
-    setText(says, `${shown.requires_ticket ? "A vote requires a ticket." : "A vote requires no ticket."} ${counted(shown.code_count, "code")}, ${shown.redeemed_count} redeemed.`);
-    acts.replaceChildren(
-      button(shown.requires_ticket ? "Require no ticket…" : "Require a ticket…", require),
-      button("Make codes…", make), button("Import codes…", importCodes));
+    const { requires_ticket, source, code_count, redeemed_count } = shown;
+    setText(says, `A vote requires: ${NEEDS[requires_ticket ? source : "none"]}. ${counted(code_count, "code")}, ${redeemed_count} redeemed.`);
+    acts.replaceChildren(button("What a vote requires…", require), button("Make codes…", make), button("Import codes…", importCodes));
   }
 
   async function require() {
     if (!shown) return;
-    const next = !shown.requires_ticket;
-    await ask(desk, { title: next ? "Require a ticket for votes?" : "Require no ticket any more?", label: next ? "Require a ticket" : "Require none",
-      lines: [next ? "Fans without a redeemed code cannot vote any more." : "Every fan can vote.", "Votes that were cast stay."],
-      async act() {
-        await send(desk, "PUT", pathOf("tickets"), { requires_ticket: next });
-        return next ? "A vote requires a ticket now." : "A vote requires no ticket now.";
+    await ask(desk, { title: "What does a vote require?", label: "Change", lines: ["Votes that were cast stay."],
+      fields: [{ name: "source", label: "A vote requires", type: "select", value: shown.requires_ticket ? shown.source : "none", options: Object.entries(NEEDS) }],
+      preview: async ({ source }) => [source === "none" ? "Every fan can vote." : "Fans without it cannot vote any more, until they have it."],
+      async act({ source }) {
+        const needed = /** @type {keyof typeof NEEDS} */ (source);
+        await send(desk, "PUT", pathOf("tickets"), needed === "none" ? { requires_ticket: false } : { requires_ticket: true, source: needed });
+        return `A vote requires now: ${NEEDS[needed]}.`;
       } });
     loadTickets();
   }

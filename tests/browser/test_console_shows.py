@@ -199,6 +199,8 @@ async def test_a_show_is_made_and_its_tickets(admin: Page, console: Console) -> 
     await dialog.get_by_label("How many").fill("3")
     await confirm(admin, "Make codes", says="3 codes made.")
     assert len((await admin.get_by_label("New codes").input_value()).splitlines()) == 3
-    await admin.get_by_role("button", name="Require a ticket…").click()
-    await confirm(admin, "Require a ticket", says="A vote requires a ticket now.")
+    await admin.get_by_role("button", name="What a vote requires…").click()
+    await dialog.get_by_label("A vote requires").select_option("code")
+    await expect(dialog).to_contain_text("Fans without it cannot vote any more")
+    await confirm(admin, "Change", says="A vote requires now: A ticket with a code.")
     await expect(admin.get_by_text("3 codes, 0 redeemed.")).to_be_visible()
