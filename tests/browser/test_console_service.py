@@ -75,6 +75,8 @@ async def test_schedules_and_runs_are_steered(page: Page, console: Console) -> N
     await confirm(page, "Pause", says="shows is paused.")
     await expect(first.get_by_role("cell").first).to_have_text("paused")
 
+    await page.keyboard.press("p")
+    await expect(page.get_by_text("musicbrainz does not answer")).to_be_visible()
     await page.keyboard.press("f")
     dialog = page.get_by_role("dialog")
     await dialog.get_by_label("What").select_option("shows")
