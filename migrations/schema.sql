@@ -7,6 +7,9 @@
 -- other. `tests/faults/test_lock_order.py` runs each kind of transaction against every other kind. It compares the table below with
 -- the locks that it sees.
 --
+-- 1. **Advisory locks.** An erasure, the scoring of a show and the counting of voters exclude each other (`mysetlist.erase_user`); counts
+--    of voters go one after the other (`mysetlist.count_votes`). Imports and syncs
+--    that write shows or sets go one after the other (`mysetlist.sync`).
 -- 1. **Advisory locks.** An erasure and the scoring of a show exclude each other (`mysetlist.erase_user`). Imports, syncs and merges, whoever
 --    orders the sets of a show or gives it another day, and sample data go one after the other (`mysetlist.sync`).
 -- 2. **`log_positions`, in the order of shards.** A row guards the shows of its shard with their bills, sets, songs, votes,
@@ -29,13 +32,14 @@
 -- | transaction | begins in | tables, in the order of the first lock |
 -- |---|---|---|
 -- | commit | `commit_log()` | log_positions, vote_rollups, votes, setlist_songs, shows, setlists, user_vote_limits, vote_groups, vote_group_members, user_show_attendance, user_follows_artists, artist_stats, cast_orders |
+-- | commit | `commit_log()` | log_positions, vote_rollups, votes, setlist_songs, show_trending, shows, setlists, user_vote_limits, user_show_attendance, user_follows_artists, artist_stats, cast_orders |
 -- | open_shards | voting, `settled_positions` | log_positions |
 -- | open_shard | voting, `lock_position` | log_positions |
 -- | finalise | voting, `finalise_shows` | log_positions, shows, activity_clock |
--- | advance | catalogue, `advance_shows` | log_positions, shows, activity_clock |
+-- | advance | catalogue, `advance_shows` | log_positions, shows, show_trending, activity_clock |
 -- | add_song | catalogue, `lock_show` | log_positions, shows, setlist_songs |
--- | remove_song | catalogue, `lock_show` | log_positions, shows, setlist_songs, votes, setlists, artist_songs |
--- | restore_song | catalogue, `lock_show` | log_positions, shows, setlists |
+-- | remove_song | catalogue, `lock_show` | log_positions, shows, setlist_songs, votes, setlists, artist_songs, show_trending |
+-- | restore_song | catalogue, `lock_show` | log_positions, shows, setlists, show_trending |
 -- | change_show | catalogue, `lock_show` | log_positions, shows, setlist_songs, activity_clock |
 -- | order_sets | catalogue, `lock_show` | log_positions, shows, setlists, artist_songs, setlist_songs |
 -- | bill_show | catalogue, `lock_show` | log_positions, shows, show_artists |
@@ -48,14 +52,15 @@
 -- | decide_suggestion | catalogue, `lock_show` | log_positions, shows, song_suggestions |
 -- | require_ticket | `require_ticket()` | shows |
 -- | redeem_ticket | `redeem_ticket()` | ticket_codes |
--- | sync_shows | sync, `lock_shards` | log_positions, shows, artist_stats, artist_songs, show_artists |
+-- | sync_shows | sync, `lock_shards` | log_positions, shows, artist_stats, artist_songs, show_trending, show_artists |
 -- | sync_setlists | sync, `lock_shards` | log_positions, setlists, artist_songs, shows, setlist_songs |
 -- | sync_first_show, sync_second_show | sync, `lock_shards` | log_positions, setlists, shows, setlist_songs, artist_songs |
 -- | rename_artists | sync, `lock_shards_of_names` | log_positions, artists, shows |
 -- | rename_venues | sync, `lock_shards_of_names` | log_positions, venues, shows |
 -- | forget | sync, `lock_shards` | log_positions, shows, setlists, setlist_songs, artist_songs, show_identities, show_accuracy, voter_accuracy |
 -- | score | `score_show()` | show_accuracy, voter_accuracy, shows |
--- | refresh_trending | `update_trending_scores()` | show_trending, artist_stats |
+-- | rank_artists | `rank_artists()` | artist_stats |
+-- | recount_trending | `update_trending_scores()` | log_positions, show_trending, artist_stats |
 -- | decide_review | moderation, `lock_subject` | venue_reviews, reports, venues |
 -- | decide_profile | moderation, `lock_subject` | user_profiles, content_moderation |
 -- | write_review | reviews, `lock_own_review` | venue_reviews, venues |
@@ -63,6 +68,7 @@
 -- | settle_mail | mail, `settle` | email_queue |
 -- | change_mail | mail, `save_preferences` | email_preferences |
 -- | erase | `erase_user()` | log_positions, vote_group_members, votes, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders |
+-- | erase | `erase_user()` | log_positions, votes, show_trending, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders |
 -- | repair | `repair_counts()` | log_positions, setlist_songs, setlists, shows, artist_stats, venues |
 -- | seed | sample data, `lock_artist_stats` | artist_stats, venues, activity_clock |
 
@@ -199,6 +205,13 @@ CREATE TYPE show_status AS ENUM (
     'cancelled'
 );
 
+CREATE TYPE statistics_scope AS ENUM (
+    'platform',
+    'artist',
+    'venue',
+    'show'
+);
+
 CREATE TYPE suggestion_status AS ENUM (
     'pending',
     'approved',
@@ -219,6 +232,12 @@ CREATE TYPE sync_status AS ENUM (
     'succeeded',
     'failed',
     'cancelled'
+);
+
+CREATE TYPE ticket_source AS ENUM (
+    'code',
+    'work',
+    'mail'
 );
 
 CREATE TYPE user_role AS ENUM (
@@ -263,6 +282,10 @@ begin
     update activity_clock c set position = added.position where c.id = 1;
     perform pg_notify('activity', format('{"previous":%s,"event":%s}', before, activity_json(added)));
 end $$;
+
+CREATE FUNCTION add_heat(one double precision, other double precision) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (GREATEST(one, other) + (ln(((1)::double precision + power((2.0)::double precision, GREATEST((- abs((one - other))), ('-1000'::integer)::double precision)))) / ln((2.0)::double precision)));
 
 CREATE FUNCTION adopt_token(new_device text, token_until timestamp with time zone, is_fan boolean, ttl interval) RETURNS TABLE(role public.user_role, session_id bigint, expires_at timestamp with time zone)
     LANGUAGE sql SECURITY DEFINER
@@ -383,6 +406,10 @@ CREATE FUNCTION balance_history(wanted_show bigint, songs bigint[]) RETURNS void
     select wanted_show, setlist_song_id, user_id, case when n < 0 then choice end, case when n > 0 then choice end, now()
       from lines;
 $$;
+
+CREATE FUNCTION ballot_counts(of_show bigint, of_user bigint) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (NOT (EXISTS (SELECT FROM public.vote_group_members m WHERE ((m.show_id = ballot_counts.of_show) AND (m.user_id = ballot_counts.of_user) AND m.is_set_aside))));
 
 CREATE FUNCTION begin_artist_stats() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -868,6 +895,84 @@ begin
     return null;
 end $$;
 
+CREATE FUNCTION count_votes(most integer, as_of timestamp with time zone DEFAULT now()) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+    taken_count integer;
+    scopes statistics_scope[]; scope_ids bigint[];
+begin
+    -- An erasure takes this lock first too, so nobody who is being erased is counted meanwhile.
+    perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
+    -- One at a time: what a fan's day adds depends on their other days.
+    perform pg_advisory_xact_lock(hashtext('mysetlist.count_votes'));
+    with waiting as (
+        delete from scopes_to_recount where ctid = any(array(select ctid from scopes_to_recount)) returning scope, scope_id
+    )
+    select array_agg(w.scope), array_agg(w.scope_id) into scopes, scope_ids from (select distinct * from waiting) w;
+    perform recount_voters(s.scope, s.scope_id) from unnest(scopes, scope_ids) as s (scope, scope_id);
+
+    with taken as materialized (
+        delete from votes_to_count where ctid = any(array(select ctid from votes_to_count)) returning *
+    ), voters as materialized (
+        delete from voters_to_count where ctid = any(array(select ctid from voters_to_count limit most)) returning *
+    ), minutes as (
+        insert into vote_minutes (show_id, minute, vote_count)
+        select show_id, minute, sum(up_count + down_count) from taken
+         where minute > as_of - interval '2 hours'
+         group by 1, 2
+            on conflict (show_id, minute) do update set vote_count = vote_minutes.vote_count + excluded.vote_count
+    ), hours as (
+        insert into platform_hours (hour, up_count, down_count, withdrawn_count)
+        select date_trunc('hour', minute, 'UTC'), sum(up_count), sum(down_count), sum(withdrawn_count) from taken group by 1
+            on conflict (hour) do update
+           set up_count = platform_hours.up_count + excluded.up_count,
+               down_count = platform_hours.down_count + excluded.down_count,
+               withdrawn_count = platform_hours.withdrawn_count + excluded.withdrawn_count
+    ), days as (
+        insert into show_days (show_id, day, vote_count)
+        select show_id, (minute at time zone 'UTC')::date, sum(up_count + down_count) from taken group by 1, 2 order by 1, 2
+            on conflict (show_id, day) do update set vote_count = show_days.vote_count + excluded.vote_count
+    ), fresh as (
+        insert into voter_days (show_id, user_id, day)
+        select distinct v.show_id, v.user_id, v.day
+          from voters v join users u on u.id = v.user_id join shows w on w.id = v.show_id
+            on conflict do nothing
+        returning show_id, user_id, day
+    -- All days of these fans. This statement does not see the rows that it has just added.
+    ), visit as (
+        select show_id, user_id, day, false as was_known from fresh
+        union all
+        select v.show_id, v.user_id, v.day, true
+          from (select distinct user_id from fresh) f join voter_days v on v.user_id = f.user_id
+    ), day as materialized (
+        select s.scope, s.scope_id, v.user_id, v.day, bool_or(v.was_known) as was_known
+          from visit v join shows w on w.id = v.show_id cross join lateral scopes_of_show(w.id, w.artist_id, w.venue_id) s
+         group by 1, 2, 3, 4
+    -- What the fans are in with these days, minus what they were in before. Where nothing is new, both are equal.
+    ), moved as (
+        select scope, scope_id, day, previous_day, visit, sum(step) as moved
+          from (select scope, scope_id, day, coalesce(lag(day) over w, '-infinity') as previous_day,
+                       least(row_number() over w, 3)::smallint as visit, 1 as step
+                  from day
+                window w as (partition by scope, scope_id, user_id order by day)
+                 union all
+                select scope, scope_id, day, coalesce(lag(day) over w, '-infinity'), least(row_number() over w, 3)::smallint, -1
+                  from day where was_known
+                window w as (partition by scope, scope_id, user_id order by day)) links
+         group by 1, 2, 3, 4, 5
+        having sum(step) <> 0
+    ), linked as (
+        insert into voter_links (scope, scope_id, day, previous_day, visit, voter_count)
+        select scope, scope_id, day, previous_day, visit, moved from moved
+            on conflict (scope, scope_id, day, previous_day, visit) do update
+           set voter_count = voter_links.voter_count + excluded.voter_count
+    )
+    select count(*) into taken_count from voters;
+    delete from vote_minutes where minute < as_of - interval '2 hours';
+    return taken_count;
+end $$;
+
 CREATE FUNCTION decision_on_suggestion(wanted_show bigint, wanted_title text) RETURNS public.suggestion_status
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -1096,64 +1201,104 @@ CREATE FUNCTION folds_of_songs(wanted_gone bigint, wanted_kept bigint) RETURNS T
      where e.song_id = wanted_gone
 $$;
 
-CREATE FUNCTION get_trending_artists(count integer DEFAULT 20) RETURNS TABLE(rank bigint, artist_id bigint, slug text, name text, score double precision, vote_count bigint, follower_count bigint, show_count bigint, refreshed_at timestamp with time zone)
+CREATE FUNCTION forget_voter() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    delete from voters_to_count where user_id = old.id;
+    delete from voter_days where user_id = old.id;
+    return null;
+end $$;
+
+CREATE FUNCTION get_trending_artists(count integer DEFAULT 20, as_of timestamp with time zone DEFAULT now()) RETURNS TABLE(rank bigint, artist_id bigint, slug text, name text, score double precision, vote_count bigint, follower_count bigint, show_count bigint)
     LANGUAGE sql STABLE
     AS $$
-    select row_number() over (order by t.score desc, t.artist_id), a.id, a.slug, a.name, t.score, t.vote_count,
-           t.follower_count, t.show_count, t.refreshed_at
-      from (select * from artist_stats where score > 0
-             order by score desc, artist_id limit least(greatest(count, 0), 100)) t
+    with waiting as materialized (
+        select distinct artist_id from artists_to_rank
+    ), best as (
+        (select artist_id, heat from artist_stats
+          where heat > trending_floor(as_of) and artist_id not in (select artist_id from waiting)
+          order by heat desc, artist_id limit least(greatest(count, 0), 100))
+         union all
+        select artist_id, heat_of_artist(artist_id) from waiting
+    )
+    select row_number() over (order by t.heat desc, t.artist_id), a.id, a.slug, a.name, trending_score(t.heat, as_of),
+           (select coalesce(sum(w.vote_count), 0)::bigint from shows w where w.artist_id = a.id), c.follower_count, c.show_count
+      from (select * from best where heat > trending_floor(as_of)
+             order by heat desc, artist_id limit least(greatest(count, 0), 100)) t
       join artists a on a.id = t.artist_id
-     order by t.score desc, t.artist_id
+      join artist_stats c on c.artist_id = t.artist_id
+     order by t.heat desc, t.artist_id
 $$;
 
-CREATE FUNCTION get_trending_shows(count integer DEFAULT 20) RETURNS TABLE(rank bigint, show_id bigint, slug text, name text, status public.show_status, starts_at timestamp with time zone, artist_id bigint, artist_name text, venue_id bigint, venue_name text, score double precision, vote_count bigint, votes_24h bigint, votes_this_hour bigint, attendance_count bigint, refreshed_at timestamp with time zone)
+CREATE FUNCTION get_trending_shows(count integer DEFAULT 20, as_of timestamp with time zone DEFAULT now()) RETURNS TABLE(rank bigint, show_id bigint, slug text, name text, status public.show_status, starts_at timestamp with time zone, artist_id bigint, artist_name text, venue_id bigint, venue_name text, score double precision, vote_count bigint, votes_24h bigint, votes_this_hour bigint, attendance_count bigint)
     LANGUAGE sql STABLE
     AS $$
-    select row_number() over (order by t.score desc, t.show_id), w.id, w.slug, w.name, w.status, w.starts_at,
-           a.id, a.name, v.id, v.name, t.score, w.vote_count, t.votes_24h,
-           coalesce(r.up_count + r.down_count, 0), w.attendance_count, t.refreshed_at
-      from (select * from show_trending order by score desc, show_id limit least(greatest(count, 0), 100)) t
+    select row_number() over (order by t.heat desc, t.show_id), w.id, w.slug, w.name, w.status, w.starts_at,
+           a.id, a.name, v.id, v.name, trending_score(t.heat, as_of), w.vote_count, r.day, r.hour, w.attendance_count
+      from (select * from show_trending
+             where is_ranked and heat > trending_floor(as_of)
+             order by heat desc, show_id limit least(greatest(count, 0), 100)) t
       join shows w on w.id = t.show_id
       join artists a on a.id = w.artist_id
       join venues v on v.id = w.venue_id
-      left join vote_rollups r on r.show_id = t.show_id and r.hour = date_trunc('hour', now(), 'UTC')
-     order by t.score desc, t.show_id
+     cross join lateral (
+           select coalesce(sum(up_count + down_count), 0)::bigint as day,
+                  coalesce(sum(up_count + down_count) filter (where hour = date_trunc('hour', as_of, 'UTC')), 0)::bigint as hour
+             from vote_rollups r where r.show_id = t.show_id and r.hour > as_of - interval '24 hours') r
+     order by t.heat desc, t.show_id
 $$;
 
-CREATE FUNCTION get_vote_stats(wanted bigint, as_of timestamp with time zone DEFAULT now()) RETURNS TABLE(show_id bigint, vote_count bigint, up_count bigint, down_count bigint, voter_count bigint, last_vote_at timestamp with time zone, songs jsonb, velocity jsonb, pattern jsonb)
-    LANGUAGE sql STABLE SECURITY DEFINER
+CREATE FUNCTION give_ticket(wanted_show bigint, earned public.ticket_source, new_hash bytea) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
-    select w.id, w.vote_count, t.up_count, t.down_count,
-           (select count(distinct v.user_id) from setlist_songs s join votes v on v.setlist_song_id = s.id
-             where s.show_id = w.id),
-           (select h.cast_at from vote_analytics h
-             where h.show_id = w.id and h.choice is not null order by h.cast_at desc limit 1),
-           t.songs,
-           (select jsonb_agg(jsonb_build_object('hour', h.hour, 'votes', coalesce(r.up_count + r.down_count, 0),
-                                                'withdrawn', coalesce(r.withdrawn_count, 0)) order by h.hour)
-              from generate_series(date_trunc('hour', as_of, 'UTC') - interval '23 hours',
-                                   date_trunc('hour', as_of, 'UTC'), interval '1 hour') as h (hour)
-              left join vote_rollups r on r.show_id = w.id and r.hour = h.hour),
-           (select jsonb_agg(jsonb_build_object('hour', h.hour, 'votes', coalesce(p.votes, 0)) order by h.hour)
-              from generate_series(0, 23) as h (hour)
-              left join (select extract(hour from r.hour at time zone w.time_zone)::int as hour,
-                                sum(r.up_count + r.down_count)::bigint as votes
-                           from vote_rollups r where r.show_id = w.id group by 1) p on p.hour = h.hour)
-      from shows w
-     cross join lateral (
-           select coalesce(sum(s.up_count), 0)::bigint as up_count, coalesce(sum(s.down_count), 0)::bigint as down_count,
-                  coalesce(jsonb_agg(jsonb_build_object(
-                      'id', s.id, 'setlist', s.setlist_id, 'title', s.title, 'up', s.up_count, 'down', s.down_count,
-                      'score', s.up_count - s.down_count, 'rank', s.rank) order by s.type, s.place, s.rank, s.id), '[]') as songs
-             from (select e.*, l.type, l.position as place, g.title,
-                          rank() over (partition by e.setlist_id order by e.up_count - e.down_count desc) as rank
-                     from setlist_songs e
-                     join setlists l on l.id = e.setlist_id
-                     join songs g on g.id = e.song_id
-                    where e.show_id = w.id) s) t
-     where w.id = wanted
+begin
+    if not exists (select from shows where id = wanted_show and ticket_source = earned) or earned = 'code'
+       or earned = 'mail' and not exists (
+              select from email_preferences where user_id = app_user_id() and confirmed_at is not null) then
+        return 'refused';
+    end if;
+    insert into ticket_codes (show_id, code_hash, user_id, redeemed_at)
+    values (wanted_show, new_hash, app_user_id(), now())
+        on conflict do nothing;
+    return 'given';
+end $$;
+
+CREATE FUNCTION sum_of_heats(heats double precision[]) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT (m.heat + (ln(sum(power((2.0)::double precision, GREATEST((h.heat - m.heat), ('-1000'::integer)::double precision)))) / ln((2.0)::double precision))) FROM (SELECT max(all_of_them.heat) AS heat FROM unnest(sum_of_heats.heats) all_of_them(heat)) m, unnest(sum_of_heats.heats) h(heat) GROUP BY m.heat);
+
+CREATE FUNCTION heat_of_artist(wanted bigint) RETURNS double precision
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT public.sum_of_heats(array_agg(show_trending.heat)) AS sum_of_heats FROM public.show_trending WHERE ((show_trending.artist_id = heat_of_artist.wanted) AND show_trending.is_ranked));
+
+CREATE FUNCTION heats_of_shows(show_ids bigint[]) RETURNS TABLE(show_id bigint, heat double precision)
+    LANGUAGE sql STABLE
+    AS $$
+    select s.show_id, sum_of_heats(array_agg(trending_heat(v.cast_at)))
+      from setlist_songs s join votes v on v.setlist_song_id = s.id
+     where s.show_id = any(show_ids) and ballot_counts(v.show_id, v.user_id)
+     group by s.show_id
+$$;
+
+CREATE FUNCTION hours_of_scope(wanted public.statistics_scope, wanted_id bigint, first timestamp with time zone, following timestamp with time zone) RETURNS TABLE(hour timestamp with time zone, votes bigint, withdrawn bigint, up bigint, down bigint)
+    LANGUAGE sql STABLE
+    AS $$
+    select p.hour, p.up_count + p.down_count, p.withdrawn_count, p.up_count, p.down_count
+      from platform_hours p
+     where wanted = 'platform' and p.hour >= first and p.hour < following
+    union all
+    select r.hour, 0, 0, -r.up_count, -r.down_count
+      from shows w join vote_rollups r on r.show_id = w.id
+     where wanted = 'platform' and w.results <> 'live' and w.finalised_at is null and r.hour >= first and r.hour < following
+    union all
+    select r.hour, r.up_count + r.down_count, r.withdrawn_count,
+           case when s.is_open or wanted = 'show' then r.up_count else 0 end,
+           case when s.is_open or wanted = 'show' then r.down_count else 0 end
+      from shows_of_scope(wanted, wanted_id) s join vote_rollups r on r.show_id = s.show_id
+     where r.hour >= first and r.hour < following
 $$;
 
 CREATE FUNCTION integrity_check() RETURNS TABLE(rule text, subject text, detail text)
@@ -1230,6 +1375,13 @@ begin
     end if;
     return old;
 end $$;
+
+CREATE FUNCTION last_vote_at(wanted bigint) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select cast_at from vote_analytics where show_id = wanted and choice is not null order by cast_at desc limit 1
+$$;
 
 CREATE FUNCTION leave_queue(review bigint, profile bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -1533,6 +1685,26 @@ CREATE FUNCTION miscounts() RETURNS TABLE(subject text, id bigint, count_of text
      where v.rating_sum <> coalesce(r.ratings, 0)
 $$;
 
+CREATE FUNCTION most_accurate_voters(wanted public.statistics_scope, wanted_id bigint, most integer) RETURNS TABLE(name text, show_count bigint, hits bigint, accuracy double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select p.display_name, b.show_count, b.hits, b.accuracy
+      from ((select v.user_id, v.show_count::bigint as show_count, v.hits, v.accuracy
+               from best_voters v
+              where wanted = 'platform'
+              order by v.accuracy desc, v.user_id limit most)
+            union all
+            (select a.user_id, count(*), sum(a.hits), pooled_accuracy(sum(a.hits), sum(greatest(a.predicted, a.played)))
+               from shows_of_scope(wanted, wanted_id) s join voter_accuracy a on a.show_id = s.show_id
+              where s.is_open or wanted = 'show'
+              group by 1
+              order by 4 desc, 1 limit most)) b
+      left join user_profiles p on p.user_id = b.user_id and p.is_public and p.status = 'approved'
+     where b.hits > 0
+     order by b.accuracy desc, b.user_id
+$$;
+
 CREATE FUNCTION move_ballots(show_ids bigint[], user_ids bigint[], steps integer[]) RETURNS void
     LANGUAGE sql
     AS $$
@@ -1543,8 +1715,38 @@ CREATE FUNCTION move_ballots(show_ids bigint[], user_ids bigint[], steps integer
                       from unnest(show_ids, user_ids, steps) as b (show_id, user_id, step)
                      group by 1, 2 having sum(step) <> 0) b
               join votes v on v.user_id = b.user_id and v.show_id = b.show_id
-             group by 1) moved
+             group by 1) moved;
+    select shift_heat(array_agg(show_id), array_agg(heat), -step)
+      from (select b.show_id, b.step, sum_of_heats(array_agg(trending_heat(v.cast_at))) as heat
+              from (select show_id, user_id, sum(step)::integer as step
+                      from unnest(show_ids, user_ids, steps) as b (show_id, user_id, step)
+                     group by 1, 2 having sum(step) <> 0) b
+              join votes v on v.user_id = b.user_id and v.show_id = b.show_id
+             group by 1, 2) moved
+     group by step
+     order by step
 $$;
+
+CREATE FUNCTION move_heat() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+    newest float8; show_ids bigint[]; heats float8[];
+begin
+    select trending_heat(max(cast_at)) into newest from changed;
+    if newest is null then
+        return null;
+    end if;
+    -- As sum_of_heats(), which costs more for each show.
+    select array_agg(c.show_id), array_agg(c.heat) into show_ids, heats
+      from (select show_id, newest + ln(sum(power(2.0::float8, greatest(trending_heat(cast_at) - newest, -1000))))
+                                     / ln(2.0::float8) as heat
+              from changed where ballot_counts(show_id, user_id) group by show_id order by show_id) c;
+    if show_ids is not null then
+        perform shift_heat(show_ids, heats, tg_argv[0]::integer);
+    end if;
+    return null;
+end $$;
 
 CREATE FUNCTION move_history(wanted_show bigint, wanted_from bigint, wanted_to bigint, rows bigint[]) RETURNS void
     LANGUAGE plpgsql
@@ -1614,6 +1816,21 @@ CREATE FUNCTION next_revision(current bigint) RETURNS bigint
     select greatest(current + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint << 10)
 $$;
 
+CREATE FUNCTION note_scopes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into scopes_to_recount (scope, scope_id) values ('artist', old.artist_id), ('venue', old.venue_id);
+    if tg_op = 'DELETE' then
+        delete from voter_days where show_id = old.id;
+        insert into scopes_to_recount (scope, scope_id) values ('show', old.id), ('platform', 0);
+    else
+        insert into scopes_to_recount (scope, scope_id) values ('artist', new.artist_id), ('venue', new.venue_id);
+    end if;
+    return null;
+end $$;
+
 CREATE FUNCTION note_show() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -1653,6 +1870,22 @@ begin
     return null;
 end $$;
 
+CREATE FUNCTION note_votes_to_count() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into votes_to_count (show_id, minute, up_count, down_count, withdrawn_count)
+    select show_id, date_trunc('minute', cast_at), count(*) filter (where choice = 'up'),
+           count(*) filter (where choice = 'down'), count(*) filter (where choice is null)
+      from added
+     group by 1, 2;
+    insert into voters_to_count (show_id, user_id, day)
+    select a.show_id, a.user_id, a.day
+      from (select distinct show_id, user_id, (cast_at at time zone 'UTC')::date as day from added where choice is not null) a
+     where not exists (select from voter_days v where (v.show_id, v.user_id, v.day) = (a.show_id, a.user_id, a.day));
+    return null;
+end $$;
+
 CREATE FUNCTION notify_show_revised() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1681,6 +1914,10 @@ CREATE FUNCTION open_link(wanted bigint, new_device text, ttl interval) RETURNS 
     select u.role, o.id, o.expires_at from opened o join users u on u.id = o.user_id;
 $$;
 
+CREATE FUNCTION pooled_accuracy(hits numeric, needed numeric) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((hits)::double precision / ((needed + (10)::numeric))::double precision);
+
 CREATE FUNCTION words_of(words text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN array_to_tsvector(ARRAY(SELECT "left"(w.word, 500) AS "left" FROM unnest(string_to_array(public.fold(words_of.words), ' '::text)) w(word) WHERE (w.word <> ''::text)));
@@ -1688,6 +1925,40 @@ CREATE FUNCTION words_of(words text) RETURNS tsvector
 CREATE FUNCTION query_of(words text) RETURNS tsquery
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (SELECT (string_agg((quote_literal(w.word) || ':*'::text), ' & '::text))::tsquery AS string_agg FROM unnest(tsvector_to_array(public.words_of(query_of.words))) w(word));
+
+CREATE FUNCTION rank_artists() RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+    artist_ids bigint[]; heats float8[];
+begin
+    -- One statement, so that the sums hold all that the deleted rows stand for.
+    with seen as (delete from artists_to_rank returning artist_id)
+    select array_agg(s.artist_id), array_agg(heat_of_artist(s.artist_id)) into artist_ids, heats
+      from (select distinct artist_id from seen) s;
+    perform from artist_stats where artist_id = any(artist_ids) order by artist_id for no key update;
+    update artist_stats a
+       set heat = n.heat
+      from unnest(artist_ids, heats) as n (artist_id, heat)
+     where a.artist_id = n.artist_id and a.heat is distinct from n.heat;
+    return coalesce(cardinality(artist_ids), 0);
+end $$;
+
+CREATE FUNCTION rank_show() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    if tg_op = 'DELETE' then
+        insert into artists_to_rank (artist_id) values (old.artist_id);
+        return null;
+    end if;
+    update show_trending set artist_id = new.artist_id, is_ranked = new.status in ('upcoming', 'live') where show_id = new.id;
+    if found then
+        insert into artists_to_rank (artist_id) values (old.artist_id), (new.artist_id);
+    end if;
+    return null;
+end $$;
 
 CREATE FUNCTION rebill_headliner() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1730,6 +2001,71 @@ CREATE FUNCTION recount_artist_songs(changed_song_ids bigint[]) RETURNS void
            is distinct from row(excluded.predicted_count, excluded.played_count, excluded.last_played_on);
 $$;
 
+CREATE FUNCTION recount_heat(show_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    counted_ids bigint[]; heats float8[];
+begin
+    select array_agg(h.show_id), array_agg(h.heat) into counted_ids, heats from heats_of_shows(show_ids) h;
+    delete from show_trending where show_id = any(show_ids) and show_id <> all(coalesce(counted_ids, '{}'));
+    insert into show_trending (show_id, artist_id, heat, is_ranked)
+    select w.id, w.artist_id, h.heat, w.status in ('upcoming', 'live')
+      from unnest(counted_ids, heats) as h (show_id, heat) join shows w on w.id = h.show_id
+        on conflict (show_id) do update set heat = excluded.heat;
+    insert into artists_to_rank (artist_id) select distinct artist_id from shows where id = any(show_ids);
+end $$;
+
+CREATE FUNCTION recount_statistics() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
+    perform pg_advisory_xact_lock(hashtext('mysetlist.count_votes'));
+    perform from log_positions order by shard for update;
+    truncate votes_to_count, voters_to_count, vote_minutes, platform_hours, voter_days, voter_links, scopes_to_recount;
+    insert into vote_minutes (show_id, minute, vote_count)
+    select show_id, date_trunc('minute', cast_at), count(*) from vote_analytics
+     where choice is not null and cast_at > now() - interval '2 hours'
+     group by 1, 2;
+    insert into platform_hours (hour, up_count, down_count, withdrawn_count)
+    select date_trunc('hour', cast_at, 'UTC'), count(*) filter (where choice = 'up'), count(*) filter (where choice = 'down'),
+           count(*) filter (where choice is null)
+      from vote_analytics group by 1;
+    update show_days set vote_count = 0;
+    insert into show_days (show_id, day, vote_count)
+    select show_id, (hour at time zone 'UTC')::date, sum(up_count + down_count) from vote_rollups group by 1, 2 order by 1, 2
+        on conflict (show_id, day) do update set vote_count = excluded.vote_count;
+    insert into voter_days (show_id, user_id, day)
+    select distinct h.show_id, h.user_id, (h.cast_at at time zone 'UTC')::date
+      from vote_analytics h join users u on u.id = h.user_id join shows w on w.id = h.show_id
+     where h.choice is not null;
+    insert into voter_links (scope, scope_id, day, previous_day, visit, voter_count)
+    select scope, scope_id, day, previous_day, visit, count(*)
+      from (select scope, scope_id, day, coalesce(lag(day) over w, '-infinity') as previous_day,
+                   least(row_number() over w, 3)::smallint as visit
+              from (select distinct s.scope, s.scope_id, v.user_id, v.day
+                      from voter_days v join shows w on w.id = v.show_id
+                     cross join lateral scopes_of_show(w.id, w.artist_id, w.venue_id) s) d
+            window w as (partition by scope, scope_id, user_id order by day)) links
+     group by 1, 2, 3, 4, 5;
+end $$;
+
+CREATE FUNCTION recount_voters(wanted public.statistics_scope, wanted_id bigint) RETURNS void
+    LANGUAGE sql
+    AS $$
+    delete from voter_links where scope = wanted and scope_id = wanted_id;
+    insert into voter_links (scope, scope_id, day, previous_day, visit, voter_count)
+    select wanted, wanted_id, day, previous_day, visit, count(*)
+      from (select day, coalesce(lag(day) over w, '-infinity') as previous_day, least(row_number() over w, 3)::smallint as visit
+              from (select user_id, day from voter_days where wanted = 'platform'
+                    union
+                    select v.user_id, v.day
+                      from shows_of_scope(wanted, wanted_id) s join voter_days v on v.show_id = s.show_id) d
+            window w as (partition by user_id order by day)) links
+     group by 3, 4, 5
+$$;
+
 CREATE FUNCTION redeem_ticket(wanted_show bigint, wanted_hash bytea, unkeyed_hash bytea) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -1756,6 +2092,19 @@ begin
 exception when unique_violation then
     return 'held';
 end $$;
+
+CREATE FUNCTION refresh_best_voters() RETURNS void
+    LANGUAGE sql
+    AS $$
+    delete from best_voters;
+    insert into best_voters (user_id, show_count, hits, accuracy)
+    select user_id, count(*), sum(hits), pooled_accuracy(sum(hits), sum(greatest(predicted, played)))
+      from voter_accuracy
+     group by 1
+    having count(*) >= 3 and sum(hits) > 0
+     order by 4 desc, 1
+     limit 100
+$$;
 
 CREATE FUNCTION refresh_platform_stats(wanted date) RETURNS void
     LANGUAGE sql
@@ -2058,6 +2407,12 @@ CREATE FUNCTION round_number(n bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (n < 10) THEN (0)::bigint ELSE (((10)::double precision ^ floor(log((n)::double precision))))::bigint END;
 
+CREATE FUNCTION scopes_of_show(show_id bigint, artist_id bigint, venue_id bigint) RETURNS TABLE(scope public.statistics_scope, scope_id bigint)
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    values ('platform'::statistics_scope, 0::bigint), ('artist', artist_id), ('venue', venue_id), ('show', show_id)
+$$;
+
 CREATE FUNCTION score_show(wanted bigint) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -2132,6 +2487,74 @@ begin
      order by v.user_id;
 end $$;
 
+CREATE FUNCTION set_group_rule(wanted_show bigint, is_automatic boolean) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    if not app_is_staff() then
+        raise exception 'only staff may change this rule' using errcode = 'insufficient_privilege';
+    end if;
+    update shows set sets_groups_aside = is_automatic where id = wanted_show;
+    return found;
+end $$;
+
+CREATE FUNCTION set_ticket_source(wanted_show bigint, source public.ticket_source) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    if not app_is_admin() then
+        raise exception 'only administrators may say how fans get tickets' using errcode = 'insufficient_privilege';
+    end if;
+    update shows set ticket_source = source where id = wanted_show;
+    return found;
+end $$;
+
+CREATE FUNCTION shift_heat(show_ids bigint[], heats double precision[], step integer) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    doubtful_ids bigint[];
+begin
+    if step = 1 then
+        with moved as (
+            insert into show_trending (show_id, artist_id, heat, is_ranked)
+            select w.id, w.artist_id, c.heat, w.status in ('upcoming', 'live')
+              from unnest(show_ids, heats) as c (show_id, heat) join shows w on w.id = c.show_id
+                on conflict (show_id) do update set heat = add_heat(show_trending.heat, excluded.heat)
+            returning artist_id
+        )
+        insert into artists_to_rank (artist_id) select distinct artist_id from moved;
+        return;
+    end if;
+    -- The difference of nearly equal numbers has few correct digits. When less than a thousandth would be left, the rows are
+    -- added up again.
+    select array_agg(t.show_id) into doubtful_ids
+      from unnest(show_ids, heats) as c (show_id, heat) join show_trending t on t.show_id = c.show_id
+     where power(2.0::float8, least(c.heat - t.heat, 1)) > 0.999;
+    with moved as (
+        update show_trending t
+           set heat = t.heat + ln(1 - power(2.0::float8, greatest(c.heat - t.heat, -1000))) / ln(2.0::float8)
+          from unnest(show_ids, heats) as c (show_id, heat)
+         where t.show_id = c.show_id and t.show_id <> all(coalesce(doubtful_ids, '{}'))
+     returning t.artist_id
+    )
+    insert into artists_to_rank (artist_id) select distinct artist_id from moved;
+    if doubtful_ids is not null then
+        perform recount_heat(doubtful_ids);
+    end if;
+end $$;
+
+CREATE FUNCTION shows_of_scope(wanted public.statistics_scope, wanted_id bigint) RETURNS TABLE(show_id bigint, vote_count bigint, is_open boolean)
+    LANGUAGE sql STABLE
+    AS $$
+    select w.id, w.vote_count, results_audience(w.results, w.finalised_at) = 0
+      from shows w
+     where (wanted = 'show' and w.id = wanted_id) or (wanted = 'artist' and w.artist_id = wanted_id)
+        or (wanted = 'venue' and w.venue_id = wanted_id)
+$$;
+
 CREATE FUNCTION sign_in_as(wanted_issuer text, wanted_subject text, ttl interval) RETURNS TABLE(user_id bigint, role public.user_role)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -2154,15 +2577,15 @@ begin
     return query select u.id, u.role from users u where u.id = found_id;
 end $$;
 
-CREATE FUNCTION sign_up(new_device text, new_address_hash bytea, ttl interval) RETURNS TABLE(user_id bigint, session_id bigint, expires_at timestamp with time zone)
+CREATE FUNCTION sign_up(new_device text, new_address_hash bytea, ttl interval, new_agent_hash bytea DEFAULT NULL::bytea, new_subnet_hash bytea DEFAULT NULL::bytea) RETURNS TABLE(user_id bigint, session_id bigint, expires_at timestamp with time zone)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
     with made as (
         insert into users (token_until) values (now() + ttl) returning id
     )
-    insert into sessions as s (user_id, kind, device, address_hash, expires_at)
-    select m.id, 'fan', new_device, new_address_hash, now() + ttl from made m
+    insert into sessions as s (user_id, kind, device, address_hash, agent_hash, subnet_hash, expires_at)
+    select m.id, 'fan', new_device, new_address_hash, new_agent_hash, new_subnet_hash, now() + ttl from made m
     returning s.user_id, s.id, s.expires_at
 $$;
 
@@ -2284,13 +2707,17 @@ CREATE FUNCTION trending_half_life() RETURNS interval
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN '24:00:00'::interval;
 
-CREATE FUNCTION trending_horizon() RETURNS interval
+CREATE FUNCTION trending_heat(instant timestamp with time zone) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN '14 days'::interval;
+    RETURN ((EXTRACT(epoch FROM (instant - '2026-01-01 00:00:00+00'::timestamp with time zone)))::double precision / (EXTRACT(epoch FROM public.trending_half_life()))::double precision);
 
-CREATE FUNCTION trending_weight(hour timestamp with time zone, as_of timestamp with time zone) RETURNS double precision
+CREATE FUNCTION trending_floor(as_of timestamp with time zone) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN power((2.0)::double precision, ((EXTRACT(epoch FROM (hour - as_of)))::double precision / (EXTRACT(epoch FROM public.trending_half_life()))::double precision));
+    RETURN (public.trending_heat(as_of) - (10)::double precision);
+
+CREATE FUNCTION trending_score(heat double precision, as_of timestamp with time zone) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN power((2.0)::double precision, GREATEST((heat - public.trending_heat(as_of)), ('-1000'::integer)::double precision));
 
 CREATE FUNCTION undo_merge(wanted bigint) RETURNS void
     LANGUAGE plpgsql
@@ -2466,49 +2893,16 @@ begin
     perform balance_history(fold.show_id, array[fold.kept_id, fold.gone_id]);
 end $$;
 
-CREATE FUNCTION update_trending_scores(as_of timestamp with time zone DEFAULT now()) RETURNS integer
+CREATE FUNCTION update_trending_scores() RETURNS integer
     LANGUAGE plpgsql
     AS $$
 declare
     scored_count integer;
 begin
-    delete from show_trending t
-     where not exists (select from shows w where w.id = t.show_id and w.status in ('upcoming', 'live'))
-        or not exists (select from vote_rollups r
-                        where r.show_id = t.show_id and r.hour > as_of - trending_horizon() and r.hour <= as_of
-                          and r.up_count + r.down_count > 0);
-    insert into show_trending (show_id, score, votes_24h, refreshed_at)
-    select w.id, sum((r.up_count + r.down_count) * trending_weight(r.hour, as_of)),
-           coalesce(sum(r.up_count + r.down_count) filter (where r.hour > as_of - interval '24 hours'), 0), as_of
-      from shows w
-      join vote_rollups r on r.show_id = w.id
-     where w.status in ('upcoming', 'live') and r.hour > as_of - trending_horizon() and r.hour <= as_of
-       and r.up_count + r.down_count > 0
-     group by w.id
-     order by w.id
-        on conflict (show_id) do update
-       set score = excluded.score, votes_24h = excluded.votes_24h, refreshed_at = excluded.refreshed_at;
-    get diagnostics scored_count = row_count;
-
-    -- Follows update the same rows at the same time, so the rows are locked in the order of their keys first.
-    with counted as (
-        select a.artist_id, coalesce(sum(t.score), 0) as score, coalesce(sum(w.vote_count), 0) as vote_count
-          from artist_stats a
-          left join shows w on w.artist_id = a.artist_id
-          left join show_trending t on t.show_id = w.id
-         group by a.artist_id
-    ), changed as (
-        select a.artist_id, n.score, n.vote_count
-          from artist_stats a
-          join counted n on n.artist_id = a.artist_id
-         where (a.score, a.vote_count) is distinct from (n.score, n.vote_count)
-         order by a.artist_id
-           for update of a
-    )
-    update artist_stats a
-       set score = c.score, vote_count = c.vote_count, refreshed_at = as_of
-      from changed c
-     where a.artist_id = c.artist_id;
+    perform from log_positions order by shard for update;
+    perform recount_heat((select array_agg(id) from shows));
+    perform rank_artists();
+    select count(*) into scored_count from show_trending;
     return scored_count;
 end $$;
 
@@ -2537,6 +2931,8 @@ GRANT ALL ON FUNCTION public.ask_for_export(kept interval, waiting_max integer) 
 
 REVOKE ALL ON FUNCTION balance_history(wanted_show bigint, songs bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION count_votes(most integer, as_of timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION decision_on_suggestion(wanted_show bigint, wanted_title text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.decision_on_suggestion(wanted_show bigint, wanted_title text) TO mysetlist_request;
 
@@ -2556,7 +2952,13 @@ REVOKE ALL ON FUNCTION fold_songs(wanted_merge bigint, wanted_show bigint, wante
 
 REVOKE ALL ON FUNCTION folds_of_songs(wanted_gone bigint, wanted_kept bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION give_ticket(wanted_show bigint, earned public.ticket_source, new_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.give_ticket(wanted_show bigint, earned public.ticket_source, new_hash bytea) TO mysetlist_request;
+
 REVOKE ALL ON FUNCTION keep_removed_song() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION last_vote_at(wanted bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.last_vote_at(wanted bigint) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION leave_queue(review bigint, profile bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.leave_queue(review bigint, profile bigint) TO mysetlist_request;
@@ -2574,6 +2976,9 @@ REVOKE ALL ON FUNCTION merge_venues(wanted_merge bigint, survivor bigint, duplic
 REVOKE ALL ON FUNCTION merged_into(wanted_kind text, old_id bigint, old_slug text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.merged_into(wanted_kind text, old_id bigint, old_slug text) TO mysetlist_request;
 
+REVOKE ALL ON FUNCTION most_accurate_voters(wanted public.statistics_scope, wanted_id bigint, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.most_accurate_voters(wanted public.statistics_scope, wanted_id bigint, most integer) TO mysetlist_request;
+
 REVOKE ALL ON FUNCTION move_history(wanted_show bigint, wanted_from bigint, wanted_to bigint, rows bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION move_review_counts(venue_ids bigint[], counts bigint[], ratings bigint[]) FROM PUBLIC;
@@ -2583,8 +2988,14 @@ GRANT ALL ON FUNCTION public.open_link(wanted bigint, new_device text, ttl inter
 
 REVOKE ALL ON FUNCTION recount_artist_songs(changed_song_ids bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION recount_statistics() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION recount_voters(wanted public.statistics_scope, wanted_id bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION redeem_ticket(wanted_show bigint, wanted_hash bytea, unkeyed_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.redeem_ticket(wanted_show bigint, wanted_hash bytea, unkeyed_hash bytea) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION refresh_best_voters() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION refresh_show_words(show_ids bigint[]) FROM PUBLIC;
 
@@ -2606,11 +3017,17 @@ REVOKE ALL ON FUNCTION restore_song(wanted bigint, wanted_show bigint) FROM PUBL
 
 REVOKE ALL ON FUNCTION score_show(wanted bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION set_group_rule(wanted_show bigint, is_automatic boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_group_rule(wanted_show bigint, is_automatic boolean) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION set_ticket_source(wanted_show bigint, source public.ticket_source) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_ticket_source(wanted_show bigint, source public.ticket_source) TO mysetlist_request;
+
 REVOKE ALL ON FUNCTION sign_in_as(wanted_issuer text, wanted_subject text, ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sign_in_as(wanted_issuer text, wanted_subject text, ttl interval) TO mysetlist_request;
 
-REVOKE ALL ON FUNCTION sign_up(new_device text, new_address_hash bytea, ttl interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.sign_up(new_device text, new_address_hash bytea, ttl interval) TO mysetlist_request;
+REVOKE ALL ON FUNCTION sign_up(new_device text, new_address_hash bytea, ttl interval, new_agent_hash bytea, new_subnet_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sign_up(new_device text, new_address_hash bytea, ttl interval, new_agent_hash bytea, new_subnet_hash bytea) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION songs_of_merge(wanted_kind text, survivor bigint, duplicate bigint) FROM PUBLIC;
 
@@ -2752,20 +3169,15 @@ CREATE TABLE artist_stats (
     artist_id bigint NOT NULL,
     follower_count bigint DEFAULT 0 NOT NULL,
     show_count bigint DEFAULT 0 NOT NULL,
-    vote_count bigint DEFAULT 0 NOT NULL,
-    score double precision DEFAULT 0 NOT NULL,
-    refreshed_at timestamp with time zone,
+    heat double precision,
     CONSTRAINT artist_stats_follower_count_check CHECK ((follower_count >= 0)),
-    CONSTRAINT artist_stats_score_check CHECK ((score >= (0)::double precision)),
-    CONSTRAINT artist_stats_show_count_check CHECK ((show_count >= 0)),
-    CONSTRAINT artist_stats_vote_count_check CHECK ((vote_count >= 0))
+    CONSTRAINT artist_stats_show_count_check CHECK ((show_count >= 0))
 )
 WITH (fillfactor='70');
 COMMENT ON TABLE artist_stats IS 'The counts of one artist. The row is created with the artist.';
-COMMENT ON COLUMN artist_stats.vote_count IS 'As of refreshed_at.';
-COMMENT ON COLUMN artist_stats.score IS 'The trending score, as of refreshed_at.';
+COMMENT ON COLUMN artist_stats.heat IS 'As show_trending.heat, over the upcoming and live shows; artists_to_rank names the artists for whom it is behind. Null: no votes.';
 ALTER TABLE ONLY artist_stats ADD CONSTRAINT artist_stats_pkey PRIMARY KEY (artist_id);
-CREATE INDEX artist_stats_score_idx ON artist_stats USING btree (score DESC, artist_id);
+CREATE INDEX artist_stats_heat_idx ON artist_stats USING btree (heat DESC, artist_id) WHERE (heat IS NOT NULL);
 CREATE CONSTRAINT TRIGGER artist_stats_tell AFTER UPDATE ON artist_stats DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.follower_count > old.follower_count) AND (new.follower_count >= 10) AND (round_number(new.follower_count) > round_number(old.follower_count)))) EXECUTE FUNCTION tell_of_followers();
 ALTER TABLE ONLY artist_stats ADD CONSTRAINT artist_stats_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists(id) ON DELETE CASCADE;
 GRANT SELECT ON TABLE artist_stats TO mysetlist_request;
@@ -2803,6 +3215,19 @@ CREATE TRIGGER artists_words AFTER UPDATE OF name ON artists FOR EACH ROW WHEN (
 GRANT SELECT ON TABLE artists TO mysetlist_request;
 GRANT SELECT ON TABLE artists TO mysetlist_writer;
 
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────── artists_to_rank
+
+CREATE TABLE artists_to_rank (
+    id bigint NOT NULL,
+    artist_id bigint NOT NULL
+);
+COMMENT ON TABLE artists_to_rank IS 'Artists whose heat is behind that of their shows. A change adds a row and never waits for a lock; a chore adds up their shows and deletes the rows that it has seen. Readers add up the shows of the artists that still wait.';
+COMMENT ON COLUMN artists_to_rank.artist_id IS 'Without a foreign key: an artist may be deleted while it waits.';
+ALTER TABLE artists_to_rank ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY artists_to_rank ADD CONSTRAINT artists_to_rank_pkey PRIMARY KEY (id);
+GRANT SELECT ON TABLE artists_to_rank TO mysetlist_request;
+GRANT SELECT,INSERT ON TABLE artists_to_rank TO mysetlist_writer;
+
 -- ────────────────────────────────────────────────────────────────────────────────────────────────────────── audit_log
 
 CREATE TABLE audit_log (
@@ -2827,6 +3252,23 @@ ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY audit_log_read ON audit_log FOR SELECT TO mysetlist_request USING ((( SELECT app_is_admin() AS app_is_admin) OR (actor_id = ( SELECT app_user_id() AS app_user_id))));
 CREATE POLICY audit_log_write ON audit_log FOR INSERT TO mysetlist_request WITH CHECK ((( SELECT app_is_staff() AS app_is_staff) AND (actor_id = ( SELECT app_user_id() AS app_user_id))));
 GRANT SELECT,INSERT ON TABLE audit_log TO mysetlist_request;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────── best_voters
+
+CREATE TABLE best_voters (
+    user_id bigint NOT NULL,
+    show_count integer NOT NULL,
+    hits bigint NOT NULL,
+    accuracy double precision NOT NULL,
+    CONSTRAINT best_voters_accuracy_check CHECK (((accuracy >= (0)::double precision) AND (accuracy <= (1)::double precision))),
+    CONSTRAINT best_voters_hits_check CHECK ((hits > 0)),
+    CONSTRAINT best_voters_show_count_check CHECK ((show_count >= 3))
+);
+COMMENT ON TABLE best_voters IS 'The hundred fans who predicted best, of those with three shows. A chore refreshes it.';
+COMMENT ON COLUMN best_voters.accuracy IS 'R-precision over all their shows, with ten songs that were missed: who predicted few songs does not lead.';
+ALTER TABLE ONLY best_voters ADD CONSTRAINT best_voters_pkey PRIMARY KEY (user_id);
+ALTER TABLE ONLY best_voters ADD CONSTRAINT best_voters_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE best_voters ENABLE ROW LEVEL SECURITY;
 
 -- ──────────────────────────────────────────────────────────────────────────────────────────────────────── cast_orders
 
@@ -3280,6 +3722,23 @@ CREATE POLICY moderation_log_read ON moderation_log FOR SELECT TO mysetlist_requ
 CREATE POLICY moderation_log_write ON moderation_log FOR INSERT TO mysetlist_request WITH CHECK ((( SELECT app_is_staff() AS app_is_staff) AND (moderator_id = ( SELECT app_user_id() AS app_user_id))));
 GRANT SELECT,INSERT ON TABLE moderation_log TO mysetlist_request;
 
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────── platform_hours
+
+CREATE TABLE platform_hours (
+    hour timestamp with time zone NOT NULL,
+    up_count bigint NOT NULL,
+    down_count bigint NOT NULL,
+    withdrawn_count bigint NOT NULL,
+    CONSTRAINT platform_hours_down_count_check CHECK ((down_count >= 0)),
+    CONSTRAINT platform_hours_hour_check CHECK ((hour = date_trunc('hour'::text, hour, 'UTC'::text))),
+    CONSTRAINT platform_hours_up_count_check CHECK ((up_count >= 0)),
+    CONSTRAINT platform_hours_withdrawn_count_check CHECK ((withdrawn_count >= 0))
+);
+COMMENT ON TABLE platform_hours IS 'As vote_rollups, over all shows; deleted shows stay in it.';
+ALTER TABLE ONLY platform_hours ADD CONSTRAINT platform_hours_pkey PRIMARY KEY (hour);
+GRANT SELECT ON TABLE platform_hours TO mysetlist_request;
+GRANT SELECT ON TABLE platform_hours TO mysetlist_writer;
+
 -- ───────────────────────────────────────────────────────────────────────────────────────────────────── platform_stats
 
 CREATE TABLE platform_stats (
@@ -3395,6 +3854,14 @@ CREATE POLICY reports_own ON reports FOR INSERT TO mysetlist_request WITH CHECK 
 CREATE POLICY reports_read ON reports FOR SELECT TO mysetlist_request USING (((reporter_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
 GRANT SELECT,INSERT,UPDATE ON TABLE reports TO mysetlist_request;
 
+-- ────────────────────────────────────────────────────────────────────────────────────────────────── scopes_to_recount
+
+CREATE TABLE scopes_to_recount (
+    scope statistics_scope NOT NULL,
+    scope_id bigint NOT NULL
+);
+COMMENT ON TABLE scopes_to_recount IS 'Statistics whose shows have changed: a show was deleted, or moved to another artist or venue. A chore counts them again.';
+
 -- ───────────────────────────────────────────────────────────────────────────────────────────────────── service_alerts
 
 CREATE TABLE service_alerts (
@@ -3453,8 +3920,12 @@ CREATE TABLE sessions (
     renewed_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
+    agent_hash bytea,
+    subnet_hash bytea,
     CONSTRAINT sessions_address_hash_check CHECK ((octet_length(address_hash) = 16)),
+    CONSTRAINT sessions_agent_hash_check CHECK ((octet_length(agent_hash) = 8)),
     CONSTRAINT sessions_device_check CHECK ((char_length(device) <= 80)),
+    CONSTRAINT sessions_subnet_hash_check CHECK ((octet_length(subnet_hash) = 8)),
     CONSTRAINT sessions_unlisted_ended CHECK (((kind <> 'unlisted'::session_kind) OR (ended_at IS NOT NULL)))
 );
 COMMENT ON TABLE sessions IS 'A sign-in of an account. A token names its session and is valid until the session expires or is ended.';
@@ -3462,6 +3933,8 @@ COMMENT ON COLUMN sessions.kind IS 'fan: an anonymous sign-in, extended at each 
 COMMENT ON COLUMN sessions.address_hash IS 'HMAC of the address that a new account came from, with the secret of the nodes. Deleted after a day.';
 COMMENT ON COLUMN sessions.opened_at IS 'When the link was used, which works once. Null: not yet, or no link.';
 COMMENT ON COLUMN sessions.renewed_at IS 'When it was last renewed, exact to the day.';
+COMMENT ON COLUMN sessions.agent_hash IS 'Equal hashes are one program (User-Agent), for sign-ups of one day; deleted after a day.';
+COMMENT ON COLUMN sessions.subnet_hash IS 'Equal hashes are one network (/24, /48), for sign-ups of one day; deleted after a day.';
 ALTER TABLE sessions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY sessions ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
 CREATE INDEX sessions_ended_at_idx ON sessions USING btree (ended_at) WHERE (ended_at IS NOT NULL);
@@ -3627,6 +4100,23 @@ ALTER TABLE ONLY show_artists ADD CONSTRAINT show_artists_show_id_fkey FOREIGN K
 GRANT SELECT ON TABLE show_artists TO mysetlist_request;
 GRANT SELECT ON TABLE show_artists TO mysetlist_writer;
 
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────────── show_days
+
+CREATE TABLE show_days (
+    show_id bigint NOT NULL,
+    day date NOT NULL,
+    vote_count bigint DEFAULT 0 NOT NULL,
+    visit_count bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT show_days_visit_count_check CHECK ((visit_count >= 0)),
+    CONSTRAINT show_days_vote_count_check CHECK ((vote_count >= 0))
+);
+COMMENT ON TABLE show_days IS 'One day (UTC) of a show: how many votes were cast, and how many connections began to watch it.';
+COMMENT ON COLUMN show_days.visit_count IS 'Each node adds its own every few seconds; a node that is killed loses its last ones.';
+ALTER TABLE ONLY show_days ADD CONSTRAINT show_days_pkey PRIMARY KEY (show_id, day);
+CREATE INDEX show_days_day_idx ON show_days USING btree (day);
+GRANT SELECT,INSERT,UPDATE ON TABLE show_days TO mysetlist_writer;
+GRANT SELECT ON TABLE show_days TO mysetlist_request;
+
 -- ──────────────────────────────────────────────────────────────────────────────────────────────────── show_identities
 
 CREATE TABLE show_identities (
@@ -3682,19 +4172,21 @@ GRANT SELECT ON TABLE show_predictions TO mysetlist_writer;
 
 CREATE TABLE show_trending (
     show_id bigint NOT NULL,
-    score double precision NOT NULL,
-    votes_24h bigint NOT NULL,
-    refreshed_at timestamp with time zone NOT NULL,
-    CONSTRAINT show_trending_score_check CHECK ((score > (0)::double precision)),
-    CONSTRAINT show_trending_votes_24h_check CHECK ((votes_24h >= 0))
+    artist_id bigint NOT NULL,
+    heat double precision NOT NULL,
+    is_ranked boolean NOT NULL
 )
 WITH (fillfactor='70');
-COMMENT ON TABLE show_trending IS 'The trending score of an upcoming or live show, refreshed every minute.';
+COMMENT ON TABLE show_trending IS 'The heat of a show with votes; its trending score at any moment follows from it.';
+COMMENT ON COLUMN show_trending.artist_id IS 'As in shows.';
+COMMENT ON COLUMN show_trending.heat IS 'The logarithm (base 2) of the sum of 2^((cast - landmark) / half-life) over the votes that stand.';
+COMMENT ON COLUMN show_trending.is_ranked IS 'The show is upcoming or live.';
 ALTER TABLE ONLY show_trending ADD CONSTRAINT show_trending_pkey PRIMARY KEY (show_id);
-CREATE INDEX show_trending_score_idx ON show_trending USING btree (score DESC, show_id);
+CREATE INDEX show_trending_artist_id_idx ON show_trending USING btree (artist_id);
+CREATE INDEX show_trending_heat_idx ON show_trending USING btree (heat DESC, show_id) WHERE is_ranked;
 ALTER TABLE ONLY show_trending ADD CONSTRAINT show_trending_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
 GRANT SELECT ON TABLE show_trending TO mysetlist_request;
-GRANT SELECT ON TABLE show_trending TO mysetlist_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE show_trending TO mysetlist_writer;
 
 -- ────────────────────────────────────────────────────────────────────────────────────────────────────────────── shows
 
@@ -3724,6 +4216,8 @@ CREATE TABLE shows (
     search tsvector DEFAULT ''::tsvector NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    sets_groups_aside boolean DEFAULT false NOT NULL,
+    ticket_source ticket_source DEFAULT 'code'::ticket_source NOT NULL,
     CONSTRAINT shows_attendance_count_check CHECK ((attendance_count >= 0)),
     CONSTRAINT shows_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 300))),
     CONSTRAINT shows_origin_check CHECK ((origin <> 'file'::sync_service)),
@@ -3743,12 +4237,15 @@ COMMENT ON COLUMN shows.finalised_at IS 'The time when the log had passed closes
 COMMENT ON COLUMN shows."position" IS 'The log position of the last commit with votes on this show.';
 COMMENT ON COLUMN shows.revision IS 'Grows with every change of the show, its bill or its setlists, but not with votes.';
 COMMENT ON COLUMN shows.search_text IS 'Folded name, venue and acts. Triggers keep it up to date: a generated column would be computed again with every vote.';
+COMMENT ON COLUMN shows.sets_groups_aside IS 'Groups of this show are set aside when they are found, without a person.';
+COMMENT ON COLUMN shows.ticket_source IS 'How a fan gets a ticket: a code, work of the own device, or a confirmed email.';
 ALTER TABLE shows ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY shows ADD CONSTRAINT shows_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY shows ADD CONSTRAINT shows_slug_key UNIQUE (slug);
 CREATE INDEX shows_artist_id_idx ON shows USING btree (artist_id);
 CREATE INDEX shows_created_at_idx ON shows USING btree (created_at);
 CREATE INDEX shows_finalised_at_idx ON shows USING btree (finalised_at) WHERE (finalised_at IS NOT NULL);
+CREATE INDEX shows_hidden_idx ON shows USING btree (id) WHERE ((results <> 'live'::results_visibility) AND (finalised_at IS NULL));
 CREATE INDEX shows_list_idx ON shows USING btree (list_group(status), list_place(status, starts_at), id);
 CREATE INDEX shows_local_date_idx ON shows USING btree (local_date);
 CREATE INDEX shows_search_idx ON shows USING gin (search) WITH (fastupdate=off);
@@ -3761,7 +4258,11 @@ CREATE TRIGGER shows_count_deleted AFTER DELETE ON shows REFERENCING OLD TABLE A
 CREATE TRIGGER shows_count_inserted AFTER INSERT ON shows REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_shows();
 CREATE TRIGGER shows_count_moved AFTER UPDATE OF artist_id ON shows FOR EACH ROW WHEN ((old.artist_id IS DISTINCT FROM new.artist_id)) EXECUTE FUNCTION count_moved_show();
 CREATE TRIGGER shows_count_songs AFTER UPDATE OF artist_id, local_date ON shows FOR EACH ROW WHEN (((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.local_date IS DISTINCT FROM new.local_date))) EXECUTE FUNCTION count_changed_show();
+CREATE TRIGGER shows_note_scopes_deleted AFTER DELETE ON shows FOR EACH ROW EXECUTE FUNCTION note_scopes();
+CREATE TRIGGER shows_note_scopes_moved AFTER UPDATE OF artist_id, venue_id ON shows FOR EACH ROW WHEN ((((old.vote_count + new.vote_count) > 0) AND ((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.venue_id IS DISTINCT FROM new.venue_id)))) EXECUTE FUNCTION note_scopes();
 CREATE TRIGGER shows_notify AFTER UPDATE ON shows FOR EACH ROW WHEN ((old.revision IS DISTINCT FROM new.revision)) EXECUTE FUNCTION notify_show_revised();
+CREATE TRIGGER shows_rank AFTER UPDATE OF status, artist_id ON shows FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) OR (old.artist_id IS DISTINCT FROM new.artist_id))) EXECUTE FUNCTION rank_show();
+CREATE TRIGGER shows_rank_deleted AFTER DELETE ON shows FOR EACH ROW EXECUTE FUNCTION rank_show();
 CREATE TRIGGER shows_rebill AFTER UPDATE OF artist_id ON shows FOR EACH ROW WHEN ((old.artist_id IS DISTINCT FROM new.artist_id)) EXECUTE FUNCTION rebill_headliner();
 CREATE TRIGGER shows_revise BEFORE UPDATE ON shows FOR EACH ROW WHEN (((((((((((((((old.slug IS DISTINCT FROM new.slug) OR (old.artist_id IS DISTINCT FROM new.artist_id)) OR (old.venue_id IS DISTINCT FROM new.venue_id)) OR (old.name IS DISTINCT FROM new.name)) OR (old.local_date IS DISTINCT FROM new.local_date)) OR (old.time_zone IS DISTINCT FROM new.time_zone)) OR (old.starts_at IS DISTINCT FROM new.starts_at)) OR (old.status IS DISTINCT FROM new.status)) OR (old.opens_at IS DISTINCT FROM new.opens_at)) OR (old.closes_at IS DISTINCT FROM new.closes_at)) OR (old.is_locked IS DISTINCT FROM new.is_locked)) OR (old.finalised_at IS DISTINCT FROM new.finalised_at)) OR (old.votes_per_user_max IS DISTINCT FROM new.votes_per_user_max)) OR (old.revision IS DISTINCT FROM new.revision))) EXECUTE FUNCTION revise_show();
 CREATE TRIGGER shows_revise_results BEFORE UPDATE ON shows FOR EACH ROW WHEN ((old.results IS DISTINCT FROM new.results)) EXECUTE FUNCTION revise_show();
@@ -4139,6 +4640,7 @@ ALTER TABLE ONLY users ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 CREATE INDEX users_created_at_idx ON users USING btree (created_at);
 CREATE UNIQUE INDEX users_nobody_idx ON users USING btree (nobody) WHERE (nobody IS NOT NULL);
 CREATE INDEX users_staff_idx ON users USING btree (role) WHERE (role <> 'user'::user_role);
+CREATE TRIGGER users_forget_voter AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION forget_voter();
 CREATE TRIGGER users_touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 ALTER TABLE users ENABLE ROW LEVEL SECURITY;
 CREATE POLICY users_promote ON users FOR UPDATE TO mysetlist_request USING (( SELECT app_is_admin() AS app_is_admin)) WITH CHECK (( SELECT app_is_admin() AS app_is_admin));
@@ -4281,6 +4783,7 @@ CREATE INDEX vote_analytics_show_idx ON ONLY vote_analytics USING btree (show_id
 ALTER INDEX vote_analytics_pkey ATTACH PARTITION vote_analytics_default_pkey;
 ALTER INDEX vote_analytics_show_idx ATTACH PARTITION vote_analytics_default_show_id_cast_at_idx;
 CREATE TRIGGER vote_analytics_append_only BEFORE DELETE OR UPDATE ON vote_analytics FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER vote_analytics_note_added AFTER INSERT ON vote_analytics REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION note_votes_to_count();
 ALTER TABLE vote_analytics ENABLE ROW LEVEL SECURITY;
 CREATE POLICY vote_analytics_read ON vote_analytics FOR SELECT TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
 CREATE POLICY vote_analytics_writer ON vote_analytics TO mysetlist_writer USING (true) WITH CHECK (true);
@@ -4361,6 +4864,7 @@ ALTER TABLE vote_groups ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY vote_groups ADD CONSTRAINT vote_groups_pkey PRIMARY KEY (id);
 CREATE INDEX vote_groups_decided_by_idx ON vote_groups USING btree (decided_by) WHERE (decided_by IS NOT NULL);
 CREATE INDEX vote_groups_show_id_idx ON vote_groups USING btree (show_id);
+CREATE INDEX vote_groups_undone_idx ON vote_groups USING btree (decided_at) WHERE (state <> decision);
 ALTER TABLE ONLY vote_groups ADD CONSTRAINT vote_groups_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES users(id) ON DELETE SET NULL;
 ALTER TABLE ONLY vote_groups ADD CONSTRAINT vote_groups_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
 ALTER TABLE vote_groups ENABLE ROW LEVEL SECURITY;
@@ -4371,6 +4875,20 @@ CREATE POLICY vote_groups_read ON vote_groups FOR SELECT TO mysetlist_request US
 CREATE POLICY vote_groups_writer ON vote_groups FOR SELECT TO mysetlist_writer USING (true);
 GRANT SELECT ON TABLE vote_groups TO mysetlist_writer;
 GRANT SELECT,UPDATE ON TABLE vote_groups TO mysetlist_request;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────────── vote_minutes
+
+CREATE TABLE vote_minutes (
+    show_id bigint NOT NULL,
+    minute timestamp with time zone NOT NULL,
+    vote_count bigint NOT NULL,
+    CONSTRAINT vote_minutes_vote_count_check CHECK ((vote_count >= 0))
+);
+COMMENT ON TABLE vote_minutes IS 'One minute of a show in the last two hours: how many votes were cast.';
+ALTER TABLE ONLY vote_minutes ADD CONSTRAINT vote_minutes_pkey PRIMARY KEY (show_id, minute);
+CREATE INDEX vote_minutes_minute_idx ON vote_minutes USING btree (minute);
+GRANT SELECT ON TABLE vote_minutes TO mysetlist_request;
+GRANT SELECT ON TABLE vote_minutes TO mysetlist_writer;
 
 -- ─────────────────────────────────────────────────────────────────────────────────────────────────────── vote_rollups
 
@@ -4445,6 +4963,51 @@ ALTER TABLE voter_accuracy ENABLE ROW LEVEL SECURITY;
 CREATE POLICY voter_accuracy_read ON voter_accuracy FOR SELECT TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
 GRANT SELECT ON TABLE voter_accuracy TO mysetlist_request;
 
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────────── voter_days
+
+CREATE TABLE voter_days (
+    show_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    day date NOT NULL
+);
+COMMENT ON TABLE voter_days IS 'A fan cast a vote in a show on that day (UTC). Foreign keys would cost as much as all the rest of counting a voter: triggers delete the rows of a user or show that is deleted.';
+ALTER TABLE ONLY voter_days ADD CONSTRAINT voter_days_pkey PRIMARY KEY (show_id, user_id, day);
+CREATE INDEX voter_days_user_id_idx ON voter_days USING btree (user_id);
+ALTER TABLE voter_days ENABLE ROW LEVEL SECURITY;
+CREATE POLICY voter_days_writer ON voter_days FOR SELECT TO mysetlist_writer USING (true);
+GRANT SELECT ON TABLE voter_days TO mysetlist_writer;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────── voter_links
+
+CREATE TABLE voter_links (
+    scope statistics_scope NOT NULL,
+    scope_id bigint NOT NULL,
+    day date NOT NULL,
+    previous_day date NOT NULL,
+    visit smallint NOT NULL,
+    voter_count bigint NOT NULL,
+    CONSTRAINT voter_links_visit_check CHECK (((visit >= 1) AND (visit <= 3)))
+);
+COMMENT ON TABLE voter_links IS 'How many fans voted on a day whose day of voting before was previous_day. Sums of it are the voters of any period.';
+COMMENT ON COLUMN voter_links.scope_id IS 'The artist, venue or show; 0 for the platform.';
+COMMENT ON COLUMN voter_links.previous_day IS '-infinity: it was their first day.';
+COMMENT ON COLUMN voter_links.visit IS '1: their first day; 2: their second; 3: a later one.';
+ALTER TABLE ONLY voter_links ADD CONSTRAINT voter_links_pkey PRIMARY KEY (scope, scope_id, day, previous_day, visit);
+GRANT SELECT ON TABLE voter_links TO mysetlist_request;
+GRANT SELECT ON TABLE voter_links TO mysetlist_writer;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────── voters_to_count
+
+CREATE TABLE voters_to_count (
+    show_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    day date NOT NULL
+);
+COMMENT ON TABLE voters_to_count IS 'A fan cast their first vote of a day in a show, and the statistics do not know it yet. As votes_to_count; rows may be equal.';
+ALTER TABLE voters_to_count ENABLE ROW LEVEL SECURITY;
+CREATE POLICY voters_to_count_writer ON voters_to_count FOR INSERT TO mysetlist_writer WITH CHECK (true);
+GRANT INSERT ON TABLE voters_to_count TO mysetlist_writer;
+
 -- ────────────────────────────────────────────────────────────────────────────────────────────────────────────── votes
 
 CREATE TABLE votes (
@@ -4461,6 +5024,10 @@ CREATE INDEX votes_ballot_idx ON votes USING btree (user_id, show_id);
 CREATE TRIGGER votes_count_deleted AFTER DELETE ON votes REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION count_deleted_votes();
 CREATE TRIGGER votes_count_inserted AFTER INSERT ON votes REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION count_inserted_votes();
 CREATE TRIGGER votes_count_updated AFTER UPDATE ON votes REFERENCING OLD TABLE AS replaced NEW TABLE AS updated FOR EACH STATEMENT EXECUTE FUNCTION count_updated_votes();
+CREATE TRIGGER votes_heat_deleted AFTER DELETE ON votes REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION move_heat('-1');
+CREATE TRIGGER votes_heat_inserted AFTER INSERT ON votes REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION move_heat('1');
+CREATE TRIGGER votes_heat_moved_in AFTER UPDATE ON votes REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION move_heat('1');
+CREATE TRIGGER votes_heat_moved_out AFTER UPDATE ON votes REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION move_heat('-1');
 ALTER TABLE ONLY votes ADD CONSTRAINT votes_song_fkey FOREIGN KEY (setlist_song_id, show_id) REFERENCES setlist_songs(id, show_id) ON DELETE CASCADE;
 ALTER TABLE ONLY votes ADD CONSTRAINT votes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
 ALTER TABLE votes ENABLE ROW LEVEL SECURITY;
@@ -4468,3 +5035,15 @@ CREATE POLICY votes_read ON votes FOR SELECT TO mysetlist_request USING (((user_
 CREATE POLICY votes_writer ON votes TO mysetlist_writer USING (true) WITH CHECK (true);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE votes TO mysetlist_writer;
 GRANT SELECT ON TABLE votes TO mysetlist_request;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────── votes_to_count
+
+CREATE TABLE votes_to_count (
+    show_id bigint NOT NULL,
+    minute timestamp with time zone NOT NULL,
+    up_count integer NOT NULL,
+    down_count integer NOT NULL,
+    withdrawn_count integer NOT NULL
+);
+COMMENT ON TABLE votes_to_count IS 'Votes of one commit and minute of a show that the statistics do not have yet. It has no keys, because every commit adds rows; a chore takes them out again.';
+GRANT INSERT ON TABLE votes_to_count TO mysetlist_writer;
