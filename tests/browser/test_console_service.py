@@ -14,6 +14,7 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import Console
 from tests.browser.console import confirm, is_fine, open_staff, visit
 from tests.browser.pages import FanPool
+from tests.browser.test_console import SHOW_AS
 from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -126,3 +127,19 @@ async def test_a_moderator_does_not_see_them(fans: FanPool, console: Console) ->
         await expect(page.get_by_role("heading", level=1)).to_have_text("No such page")
         names = await page.get_by_role("navigation").get_by_role("link").all_inner_texts()
         assert not {"Connections", "Sync", "Database", "Audit"} & set(names)
+
+
+async def test_a_hidden_tab_asks_for_nothing(fans: FanPool, console: Console) -> None:
+    """A page that asks every three seconds stops while nobody sees it, and asks at once when it is seen again."""
+    async with open_staff(fans, console.node, console.admin) as staff:
+        page = (await staff.open("/admin/audit")).page
+        await page.clock.install()
+        await page.goto(f"{console.node.url}/admin/connections")
+        await expect(page.get_by_role("region", name="Nodes").get_by_role("row").nth(1)).to_be_visible()
+        await page.evaluate(SHOW_AS, "hidden")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await page.clock.run_for(30_000)
+        assert not asked
+        async with page.expect_request("**/api/realtime/subscriptions*"):
+            await page.evaluate(SHOW_AS, "visible")
