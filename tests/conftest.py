@@ -7,9 +7,10 @@ import inspect
 import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import Phase, settings
@@ -62,6 +63,17 @@ def template_database(engines: EmbeddedEngines) -> str:
 def new_database(engines: EmbeddedEngines, template_database: str) -> OpenDatabase:
     """Opens a fresh migrated database each time, for tests that need several."""
     return partial(_database, engines, f"template {template_database} strategy file_copy")
+
+
+@pytest.fixture(scope="session")
+def copy_database(engines: EmbeddedEngines) -> Callable[[str], AbstractAsyncContextManager[str]]:
+    """Opens a copy of the database at an address each time; nobody may be connected to that one."""
+
+    def copy(url: str) -> AbstractAsyncContextManager[str]:
+        name = urlsplit(url).path.removeprefix("/")
+        return _database(engines, f"template {name} strategy file_copy")
+
+    return copy
 
 
 @pytest.fixture
