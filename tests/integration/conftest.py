@@ -30,9 +30,9 @@ from tests.support.vote_path import VotePath
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of a file with one node have one event loop, like its fixtures."""
     for item in items:
-        if not isinstance(item, pytest.Function):
+        if not isinstance(item, pytest.Function) or getattr(item.module, "one_node", None) is not one_node:
             continue
-        if getattr(item.module, "one_node", None) is one_node and inspect.iscoroutinefunction(item.function):
+        if inspect.iscoroutinefunction(item.function):
             item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
 
 
