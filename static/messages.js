@@ -4,7 +4,7 @@ import { isConnected } from "./selectors.js";
 
 /**
  * @import { Choice, PollingReason } from "./client.js"
- * @import { Accuracy, ConnectionStatus, Place, Results, SetKind, Setlist, ShowState, Song, Source } from "./types.js"
+ * @import { Accuracy, ConnectionStatus, Place, Results, SetKind, Setlist, ShowState, Song, Source, TicketSource } from "./types.js"
  * @typedef {"open"|"early"|"locked"|"closed"|"final"|"cancelled"} Voting  from `votingOf`
  */
 
@@ -316,13 +316,13 @@ export function leaderLine({ title, up, otherCount }) {
 }
 
 export const TICKET_MISSING = "Enter the code on your ticket.";
-/** @type {Record<import("./types").TicketSource, string>} */
+/** @type {Record<TicketSource, string>} */
 export const TICKET_HEADING = {
   code: "This show takes votes with a ticket",
   work: "This show asks your device for some work",
   mail: "This show takes votes of fans with a confirmed email",
 };
-/** @type {Record<import("./types").TicketSource, string>} */
+/** @type {Record<TicketSource, string>} */
 export const TICKET_WHY = {
   code: "",
   work: "Before your first vote, your device works for some seconds. That makes a thousand false accounts expensive, and costs you nothing.",

@@ -8,6 +8,8 @@ import * as messages from "./messages.js";
 import * as refusals from "./refusals.js";
 import { canWork, doWork } from "./work.js";
 
+/** @import { TicketSource } from "./types.js" */
+
 const CODE_CHARS_MAX = 24;
 
 /** @param {{onRedeemed(): void}} actions */
@@ -33,7 +35,7 @@ export function createTicketView({ onRedeemed }) {
   const start = h("button", { class: "button", type: "button", on: { click: () => earn() } });
   const element = h("section", { class: "ticket", "aria-labelledby": "ticket-heading" }, heading, form, why, page, start, outcome);
   let show = 0;
-  /** @type {import("./types").TicketSource} */
+  /** @type {TicketSource} */
   let source = "code";
   let isSending = false;
 
@@ -116,7 +118,7 @@ export function createTicketView({ onRedeemed }) {
     /**
      * @param {number} id
      * @param {boolean} isWanted
-     * @param {import("./types").TicketSource} by  how this show gives tickets
+     * @param {TicketSource} by  how this show gives tickets
      */
     update(id, isWanted, by) {
       show = id;

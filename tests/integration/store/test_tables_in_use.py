@@ -68,7 +68,7 @@ TABLES = {
     "log_positions": (COMMIT, "voting/voting.sql:fetch_positions"),
     "log_commits": (COMMIT, "voting/voting.sql:fetch_commits"),
     "show_trending": (
-        COMMIT + " > votes! > move_heat()",
+        COMMIT + " > votes! > move_heat() > shift_heat()",
         "insight/insight.sql:trending_shows > get_trending_shows()",
     ),
     "votes_to_count": (
@@ -87,7 +87,7 @@ TABLES = {
     ),
     "scopes_to_recount": ("sync/forgetting.sql:delete_shows > shows! > note_scopes()", COUNT),
     "artists_to_rank": (
-        COMMIT + " > votes! > move_heat()",
+        COMMIT + " > votes! > move_heat() > shift_heat()",
         "insight/insight.sql:trending_artists > get_trending_artists()",
     ),
     "show_accuracy": (
