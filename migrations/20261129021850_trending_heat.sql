@@ -4,8 +4,7 @@
 -- Forward decay (Cormode et al., 2009): a standing vote weighs 2^((cast - landmark) / half-life), and the heat of a show is the
 -- logarithm (base 2) of the sum. All scores fade at the same pace, so time alone changes no order. A logarithm never grows too
 -- large, so the landmark never moves.
---
--- Over 400 lines: it has the former functions as a whole for the way back.
+-- Over 400 lines: the functions of one topic are read together, and the way back repeats what they replace.
 
 set local lock_timeout = '1s';
 -- A commit begins at log_positions, so a writer waits here and holds no other lock.

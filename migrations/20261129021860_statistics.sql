@@ -1,7 +1,7 @@
 -- migrate:up
 -- Statistics of the platform, an artist, a venue or a show (docs/statistics.md). The writer's transaction only notes which votes
 -- changed. Once a second a chore counts the notes, so that a request reads sums.
--- Over 400 lines: it has the former functions as a whole for the way back.
+-- Over 400 lines: tables, functions and triggers of one topic are read together, and a migration is one file.
 
 set local lock_timeout = '1s';
 -- A commit begins at log_positions, so a writer waits here and holds no other lock.

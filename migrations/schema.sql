@@ -7,10 +7,8 @@
 -- other. `tests/faults/test_lock_order.py` runs each kind of transaction against every other kind. It compares the table below with
 -- the locks that it sees.
 --
--- 1. **Advisory locks.** An erasure, the scoring of a show and the counting of voters exclude each other (`mysetlist.erase_user`); counts
---    of voters go one after the other (`mysetlist.count_votes`). Imports and syncs
---    that write shows or sets go one after the other (`mysetlist.sync`).
--- 1. **Advisory locks.** An erasure and the scoring of a show exclude each other (`mysetlist.erase_user`). Imports, syncs and merges, whoever
+-- 1. **Advisory locks.** An erasure, the scoring of a show and the counting of voters exclude each other
+--    (`mysetlist.erase_user`); counts of voters go one after the other (`mysetlist.count_votes`). Imports, syncs and merges, whoever
 --    orders the sets of a show or gives it another day, and sample data go one after the other (`mysetlist.sync`).
 -- 2. **`log_positions`, in the order of shards.** A row guards the shows of its shard with their bills, sets, songs, votes,
 --    roll-ups and attendance, and the follows in its log. A transaction that locks more than one row of these locks their shards
@@ -31,8 +29,7 @@
 --
 -- | transaction | begins in | tables, in the order of the first lock |
 -- |---|---|---|
--- | commit | `commit_log()` | log_positions, vote_rollups, votes, setlist_songs, shows, setlists, user_vote_limits, vote_groups, vote_group_members, user_show_attendance, user_follows_artists, artist_stats, cast_orders |
--- | commit | `commit_log()` | log_positions, vote_rollups, votes, setlist_songs, show_trending, shows, setlists, user_vote_limits, user_show_attendance, user_follows_artists, artist_stats, cast_orders |
+-- | commit | `commit_log()` | log_positions, vote_rollups, votes, setlist_songs, show_trending, shows, setlists, user_vote_limits, vote_groups, vote_group_members, user_show_attendance, user_follows_artists, artist_stats, cast_orders |
 -- | open_shards | voting, `settled_positions` | log_positions |
 -- | open_shard | voting, `lock_position` | log_positions |
 -- | finalise | voting, `finalise_shows` | log_positions, shows, activity_clock |
@@ -67,8 +64,7 @@
 -- | lift_ban | accounts, `lock_ban` | user_bans |
 -- | settle_mail | mail, `settle` | email_queue |
 -- | change_mail | mail, `save_preferences` | email_preferences |
--- | erase | `erase_user()` | log_positions, vote_group_members, votes, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders |
--- | erase | `erase_user()` | log_positions, votes, show_trending, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders |
+-- | erase | `erase_user()` | log_positions, vote_group_members, votes, show_trending, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders |
 -- | repair | `repair_counts()` | log_positions, setlist_songs, setlists, shows, artist_stats, venues |
 -- | seed | sample data, `lock_artist_stats` | artist_stats, venues, activity_clock |
 
@@ -406,10 +402,6 @@ CREATE FUNCTION balance_history(wanted_show bigint, songs bigint[]) RETURNS void
     select wanted_show, setlist_song_id, user_id, case when n < 0 then choice end, case when n > 0 then choice end, now()
       from lines;
 $$;
-
-CREATE FUNCTION ballot_counts(of_show bigint, of_user bigint) RETURNS boolean
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (NOT (EXISTS (SELECT FROM public.vote_group_members m WHERE ((m.show_id = ballot_counts.of_show) AND (m.user_id = ballot_counts.of_user) AND m.is_set_aside))));
 
 CREATE FUNCTION begin_artist_stats() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1279,7 +1271,9 @@ CREATE FUNCTION heats_of_shows(show_ids bigint[]) RETURNS TABLE(show_id bigint, 
     AS $$
     select s.show_id, sum_of_heats(array_agg(trending_heat(v.cast_at)))
       from setlist_songs s join votes v on v.setlist_song_id = s.id
-     where s.show_id = any(show_ids) and ballot_counts(v.show_id, v.user_id)
+     where s.show_id = any(show_ids)
+       and not exists (select from vote_group_members m
+                        where m.show_id = v.show_id and m.user_id = v.user_id and m.is_set_aside)
      group by s.show_id
 $$;
 
@@ -1741,7 +1735,10 @@ begin
     select array_agg(c.show_id), array_agg(c.heat) into show_ids, heats
       from (select show_id, newest + ln(sum(power(2.0::float8, greatest(trending_heat(cast_at) - newest, -1000))))
                                      / ln(2.0::float8) as heat
-              from changed where ballot_counts(show_id, user_id) group by show_id order by show_id) c;
+              from changed v
+             where not exists (select from vote_group_members m
+                                where m.show_id = v.show_id and m.user_id = v.user_id and m.is_set_aside)
+             group by show_id order by show_id) c;
     if show_ids is not null then
         perform shift_heat(show_ids, heats, tg_argv[0]::integer);
     end if;

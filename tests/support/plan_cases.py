@@ -195,7 +195,8 @@ READS_ALL_INSIDE: dict[str, dict[str, str]] = {
     "erase_history": {"vote_analytics": "the history of an older account has no index by fan; an erasure is rare"},
     "refresh_platform_stats": {"users": "counts all users of a day"},
     "update_trending_scores": dict.fromkeys(
-        ("artist_stats", "setlist_songs", "show_trending", "shows", "votes"), "calculates every heat again"
+        ("artist_stats", "setlist_songs", "show_trending", "shows", "vote_group_members", "votes"),
+        "calculates every heat again",
     ),
 }
 
