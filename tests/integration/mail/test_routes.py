@@ -27,7 +27,6 @@ from tests.support.smtp_server import SmtpServer
 KINDS = ["show_announced", "show_reminder", "show_result"]
 ADDRESS = "Fan+sets@mail.example.org"
 
-
 database_url, redis_url = one_node.database_url, one_node.redis_url
 factory, people = one_node.emptied, one_node.people
 
@@ -49,9 +48,6 @@ async def confirmations(factory: RowFactory) -> int:
     """Counts the confirmations in the queue."""
     count: int = await factory.sql.fetchval("select count(*) from email_queue where kind = 'confirm_address'")
     return count
-
-
-# ── the address
 
 
 async def test_an_address_is_saved_changed_and_deleted(people: People, factory: RowFactory) -> None:
@@ -340,9 +336,6 @@ async def test_no_link_is_a_session(people: People) -> None:
     ):
         status, _, _ = await page(f"{fan.url}/api/me/email", headers={"Authorization": f"Bearer {token}"})
         assert status == 401
-
-
-# ── from the address to the last email
 
 
 async def test_a_node_sends_emails_from_confirmation_to_unsubscription(
