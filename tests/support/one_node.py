@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 
 # A node has rows of these from its start.
 KEPT = ("schema_migrations", "installation", "log_positions", "log_commits", "activity_clock")
+# A node remembers by these ids who was banned or signed out, and songs that it counted, so they go on.
+REMEMBERED = ("users", "sessions", "api_keys", "shows", "songs", "setlist_songs")
+RESTARTS = """
+    select format('alter sequence %s restart', s.oid::regclass) from pg_class s
+      join pg_depend d on d.objid = s.oid and d.deptype = 'i' join pg_class t on t.oid = d.refobjid
+     where s.relkind = 'S' and s.relnamespace = 'public'::regnamespace and t.relname <> all ($1)
+"""
 TABLES = """
     select oid::regclass::text from pg_class
      where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition and relname <> all ($1)
@@ -85,13 +92,14 @@ async def emptied(node: Node, database_url: str, redis_url: str) -> AsyncIterato
 
 
 async def empty(connection: Connection) -> None:
-    """Deletes what tests insert. The ids of users go on, because a node remembers by them who was banned or signed out."""
+    """Deletes what tests insert, and lets the ids begin again."""
     tables = [row[0] for row in await connection.fetch(TABLES, KEPT)]
     full = " union all ".join(f"select '{table}' where exists (select from {table})" for table in tables)
     await connection.execute("set session_replication_role = replica")  # no trigger, and no order between the tables
     for row in await connection.fetch(full):
         await connection.execute(f"delete from {row[0]}")
-    await connection.execute("alter sequence artists_id_seq restart; alter sequence venues_id_seq restart")
+    for row in await connection.fetch(RESTARTS, KEPT + REMEMBERED):
+        await connection.execute(row[0])
 
 
 def cool_all(redis_url: str) -> None:

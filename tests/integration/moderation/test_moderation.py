@@ -18,7 +18,8 @@ from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
 
 database_url, redis_url = one_node.database_url, one_node.redis_url
-node, factory, people = one_node.node, one_node.emptied, one_node.people
+node, factory = one_node.node, one_node.emptied
+people, moderator = one_node.people, one_node.moderator
 
 REVIEWS = "/api/venues/hall/reviews"
 QUEUE = "/api/admin/moderation"
