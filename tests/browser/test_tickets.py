@@ -123,3 +123,30 @@ async def test_a_ticket_may_become_necessary_while_the_page_is_open(
     await tab.button(second, "up").tap()
     await expect_field(tab, is_there=True)
     await expect(tab.page.locator("#reason")).to_contain_text("Tap an arrow")
+
+
+async def test_a_device_works_for_a_ticket(
+    node: Node, open_fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    """A tap begins the work, which the page explains; then the fan votes. Where an email is asked for, the page says what to do."""
+    show, song = await make_ticketed_show(database_url, sql)
+    await sql.execute("update shows set ticket_source = 'mail' where id = $1", show)
+    visitor = await open_fan(viewport=DESKTOP)
+    visitor.allowed_errors = re.compile(r"Failed to load resource: the server responded with a status of 40[013]")
+    tab = await visitor.open_show(show)
+    page = tab.page
+    await expect(page.get_by_role("link", name="Your page")).to_have_attribute("href", "/me")
+    await page.get_by_role("button", name="I have confirmed it").click()
+    await expect(page.locator(".ticket-outcome")).to_contain_text("Confirm yours on your page first.")
+    await sql.execute("update shows set ticket_source = 'work' where id = $1", show)
+    await page.reload()
+    await expect(page.get_by_text("Before your first vote, your device works for some seconds.")).to_be_visible()
+    await expect_field(tab, is_there=False)
+    await tab.button(song, "up").click(force=True)
+    await expect(page.locator("#notice")).to_contain_text("This show asks your device for some seconds of work first.")
+    await expect(page.get_by_role("button", name="Start")).to_be_hidden(timeout=20_000)
+    await tab.button(song, "up").click()
+    await expect(tab.button(song, "up")).to_have_attribute("aria-pressed", "true")
+    assert await sql.fetchval(
+        "select redeemed_at is not null from ticket_codes where show_id = $1 and user_id is not null", show
+    )
