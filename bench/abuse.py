@@ -466,7 +466,7 @@ def costs_us() -> tuple[float, float]:
     handed, added = math.inf, math.inf
     for _ in range(5):
         nothing: Any = None
-        watch = GroupWatch(nothing, nothing, nothing)
+        watch = GroupWatch(nothing, nothing)
         began_s = time.process_time()
         for number, batch in enumerate(batches):
             watch.take(START_MS + number, batch)

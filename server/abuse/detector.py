@@ -152,7 +152,8 @@ def _are_enough(signals: Sequence[Signal], common: str) -> bool:
 
 def _members(signals: Sequence[Signal], voters: Sequence[Ballot]) -> list[Ballot]:
     """The target's voters that show the signals, all but one of four or more, within the time of nearly all of them."""
-    tests = [signal.matches for signal in signals]
+    # A burst is half of a group: the other half came before it or after it.
+    tests = [signal.matches for signal in signals if signal.kind != "burst"]
     needed = len(tests) if len(tests) < 4 else len(tests) - 1
     members = [ballot for ballot in voters if sum(test(ballot) for test in tests) >= needed]
     if len(members) < BALLOTS_MIN:

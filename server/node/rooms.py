@@ -173,7 +173,7 @@ class Rooms:
             stalled=self.commit_watch.stalled,
         )
         self.exports = Exports(databases.owner, databases.requests)
-        self.group_watch = GroupWatch(databases.owner, clock, self.intake.submit_decision)
+        self.group_watch = GroupWatch(databases.owner, self.intake.submit_decision)
         self.writer.watch = self.group_watch.take
         self.hot_erasure = HotErasure(redis_url, shard_count=shard_count)
         stack.push_async_callback(self.hot_erasure.close)
