@@ -4908,33 +4908,6 @@ ALTER TABLE ONLY vote_rollups ADD CONSTRAINT vote_rollups_show_id_fkey FOREIGN K
 GRANT SELECT ON TABLE vote_rollups TO mysetlist_request;
 GRANT SELECT,INSERT,UPDATE ON TABLE vote_rollups TO mysetlist_writer;
 
--- ──────────────────────────────────────────────────────────────────────────────────────────────────────── vote_surges
-
-CREATE TABLE vote_surges (
-    id bigint NOT NULL,
-    show_id bigint NOT NULL,
-    setlist_song_id bigint NOT NULL,
-    address_hash bytea NOT NULL,
-    account_count integer NOT NULL,
-    began_at timestamp with time zone NOT NULL,
-    seen_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT vote_surges_account_count_check CHECK ((account_count > 0)),
-    CONSTRAINT vote_surges_address_hash_check CHECK ((octet_length(address_hash) = 16))
-);
-COMMENT ON TABLE vote_surges IS 'Many new accounts of one address that voted for little else than one song.';
-COMMENT ON COLUMN vote_surges.address_hash IS 'As in sessions. Equal hashes are one address; the address itself is not stored.';
-COMMENT ON COLUMN vote_surges.began_at IS 'When the first of these accounts was made.';
-ALTER TABLE vote_surges ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
-ALTER TABLE ONLY vote_surges ADD CONSTRAINT vote_surges_crowd_key UNIQUE (setlist_song_id, address_hash);
-ALTER TABLE ONLY vote_surges ADD CONSTRAINT vote_surges_pkey PRIMARY KEY (id);
-CREATE INDEX vote_surges_seen_at_idx ON vote_surges USING btree (seen_at);
-CREATE INDEX vote_surges_show_id_idx ON vote_surges USING btree (show_id);
-ALTER TABLE ONLY vote_surges ADD CONSTRAINT vote_surges_setlist_song_id_fkey FOREIGN KEY (setlist_song_id) REFERENCES setlist_songs(id) ON DELETE CASCADE;
-ALTER TABLE ONLY vote_surges ADD CONSTRAINT vote_surges_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
-ALTER TABLE vote_surges ENABLE ROW LEVEL SECURITY;
-CREATE POLICY vote_surges_staff ON vote_surges FOR SELECT TO mysetlist_request USING (( SELECT app_is_staff() AS app_is_staff));
-GRANT SELECT ON TABLE vote_surges TO mysetlist_request;
-
 -- ───────────────────────────────────────────────────────────────────────────────────────────────────── voter_accuracy
 
 CREATE TABLE voter_accuracy (

@@ -97,7 +97,6 @@ CLOSES = Counter(
     "mysetlist_closes_total", "Websockets that ended, by close code; 1006: without a close frame", ["code"]
 )
 LIMITED = Counter("mysetlist_limited_total", "Connections and requests refused because of a limit", ["limit"])
-VOTE_SURGES = Counter("mysetlist_vote_surges_total", "Crowds of new accounts of one address that voted for one song")
 VOTE_GROUPS = Counter("mysetlist_vote_groups_total", "Groups of ballots that look like the work of one hand")
 BALLOTS_WATCHED = _gauge("mysetlist_ballots_watched", "Ballots among which this node looks for groups")
 OPEN_CONNECTIONS = _gauge("mysetlist_open_connections", "Open connections of clients, idle ones too")

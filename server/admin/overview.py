@@ -51,7 +51,6 @@ VALKEY_TIMEOUT_S = 1.0
 SHOWS_MAX = 20
 ROWS_MAX = 10
 SUSPECTS_MAX = 5
-SURGE_WINDOW_S = 600.0
 # Votes a second are those since the reading before, if that is not older.
 RATE_S_MAX = 60.0
 
@@ -233,9 +232,6 @@ class Overviews:
                 known.facts.append(Fact("statement_s", load["statement_s"], detail=" ".join(detail.split())))
             rows = [row async for row in queries.list_live_shows(connection, count=SHOWS_MAX)]
             known.shows = self._live_shows(rows)
-            async for row in queries.list_fresh_surges(connection, window_s=SURGE_WINDOW_S, count=SUSPECTS_MAX):
-                subject = f"{row['song']}, {row['artist']} (show {row['show_id']})"
-                known.facts.append(Fact("surge_accounts", row["account_count"], subject))
             async for group in queries.list_open_groups(connection, count=SUSPECTS_MAX):
                 subject = f"group {group['id']} of {group['show_name']} (show {group['show_id']})"
                 known.facts.append(Fact("group_ballots", group["ballot_count"], subject))

@@ -34,19 +34,6 @@ select w.id, w.slug, w.name, a.name as artist, v.name as venue, w.vote_count,
  order by w.vote_count desc, w.id
  limit :count::bigint;
 
--- name: list_fresh_surges
--- takes: window_s, how long ago they were seen at most; count
--- gives: 0..count rows, the largest first
-select g.account_count, s.title as song, w.id as show_id, a.name as artist
-  from vote_surges g
-  join shows w on w.id = g.show_id
-  join artists a on a.id = w.artist_id
-  join setlist_songs e on e.id = g.setlist_song_id
-  join songs s on s.id = e.song_id
- where g.seen_at > now() - make_interval(secs => :window_s::float8)
- order by g.account_count desc, g.id
- limit :count::bigint;
-
 -- name: list_open_groups
 -- takes: count
 -- gives: 0..count rows: groups of live shows that nobody has decided on, the largest first

@@ -162,12 +162,6 @@ class ListLiveShowsRow(TypedDict):
     vote_count: int
     group_count: int | Any
 
-class ListFreshSurgesRow(TypedDict):
-    account_count: int
-    song: str
-    show_id: int
-    artist: str
-
 class ListOpenGroupsRow(TypedDict):
     id: int
     ballot_count: int
@@ -183,9 +177,6 @@ class ListNewestActsRow(TypedDict):
 class _Overview:
     async def fetch_server_load(self, connection: Connection) -> FetchServerLoadRow: ...
     def list_live_shows(self, connection: Connection, *, count: int | None) -> AsyncIterator[ListLiveShowsRow]: ...
-    def list_fresh_surges(
-        self, connection: Connection, *, window_s: float | None, count: int | None
-    ) -> AsyncIterator[ListFreshSurgesRow]: ...
     def list_open_groups(self, connection: Connection, *, count: int | None) -> AsyncIterator[ListOpenGroupsRow]: ...
     def list_newest_acts(self, connection: Connection, *, count: int | None) -> AsyncIterator[ListNewestActsRow]: ...
 
@@ -247,7 +238,6 @@ class _Retention:
     async def forget_address_hashes(
         self, connection: Connection, *, hours: int | None, count: int | None
     ) -> int | Any: ...
-    async def delete_surges(self, connection: Connection, *, days: int | None, count: int | None) -> int | Any: ...
     async def delete_merge_rows(self, connection: Connection, *, days: int | None, count: int | None) -> int | Any: ...
     async def delete_merge_folds(self, connection: Connection, *, days: int | None, count: int | None) -> int | Any: ...
     async def delete_removed_songs(

@@ -20,7 +20,6 @@ OPERATIONS_DAYS = 400
 # A stale response is kept for its etag.
 ANSWERS_DAYS = 30
 ACTIVITY_DAYS = 90
-VOTE_SURGES_DAYS = 30
 REMOVED_SONGS_DAYS = 30
 # A merge can be undone for a day.
 MERGES_DAYS = 2
@@ -115,7 +114,6 @@ _DAILY: dict[str, Step] = {
     "operations": _delete_operations,
     "sessions": _in_batches(queries.delete_sessions),
     "address_hashes": _in_batches(queries.forget_address_hashes, hours=ADDRESS_HASHES_HOURS),
-    "vote_surges": _in_batches(queries.delete_surges, days=VOTE_SURGES_DAYS),
     "merge_rows": _in_batches(queries.delete_merge_rows, days=MERGES_DAYS),
     "merge_folds": _in_batches(queries.delete_merge_folds, days=MERGES_DAYS),
     "removed_songs": _in_batches(queries.delete_removed_songs, days=REMOVED_SONGS_DAYS),

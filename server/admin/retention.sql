@@ -210,17 +210,6 @@ with forgotten as (
 )
 select count(*) from forgotten;
 
--- name: delete_surges$
--- takes: days, count
--- gives: the number of deleted surges
-with gone as (
-    delete from vote_surges
-     where id = any(array(select id from vote_surges where seen_at < now() - make_interval(days => :days::int)
-                           order by seen_at limit :count::bigint))
-    returning 1
-)
-select count(*) from gone;
-
 -- name: delete_merge_rows$
 -- takes: days, count
 -- gives: the number of deleted rows of merges that cannot be undone any more

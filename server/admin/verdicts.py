@@ -242,17 +242,10 @@ VERDICTS: tuple[Verdict, ...] = (
     ),
     Verdict(
         name="VoteGroup", severity="warning", fact="group_ballots", limit=0,
+        expr="increase(mysetlist_vote_groups_total[10m]) > {limit}",
         symptom="Ballots of a show are alike as no crowd's are.",
         cause="{value} ballots look like the work of one hand: {subject}. They count until somebody decides.",
         act="Read the reasons, and set the group aside or let it count. GET /api/admin/groups lists it.",
-        button=_ABUSE, role="moderator",
-    ),
-    Verdict(
-        name="VoteSurge", severity="warning", fact="surge_accounts", limit=0,
-        expr="increase(mysetlist_vote_surges_total[10m]) > {limit}",
-        symptom="Many new accounts of one address vote for one song.",
-        cause="{value} new accounts of one address vote for one song: {subject}. It may be a botnet.",
-        act="Look at the group, and set its votes aside. GET /api/admin/moderation/surges lists it.",
         button=_ABUSE, role="moderator",
     ),
     Verdict(

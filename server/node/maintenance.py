@@ -19,7 +19,6 @@ from server.cache.connection import Connection
 from server.clock import Clock
 from server.insight import accuracy, trending
 from server.insight import statistics as vote_statistics
-from server.people import surges
 from server.people.ticket_codes import keying_of
 from server.protocol.http.endpoints import Endpoint
 from server.protocol.progress import ReportProgress
@@ -69,7 +68,6 @@ class Maintenance:
                 vote_statistics.COUNTING,
                 vote_statistics.BEST_VOTERS,
                 accuracy.SCORING,
-                surges.FINDING,
                 keying_of(secret),
             ],
         )

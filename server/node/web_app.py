@@ -42,7 +42,6 @@ from server.people.profiles import ProfileRoutes
 from server.people.reviews import ReviewRoutes
 from server.people.session_routes import SessionRoutes
 from server.people.sessions import TOKEN_TTL_S, sign_in_with_claims, verify_token
-from server.people.surges import SurgeRoutes
 from server.people.tickets import TicketRoutes
 from server.protocol.http.endpoints import BODY_BYTES_MAX, Endpoint, ReadKind
 from server.protocol.identity import Identity
@@ -110,7 +109,6 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *ReviewRoutes(requests).endpoints(),
         *ReportRoutes(requests).endpoints(),
         *QueueRoutes(requests).endpoints(),
-        *SurgeRoutes(requests).endpoints(),
         *GroupRoutes(requests, rooms.intake.submit_decision, rooms.find_show).endpoints(),
         *DecisionRoutes(requests).endpoints(),
         *AuditRoutes(requests).endpoints(),

@@ -667,32 +667,6 @@ class _Sessions:
     def end_sessions(self, connection: Connection, *, user_id: int | None) -> AsyncIterator[EndSessionsRow]: ...
     async def end_unlisted(self, connection: Connection, *, ttl_s: float | None, user_id: int | None) -> str: ...
 
-# people/surges.sql
-class FindSurgesRow(TypedDict):
-    show_id: int
-    song_id: int
-    account_count: int
-    is_new: bool | Any
-
-class ListSurgesRow(TypedDict):
-    id: int
-    show_id: int
-    show_name: str
-    song_id: int
-    song_title: str
-    account_count: int
-    address: str | Any
-    began_at: datetime
-    seen_at: datetime
-
-class _Surges:
-    def find_surges(
-        self, connection: Connection, *, window_s: float | None, count_min: int | None
-    ) -> AsyncIterator[FindSurgesRow]: ...
-    def list_surges(
-        self, connection: Connection, *, after_id: int | None, count: int | None
-    ) -> AsyncIterator[ListSurgesRow]: ...
-
 # people/tickets.sql
 class FetchTicketsRow(TypedDict):
     requires_ticket: bool
@@ -752,5 +726,4 @@ profiles: _Profiles
 relation_counts: _RelationCounts
 reviews: _Reviews
 sessions: _Sessions
-surges: _Surges
 tickets: _Tickets

@@ -46,7 +46,6 @@ FLEET_FACTS = {
     "provider_left_alone": "1: a provider fails, and no node asks it for now",
     "service_in_trouble": "1: an engine or provider gives bad answers or none",
     "group_ballots": "ballots of a live show that look like the work of one hand, and nobody has decided on them",
-    "surge_accounts": "new accounts of one address that voted for one song, in the last ten minutes",
 }
 
 State = Literal["ready", "not ready", "draining", "stopped"]

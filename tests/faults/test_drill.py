@@ -22,7 +22,6 @@ from server.embedded.engines import EngineName
 from server.errors import StoreUnavailable
 from server.node.node import Node
 from server.people.sessions import mint_token
-from server.people.surges import ACCOUNTS_MIN, find_surges
 from server.protocol.limits import Limits
 from server.store.listening import LISTENER
 from tests.faults.conftest import Engines
@@ -167,17 +166,26 @@ async def test_a_connection_limit_of_a_node_is_full(drill: Drill) -> None:
 
 
 async def test_a_botnet_votes(drill: Drill) -> None:
-    """A hundred new accounts of one address vote for one song; the chore that looks for such crowds has found them."""
+    """Forty accounts of one program vote for one song among fans who do not; the watch of groups finds them."""
+    await drill.factory.sql.execute("update shows set status = 'live' where id = $1", drill.show.id)
+    users = await drill.factory.users(80)
+    bots, fans = users[:40], users[40:]
     await drill.factory.sql.execute(
-        "with bots as (insert into users select from generate_series(1, $1::int) returning id), opened as ("
-        " insert into sessions (user_id, kind, address_hash, expires_at)"
-        " select id, 'fan', decode('00112233445566778899aabbccddeeff', 'hex'), now() + interval '1 day' from bots)"
-        " insert into votes select $2, id, $3, 'up', now() from bots",
-        ACCOUNTS_MIN, drill.show.first, drill.show.id,
+        "insert into sessions (user_id, kind, agent_hash, expires_at) select u, 'fan',"
+        " decode(lpad(to_hex(case when u = any($2) then 1 else u end), 16, '0'), 'hex'), now() + interval '1 day'"
+        " from unnest($1::bigint[]) u",
+        users, bots,
     )  # fmt: skip
-    async with drill.node.rooms.databases.owner.connection() as connection:
-        await find_surges(connection)
-    await drill.is_named("VoteSurge", "100 new accounts of one address")
+    now_ms = drill.node.rooms.clock.now_ms()
+    for place, user in enumerate(fans):
+        drill.node.rooms.group_watch.take(
+            now_ms + place**2, [[drill.show.id, user, song, 1, 20_000, 1] for song in drill.show.songs[1:3]]
+        )
+    for place, user in enumerate(bots):
+        drill.node.rooms.group_watch.take(
+            now_ms + 3 * place**2, [[drill.show.id, user, drill.show.first, 1, 20_000, 1]]
+        )
+    await drill.is_named("VoteGroup", "40 ballots look like the work of one hand")
     assert (await drill.overview())["verdict"]["button"]["page"] == "abuse"
 
 

@@ -38,8 +38,6 @@ select 1 + n % 4000, initcap(substr(md5(n::text), 1, 5)) || ' ' || substr(md5('t
 insert into users (created_at, updated_at) select now() - n * interval '30 minutes', now() from generate_series(1, 50000) n;
 update users set role = 'admin' where id <= 5;
 insert into users (nobody) select n from generate_series(1, 50) n;
-insert into vote_surges (show_id, setlist_song_id, address_hash, account_count, began_at, seen_at)
-select n, n, substr(sha256(n::text::bytea), 1, 16), 100, now(), now() - n * interval '1 hour' from generate_series(1, 3000) n;
 insert into sessions (user_id, kind, address_hash, created_at, expires_at, ended_at)
 select id, 'fan', case when id % 100 = 0 then substr(sha256(id::text::bytea), 1, 16) end, created_at,
        created_at + interval '3000 days', case when id % 50 = 0 then created_at end
@@ -103,7 +101,7 @@ insert into votes_to_count select show_id, date_trunc('minute', now()), 1, 0, 0 
 insert into voters_to_count select show_id, user_id, current_date + 1 from voter_days limit 100;
 insert into user_vote_limits (user_id, day, spent) select id, current_date - (id % 30)::int, 20 from users where id <= 50000;
 insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at, found_at, decided_by, decided_at, decision)
-select id, 9, '[]', 40, starts_at, starts_at, starts_at, case when id % 7 = 0 then 1 + id % 5 end,
+select id, 9, '[]', 40, starts_at, starts_at, now() - id * interval '1 hour', case when id % 7 = 0 then 1 + id % 5 end,
        case when id % 7 = 0 then starts_at end, case when id % 7 = 0 then 'set_aside' else 'open' end::vote_group_state
   from shows where id % 3 = 0;
 update vote_groups set state = decision where id % 50 <> 0;

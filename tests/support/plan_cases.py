@@ -48,8 +48,6 @@ ROLES: dict[str, str | None] = {
     "people/sessions.insert_user": OWNER,
     "people/sessions.lock_first_admin": OWNER,
     "people/sessions.update_role": OWNER,
-    "people/surges": STAFF,
-    "people/surges.find_surges": OWNER,
     "people/tickets": STAFF,
     "people/tickets.key_codes": OWNER,
     "people/tickets.unkeyed_codes": OWNER,

@@ -78,7 +78,6 @@ EXPECTED = {
     "merge_rows": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
     "merge_folds": Expected(READ, READ, READ, READ),
     "merge_votes": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
-    "vote_surges": Expected(moderator=READ, admin=READ),
     "vote_groups": Expected(user="s. .. .. ..", moderator="ss .. uu ..", admin="ss .. uu ..", writer=READ),
     "vote_group_members": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer=READ),
     "votes": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii uu dd"),
@@ -170,10 +169,6 @@ ROWS = {
     ),
     "merge_votes": Row(
         "(fold_id, user_id, choice, cast_at) values ({n}, {n}, 'up', now())", "user_id = {n}", "choice = 'down'"
-    ),
-    "vote_surges": Row(
-        "(show_id, setlist_song_id, address_hash, account_count, began_at) values ({n}, {n}, '0123456789abcdef', 1, now())",
-        change="account_count = 2",
     ),
     "vote_groups": Row(
         "(show_id, score, reasons, ballot_count, began_at, ended_at) values ({n}, 9, '[]', 1, now(), now())",

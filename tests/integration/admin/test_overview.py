@@ -24,8 +24,8 @@ from tests.support.running_node import SECRET, running_node, until
 from tests.support.socket_client import SocketClient
 
 PATH = "/api/admin/overview"
-SURGE = """insert into vote_surges (show_id, setlist_song_id, address_hash, account_count, began_at)
-           values (7, $1, decode('00112233445566778899aabbccddeeff', 'hex'), 140, now())"""
+GROUP = """insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at)
+           values (7, 9, '[]', 140, now(), now())"""
 
 
 @pytest.fixture
@@ -114,28 +114,21 @@ async def _has_watchers(admin: ApiClient, count: int) -> bool:
 
 
 async def test_moderators_see_what_they_may_act_on(people: People, factory: RowFactory) -> None:
-    """A surge and its show, not the nodes; fans see nothing, and errors are for administrators."""
-    show = await factory.show(7)
+    """A group of votes and its show, not the nodes; fans see nothing, and errors are for administrators."""
+    await factory.show(7)
     await factory.sql.execute("update shows set status = 'live' where id = 7")
     moderator, fan = await people.person("moderator"), await people.person("user")
     admin = await people.person("admin")
     status, seen = await moderator.ask("GET", PATH)
     assert (status, seen["verdict"]["sentence"], seen["findings"]) == (200, "Nothing waits for you.", [])
-    await factory.sql.execute(SURGE, show.first)
+    await factory.sql.execute(GROUP)
     _, seen = await moderator.ask("GET", PATH)
     assert [seen[part] for part in ("nodes", "services", "errors", "acts", "history")] == [None] * 5
-    assert [finding["name"] for finding in seen["findings"]] == ["VoteSurge"]
-    assert seen["verdict"]["sentence"].startswith("140 new accounts of one address vote for one song: ")
-    assert seen["verdict"]["button"] == {"label": "Open the abuse page", "page": "abuse"}
-    await factory.sql.execute(
-        "insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at)"
-        " values (7, 5, '[]', 40, now(), now())"
-    )
-    _, seen = await moderator.ask("GET", PATH)
-    assert [finding["name"] for finding in seen["findings"]] == ["VoteGroup", "VoteSurge"]
+    assert [finding["name"] for finding in seen["findings"]] == ["VoteGroup"]
     assert seen["verdict"]["sentence"].startswith(
-        "40 ballots look like the work of one hand: group 1 of Show (show 7)."
+        "140 ballots look like the work of one hand: group 1 of Show (show 7)."
     )
+    assert seen["verdict"]["button"] == {"label": "Open the abuse page", "page": "abuse"}
     assert seen["shows"][0]["suspicion"] == 1
     assert (await admin.ask("GET", PATH))[1]["findings"] == seen["findings"]
     assert (await fan.ask("GET", PATH))[0] == 403

@@ -71,14 +71,6 @@ async def test_cleanup_keeps_young_rows_and_deletes_old_ones(admin: ApiClient, f
             ),
             1,
         ),
-        "vote_surges": (
-            (
-                "insert into vote_surges (show_id, setlist_song_id, address_hash, account_count, began_at, seen_at)"
-                " select show_id, id, decode(lpad(to_hex($1::int), 32, '0'), 'hex'), 1, now(), now() - make_interval(days => $1)"
-                " from setlist_songs order by id limit 1"
-            ),
-            retention.VOTE_SURGES_DAYS,
-        ),
         "merge_rows": (
             (
                 "with m as (insert into merges (kind, survivor_id, duplicate_id, duplicate, made_by, made_at)"

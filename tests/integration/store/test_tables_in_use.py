@@ -57,7 +57,6 @@ TABLES = {
     "merge_rows": (MERGE, "people/export.sql:merged_rows"),
     "merge_folds": (MERGE + " > merge_songs() > merge_song() > fold_songs()", "catalog/merging.sql:shows_of_folds"),
     "merge_votes": (MERGE + " > merge_songs() > merge_song() > fold_songs()", "people/export.sql:merged_votes"),
-    "vote_surges": ("people/surges.sql:find_surges", "people/surges.sql:list_surges"),
     "vote_groups": ("abuse/watch.sql:insert_group", "abuse/groups.sql:list_groups"),
     "vote_group_members": ("abuse/watch.sql:insert_group", "voting/voting.sql:fetch_warm_up_ballots"),
     "votes": (COMMIT, "voting/voting.sql:fetch_warm_up_ballots"),
