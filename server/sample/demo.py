@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 LIVE_MIN = 3
 UPCOMING_MIN = 20
+# A seed waits for another one, which may take half a minute on a slow machine.
+STATEMENT_TIMEOUT_S = 300.0
 
 
 async def seed_demo(
@@ -57,7 +59,7 @@ async def seed_demo(
     """
     now = now or datetime.now(UTC)
     seed_data = load_seed_data()
-    db = await Database.open(database_url, pool_size=1)
+    db = await Database.open(database_url, pool_size=1, timeout_s=STATEMENT_TIMEOUT_S)
     try:
         async with db.transaction() as connection:
             await queries.lock_seeding(connection)

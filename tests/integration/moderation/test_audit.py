@@ -46,6 +46,10 @@ class Night:
             "insert into identity_reviews (service, external_id, name, artist_id, confidence, evidence)"
             " values ('spotify', 'x', 'Band', 1, 0.5, 'its name alone')"
         )
+        self.group = await sql.fetchval(
+            "insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at)"
+            " values (7, 3, '[]', 1, now(), now()) returning id"
+        )
         second = await sql.fetchval("select max(id) from venue_reviews")
         report = await self.fan.ok("POST", "/api/reports", {"reason": "rude", "review": second}, status=201)
         self.report = report["id"]
@@ -137,6 +141,12 @@ class Night:
             ),
             "POST /api/admin/identities/{identity}": (
                 "/api/admin/identities/1", {"verdict": "same"}, "identity.same", "artist:1",
+            ),
+            "PUT /api/admin/shows/{show}/group-rule": (
+                f"{show}/group-rule", {"is_automatic": True}, "show.group-rule", "show:7",
+            ),
+            "POST /api/admin/groups/{group}": (
+                f"/api/admin/groups/{self.group}", {"decision": "set_aside"}, "group.set-aside", f"group:{self.group}",
             ),
             "DELETE /api/realtime/subscriptions": (
                 "/api/realtime/subscriptions?channel=votes:7", None, "channel.close", "channel:votes:7",
