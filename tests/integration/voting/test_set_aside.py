@@ -85,21 +85,22 @@ async def test_counts_equal_rows_at_every_commit_of_a_running_crowd(
 
     looks: list[tuple[int, dict[int, list[int]]]] = []
     decisions = ["set_aside", "restored", "set_aside", "void"]
-    async with vote_path.writer(), asyncio.TaskGroup() as crowd:
-        for user in users:
-            crowd.create_task(vote(user))
-        crowd.create_task(look())
-        for number in range(12):
-            group = groups[number % 3]
-            assert await factory.decide(group, decisions[number // 3])
-            outcome = await vote_path.decided_on(group, 7)
-            assert outcome.taken is not None
-            assert outcome.taken[0] > 0
-            await until(partial(is_applied, factory, group))
-            # The crowd votes on before the next decision.
-            seen = len(watcher.states)
-            await until(partial(watcher.has_heard, seen + 2))
-        is_over.set()
+    async with vote_path.writer():
+        async with asyncio.TaskGroup() as crowd:
+            for user in users:
+                crowd.create_task(vote(user))
+            crowd.create_task(look())
+            for number in range(12):
+                group = groups[number % 3]
+                assert await factory.decide(group, decisions[number // 3])
+                outcome = await vote_path.decided_on(group, 7)
+                assert outcome.taken is not None
+                assert outcome.taken[0] > 0
+                await until(partial(is_applied, factory, group))
+                # The crowd votes on before the next decision.
+                seen = len(watcher.states)
+                await until(partial(watcher.has_heard, seen + 2))
+            is_over.set()
         await until(vote_path.is_drained)
     assert await factory.sql.fetch("select * from found") == []
     compared = 0
