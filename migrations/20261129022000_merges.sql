@@ -205,7 +205,6 @@ begin
     select wanted_kept, user_id, wanted_show, choice, cast_at from merge_votes where fold_id = fold order by user_id
         on conflict (setlist_song_id, user_id) do update set choice = excluded.choice, cast_at = excluded.cast_at
      where votes.cast_at < excluded.cast_at;
-    update vote_surges set setlist_song_id = wanted_kept where setlist_song_id = wanted_gone;
     delete from setlist_songs where id = wanted_gone returning * into place;
     update setlist_songs set position = position - 1 where setlist_id = place.setlist_id and position > place.position;
     -- The earlier mark stands, unless a fan voted after it.

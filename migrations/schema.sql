@@ -43,9 +43,9 @@
 -- | postpone_show | catalogue, `lock_show` | log_positions, shows, artist_songs |
 -- | make_show | catalogue, `lock_first_shard` | log_positions, artist_stats, activity_clock |
 -- | edit_artist | catalogue, `lock_shards_of_artist` | log_positions, artists, shows |
--- | merge_artists | `merge_entries()` | log_positions, artists, shows, artist_stats, artist_songs, show_artists, user_follows_artists |
+-- | merge_artists | `merge_entries()` | log_positions, artists, shows, artist_stats, artist_songs, show_trending, show_artists, user_follows_artists |
 -- | merge_venues | `merge_entries()` | log_positions, venue_reviews, venues, shows, reports |
--- | merge_songs | `merge_entries()`, `undo_merge()` | log_positions, votes, setlist_songs, shows, setlists, artist_songs, show_identities |
+-- | merge_songs | `merge_entries()`, `undo_merge()` | log_positions, votes, setlist_songs, shows, setlists, show_trending, artist_songs, show_identities |
 -- | decide_suggestion | catalogue, `lock_show` | log_positions, shows, song_suggestions |
 -- | require_ticket | `require_ticket()` | shows |
 -- | redeem_ticket | `redeem_ticket()` | ticket_codes |
@@ -1160,7 +1160,6 @@ begin
     select wanted_kept, user_id, wanted_show, choice, cast_at from merge_votes where fold_id = fold order by user_id
         on conflict (setlist_song_id, user_id) do update set choice = excluded.choice, cast_at = excluded.cast_at
      where votes.cast_at < excluded.cast_at;
-    update vote_surges set setlist_song_id = wanted_kept where setlist_song_id = wanted_gone;
     delete from setlist_songs where id = wanted_gone returning * into place;
     update setlist_songs set position = position - 1 where setlist_id = place.setlist_id and position > place.position;
     -- The earlier mark stands, unless a fan voted after it.
