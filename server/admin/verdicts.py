@@ -102,7 +102,7 @@ VERDICTS: tuple[Verdict, ...] = (
         name="ValkeyRefuses", severity="critical", fact="valkey_refuses", limit=0,
         symptom="Votes are refused as unavailable, though Valkey answers.",
         cause="{detail}.",
-        act="OOM: raise maxmemory. READONLY: point MYSETLIST_REDIS_URL at the primary. MISCONF: free space on its disk.",
+        act="OOM: raise maxmemory. READONLY: point REDIS_URL at the primary. MISCONF: free space on its disk.",
     ),
     Verdict(
         name="ValkeyAway", severity="critical", fact="valkey_away_s", limit=1.5,
@@ -230,7 +230,7 @@ VERDICTS: tuple[Verdict, ...] = (
         expr="increase(mysetlist_mail_server_away_total[30m]) > {limit} and max(mysetlist_letters_due) > 100", lasts="30m",
         symptom="Emails wait, and the mail server is unusable.",
         cause="The mail server refuses node {subject} or does not answer. {detail}",
-        act="Check MYSETLIST_SMTP_URL: address, user and password. Waiting emails are sent afterwards.",
+        act="Check SMTP_URL: address, user and password. Waiting emails are sent afterwards.",
     ),
     Verdict(
         name="ServiceInTrouble", severity="warning", fact="service_in_trouble", limit=0,
