@@ -65,22 +65,27 @@ export function ask(desk, { title, lines = [], preview, fields = [], label, isGr
       isBusy = true;
       setAttribute(submit, "aria-disabled", "true");
       try {
-        if (!(await looking)) return;
+        if (!(await looking)) {
+          looking = look(); // what was refused may be possible now; the next press acts
+          return;
+        }
         desk.tell(await act(values()));
         isDone = true;
         dialog.close();
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
         refuse(error.message);
+        if (!dialog.isConnected) desk.tell(error.message);
       } finally {
         isBusy = false;
         setAttribute(submit, "aria-disabled", null);
+        if (!dialog.isConnected) resolve(isDone);
       }
     });
     cancel.addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => {
       dialog.remove();
-      resolve(isDone);
+      if (!isBusy) resolve(isDone); // else an act goes on: whoever asked waits for its result
     });
     document.body.append(dialog);
     dialog.showModal();
