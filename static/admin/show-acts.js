@@ -24,7 +24,7 @@ const NAMES = /** @type {[keyof ShowSettings, string][]} */ ([
 const billOf = ({ bill }) => bill.map(({ name }) => name).join(", ");
 
 /** @param {unknown} value */
-const told = (value) => (value === null ? "no limit" : typeof value === "string" && value.includes("T") ? value.slice(0, 16).replace("T", " ") : String(value));
+const told = (value) => (value === null ? "no limit" : /^\d{4}-\d\d-\d\dT\d/.test(String(value)) ? String(value).slice(0, 16).replace("T", " ") : String(value));
 
 /**
  * What differs between two states of a show.

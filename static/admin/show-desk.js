@@ -18,6 +18,7 @@ import { createTickets } from "./show-tickets.js";
 export function createShowDesk(desk, ref) {
   const path = `/api/admin/shows/${encodeURIComponent(ref)}`;
   const loader = createLoader();
+  const saving = createLoader();
   const title = h("h1", { tabindex: "-1" }, "Show");
   const state = h("p", { class: "show-state", role: "status" });
   const news = h("p", { class: "news", role: "status" });
@@ -28,11 +29,12 @@ export function createShowDesk(desk, ref) {
   const tickets = createTickets(desk, () => shown);
   const element = h("div", { class: "stack" },
     h("p", {}, h("a", { class: "back", href: "/admin/shows", data: { link: "" } }, "‹ Shows")),
-    h("div", { class: "page-head" }, title, links), loader.element, state, news, acts, facts.element, sets.element, tickets.element);
+    h("div", { class: "page-head" }, title, links), loader.element, saving.element, state, news, acts, facts.element, sets.element, tickets.element);
   /** @type {ShowSettings|null} */
   let shown = null;
   let total = 0;
   let watchers = "–";
+  let isClosed = false;
   /** @type {(() => void)[]} */
   const stops = [];
 
@@ -42,17 +44,19 @@ export function createShowDesk(desk, ref) {
     return { settings, show };
   }, ({ settings, show }) => {
     const before = shown;
-    if (before && settings.revision > before.revision) tellOfOthers(before, settings);
+    const isChanged = before !== null && settings.revision > before.revision;
+    if (isChanged) tellOfChange(before, settings);
     adopt(settings);
     sets.update(show.setlists);
     if (!before) begin(settings);
+    else if (isChanged) tickets.load();
     setText(state, `${show.artist.name}, ${show.venue.name}, ${show.venue.city} · ${settings.starts_local.slice(0, 16).replace("T", " ")}`);
   });
 
   /** @type {(before: ShowSettings, after: ShowSettings) => void} */
-  function tellOfOthers(before, after) {
+  function tellOfChange(before, after) {
     const found = changes(before, after);
-    setText(news, `Changed just now by somebody else or by the clock: ${found.length ? found.join("; ") : "the sets or the songs"}.`);
+    setText(news, `Changed just now: ${found.length ? found.join("; ") : "the sets, the songs or the tickets"}.`);
   }
 
   /** @param {ShowSettings} settings */
@@ -89,9 +93,11 @@ export function createShowDesk(desk, ref) {
 
   /** @param {ShowSettings} settings */
   function begin({ id, slug }) {
+    if (isClosed) return; // the answer came after the page was left
     links.replaceChildren(h("a", { class: "button button-main", href: `/admin/shows/${id}/stage`, data: { link: "" } }, "On stage", h("kbd", {}, "t")),
       h("a", { class: "button", href: `/shows/${slug}` }, "Its page"),
-      button("Results as CSV", () => download(`/api/shows/${id}/results?format=csv`, `${slug}.csv`)),
+      button("Results as CSV", () => saving.load(() => download(`/api/shows/${id}/results?format=csv`, `${slug}.csv`),
+        () => desk.tell(`The results are saved as ${slug}.csv.`))),
       ...(desk.has("audit") ? [h("a", { class: "button", href: `/admin/audit/show/${id}`, data: { link: "" } }, "Acts on it")] : []));
     const onRefused = () => {};
     /** The first state is what was just loaded. */
@@ -132,6 +138,7 @@ export function createShowDesk(desk, ref) {
       ...sets.shortcuts,
     ],
     close() {
+      isClosed = true;
       for (const stop of stops) stop();
     },
   };

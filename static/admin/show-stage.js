@@ -8,6 +8,9 @@ import { createLoader, send, stepKeys } from "./parts.js";
  * @typedef {{status: ShowSettings["status"]}} Status
  */
 
+// A browser lets the screen sleep again once the tab was hidden.
+const AWAKE_MS = 60_000;
+
 /**
  * @param {Desk} desk
  * @param {string} ref
@@ -34,6 +37,7 @@ export function createStage(desk, ref) {
   /** @type {{song: number, title: string}[]} what was marked here, the latest last */
   const marks = [];
   let isSending = false;
+  let isClosed = false;
   /** @type {(() => void)[]} */
   const stops = [];
 
@@ -53,6 +57,7 @@ export function createStage(desk, ref) {
 
   /** @param {number} id */
   function watch(id) {
+    if (isClosed) return; // the answer came after the page was left
     const onRefused = () => {};
     stops.push(
       desk.watch(`status:${id}`, { onRefused, onState: (state) => {
@@ -145,11 +150,14 @@ export function createStage(desk, ref) {
   /** @type {WakeLockSentinel|null} */
   let wake = null;
   const stayAwake = async () => {
+    if (wake && !wake.released) return;
     // Not every browser can, and none does it with an empty battery. Then the screen needs a tap.
-    wake = await navigator.wakeLock?.request("screen").catch(() => null) ?? null;
+    const lock = await navigator.wakeLock?.request("screen").catch(() => null) ?? null;
+    if (isClosed) lock?.release();
+    else wake = lock;
   };
   document.documentElement.dataset.stage = "";
-  stayAwake();
+  stops.push(desk.repeat(stayAwake, AWAKE_MS));
   load();
   return {
     element,
@@ -159,6 +167,7 @@ export function createStage(desk, ref) {
       { key: "q", label: "Leave the stage", act: () => desk.go(`/admin/shows/${ref}`) },
     ],
     close() {
+      isClosed = true;
       for (const stop of stops) stop();
       delete document.documentElement.dataset.stage;
       wake?.release();

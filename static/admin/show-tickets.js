@@ -45,7 +45,8 @@ export function createTickets(desk, show) {
     if (!shown) return;
     const { requires_ticket, source, code_count, redeemed_count } = shown;
     setText(says, `A vote requires: ${NEEDS[requires_ticket ? source : "none"]}. ${counted(code_count, "code")}, ${redeemed_count} redeemed.`);
-    acts.replaceChildren(button("What a vote requires…", require), button("Make codes…", make), button("Import codes…", importCodes));
+    // They stay when the page is drawn again: one of them may have the focus.
+    if (!acts.hasChildNodes()) acts.append(button("What a vote requires…", require), button("Make codes…", make), button("Import codes…", importCodes));
   }
 
   async function require() {
