@@ -267,11 +267,15 @@ function differences(before, after) {
   const lines = [];
   for (const [key, { set, place, song }] of next) {
     const was = old.get(key);
+    if (was && (was.song.note !== song.note || was.song.is_tape !== song.is_tape)) {
+      lines.push(`${song.title}: ${song.note ? `note “${song.note}”` : "no note"}${song.is_tape ? ", from a tape" : ""}`);
+    }
     if (!was) lines.push(`${song.title} is new, place ${place} of ${set}`);
     else if (was.set !== set || from.indexOf(key) !== to.indexOf(key)) lines.push(`${song.title}: place ${was.place} → ${place}${was.set === set ? "" : ` of ${set}`}`);
   }
   for (const [key, { song }] of old) if (!next.has(key)) lines.push(`${song.title} is removed`);
-  return lines.length > 8 ? [...lines.slice(0, 7), `and ${lines.length - 7} more songs`] : lines;
+  for (const { id, name } of after) if (!id) lines.push(`${name} is a new set`);
+  return lines.length > 8 ? [...lines.slice(0, 7), `and ${lines.length - 7} more changes`] : lines;
 }
 
 /** @type {(all: Map<string, unknown>, others: Map<string, unknown>) => string[]} the keys that both have, in the order of `all` */
