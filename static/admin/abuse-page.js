@@ -128,6 +128,9 @@ function openGroup(desk, id) {
     reasons.replaceChildren(...[...group.reasons].sort((one, other) => other.weight - one.weight).map(({ weight, words }) => h("li", {},
       h("meter", { min: 0, max: most, value: weight, "aria-label": `Weight ${number(weight)}` }), h("span", {}, words))));
     votes.update(of.map(({ song_id, title: song, up, down }) => ({ key: String(song_id), cells: [song, number(up), number(down)] })));
+    // Every ten seconds the group is drawn again: a button that stays keeps the focus.
+    if (acts.dataset.decision === decision) return;
+    acts.dataset.decision = decision;
     acts.replaceChildren(...choices(decision).map(({ label, key, start }) => button(label, start, key)),
       h("a", { class: "button", href: `/admin/shows/${show_id}`, data: { link: "" } }, "Its show"),
       h("a", { class: "button", href: `/admin/abuse/show/${show_id}`, data: { link: "" } }, "All groups of it"));
