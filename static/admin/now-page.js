@@ -13,6 +13,7 @@ import { createTable } from "./table.js";
 const CHANNEL = "overview";
 const POLL_MS = 5_000;
 const CHECK_MS = 1_000;
+const HISTORY_MS = 3_600_000;
 // Two polls were lost, or eight pushes.
 const SILENT_MS = 8_000;
 
@@ -106,7 +107,8 @@ function open(desk) {
 
   /** @type {(() => void)|null} */
   let stopPolling = null;
-  load(true);
+  // Also when the tab is seen again: the charts lack what came meanwhile.
+  const stopLoading = desk.repeat(() => load(true), HISTORY_MS);
   const stopChecking = desk.repeat(checkAge, CHECK_MS);
   const stopWatching = desk.watch(CHANNEL, {
     onState(state) {
@@ -123,6 +125,7 @@ function open(desk) {
     element,
     shortcuts: [{ key: "t", label: "Show the last hour as a table", act: () => { details.open = !details.open; } }],
     close() {
+      stopLoading();
       stopWatching();
       stopChecking();
       stopPolling?.();
