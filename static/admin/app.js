@@ -145,9 +145,15 @@ async function begin() {
 }
 
 leave.addEventListener("click", async () => {
-  if (heldToken()) holdToken("");
-  else await signOut().catch(() => {});
-  location.assign("/admin");
+  try {
+    if (heldToken()) holdToken("");
+    else await signOut();
+    location.assign("/admin");
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    if (error.code === "unauthenticated") location.assign("/admin");
+    else tell(`You are still signed in: ${error.message}`);
+  }
 });
 
 document.addEventListener("click", (event) => {

@@ -35,7 +35,7 @@ function open(desk) {
   let next = "";
   const loader = createLoader();
   const totals = createFacts("All nodes");
-  const nodes = createTable("Nodes", ["Node", "State", "Connections", "Users", "Subscriptions", "Behind", "Pushes/s", "Skipped/s", "Lag", "Buffers"]);
+  const nodes = createTable("Nodes", ["Node", "State", "Connections", "Users", "Subscriptions", "Behind", "Pushes/s", "Skipped/s", "Lag", "Buffers", "Acts"]);
   const channels = createTable("Channels", ["Channel", "Subscribers", "Pushes/s", "Lag", "Position", "Acts"]);
   const list = createTable("Connections of one node", ["Connection", "User", "Kind", "Network", "Since", "Channels", "Buffer", "Skipped", "Acts"]);
   const filter = createFilters("Find a channel", [{ name: "channel", label: "Find a channel", type: "search" }], () => draw());

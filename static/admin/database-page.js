@@ -42,7 +42,7 @@ const OPERATIONS = {
   "vacuum": { label: "Vacuum", lines: ["Makes the space of deleted rows usable again. Voting goes on; the disk has more work meanwhile."] },
   "reindex": { label: "Rebuild indexes", lines: ["Builds every index anew beside the old one. Voting goes on; it needs free space for the largest index."] },
   "integrity-check": { label: "Check integrity", lines: ["Compares counts with votes and looks for broken rules. Without the repair it changes nothing."] },
-  "cleanup": { label: "Clean up", lines: ["Deletes what is older than its time of keeping (docs/operations.md): old sessions, mail, logs. Votes stay."] },
+  "cleanup": { label: "Clean up", lines: ["Deletes what is older than its time of keeping (docs/limits.md): ended sessions, sent mail, logs, removed songs with their votes, accounts without data. Votes that count stay."] },
 };
 
 /** @typedef {keyof typeof OPERATIONS} Kind */
@@ -58,7 +58,7 @@ function open(desk) {
   const indexes = createTable("Indexes to look at", ["Index", "State", "Table", "Size", "Scans"]);
   const statements = createTable("Slowest statements", ["Statement", "Total", "Calls", "Mean", "Longest"]);
   const replication = createTable("Replication", ["Name", "State", "Behind"]);
-  const uncounted = h("p", { class: "note" }, "This server does not count statements (pg_stat_statements is off).");
+  const uncounted = h("p", { class: "note", hidden: true }, "This server does not count statements (pg_stat_statements is off).");
   const note = h("p", { class: "note" });
   const kinds = /** @type {Kind[]} */ (Object.keys(OPERATIONS));
   const acts = h("p", { class: "toolbar" }, ...kinds.map((kind, index) => button(`${OPERATIONS[kind].label}…`, () => start(kind), String(index + 1))));

@@ -16,7 +16,7 @@ const actsOf = new WeakMap();
  */
 export function createTable(title, heads) {
   const body = h("tbody", {});
-  const empty = h("p", { class: "note" }, "None.");
+  const empty = h("p", { class: "note", hidden: true }, "None.");
   const table = h("table", { class: "table" }, h("caption", { class: "sr" }, title),
     h("thead", {}, h("tr", {}, ...heads.map((head) => h("th", { scope: "col" }, head)))), body);
   // It scrolls by itself where it is wider than the page, also by keys.
