@@ -76,11 +76,12 @@ async function act(change) {
     await change();
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
-    setHidden(signedIn, error.code === "unauthenticated");
-    who.textContent =
-      error.code === "unauthenticated"
-        ? "You are not signed in. Your first vote makes an account."
-        : "The server could not be reached. Try again in a moment.";
+    if (error.code === "unauthenticated") {
+      setHidden(signedIn, true);
+      who.textContent = "You are not signed in. Your first vote makes an account.";
+    } else {
+      who.textContent = error.isTransient ? "The server could not be reached. Try again in a moment." : error.message;
+    }
   }
 }
 

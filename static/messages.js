@@ -325,7 +325,7 @@ export const TICKET_HEADING = {
 /** @type {Record<TicketSource, string>} */
 export const TICKET_WHY = {
   code: "",
-  work: "Before your first vote, your device works for some seconds. That makes a thousand false accounts expensive, and costs you nothing.",
+  work: "Before your first vote, your device works for some seconds. That only raises the price of many false accounts: it stops nobody who pays for it.",
   mail: "Confirm your email on your page, then come back and press “I have confirmed it”.",
 };
 export const TICKET_START = { code: "", work: "Start", mail: "I have confirmed it" };

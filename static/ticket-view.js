@@ -81,15 +81,16 @@ export function createTicketView({ onRedeemed }) {
       say(messages.CANNOT_WORK, false);
       return;
     }
+    const id = show; // another show may be open when the work is done
     isSending = true;
     setAttribute(start, "aria-disabled", "true");
     try {
       let work = null;
       if (source === "work") {
         say(messages.WORKING, false);
-        work = await doWork(await signedIn(() => fetchWork(show)));
+        work = await doWork(await signedIn(() => fetchWork(id)));
       }
-      await signedIn(() => earnTicket(show, work));
+      await signedIn(() => earnTicket(id, work));
       say("", false);
       onRedeemed();
     } catch (error) {
