@@ -32,7 +32,8 @@ export function createShowDesk(desk, ref) {
     h("div", { class: "page-head" }, title, links), loader.element, saving.element, state, news, acts, facts.element, sets.element, tickets.element);
   /** @type {ShowSettings|null} */
   let shown = null;
-  let total = 0;
+  /** @type {number|null} null: the counts have not come yet */
+  let total = null;
   let watchers = "–";
   let isClosed = false;
   /** @type {(() => void)[]} */
