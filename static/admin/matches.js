@@ -23,11 +23,13 @@ export function createMatches(desk) {
     desk.call(`${PATH}?${queryOf({ cursor, limit: 20 })}`)), (matches) => {
     const hadFocus = list.contains(document.activeElement);
     shown = matches;
-    setHidden(element, matches.length === 0);
+    setHidden(part, matches.length === 0);
     list.replaceChildren(...matches.map(createItem));
     if (hadFocus) step(list, ".queue-item", 1);
   });
-  const element = h("section", { class: "stack", "aria-labelledby": "matches-title", hidden: true }, h("h2", { id: "matches-title" }, "Doubtful matches"), list, paged.element);
+  const part = h("section", { class: "stack", "aria-labelledby": "matches-title", hidden: true }, h("h2", { id: "matches-title" }, "Doubtful matches"), list);
+  // What cannot be loaded is said also while there is no match.
+  const element = h("div", { class: "stack" }, part, paged.element);
 
   /** @param {Match} match */
   function createItem({ id, kind, confidence, evidence, ours, theirs }) {

@@ -47,7 +47,7 @@ export function createQueue(desk) {
     const hadFocus = list.contains(document.activeElement);
     const at = [...drawn.values()].findIndex((item) => item.contains(document.activeElement));
     entries = new Map(found.map((entry) => [entry.key, entry]));
-    const next = new Map(found.map((entry) => [entry.key, drawn.get(entry.key) ?? createItem(entry)]));
+    const next = new Map(found.map((entry) => [entry.key, itemOf(entry)]));
     const items = [...next.values()];
     if (items.length !== list.children.length || items.some((item, index) => list.children[index] !== item)) {
       const focused = document.activeElement;
@@ -60,11 +60,23 @@ export function createQueue(desk) {
     setText(count, hasMore ? `more than ${items.length}` : String(items.length));
   }
 
+  /** The element of an entry: the one that is drawn, unless its author or more fans have changed it. @param {Entry} entry */
+  function itemOf(entry) {
+    const item = drawn.get(entry.key);
+    if (!item || item.dataset.shows !== shownIn(entry)) return createItem(entry);
+    setText(/** @type {Element} */ (item.querySelector(".queue-age")), ago(new Date(entry.at)));
+    return item;
+  }
+
   /** @param {Entry} entry */
-  function createItem({ key, priority, at, head, text, says, author, href, accept, refuse }) {
-    return h("li", { class: "queue-item", tabindex: "-1", data: { key, priority } },
+  const shownIn = ({ priority, head, text, says }) => JSON.stringify([priority, head, text, says]);
+
+  /** @param {Entry} entry */
+  function createItem(entry) {
+    const { key, priority, at, head, text, says, author, href, accept, refuse } = entry;
+    return h("li", { class: "queue-item", tabindex: "-1", data: { key, priority, shows: shownIn(entry) } },
       h("p", { class: "queue-head" }, h("span", { class: "badge" }, priority), h("strong", {}, head),
-        h("span", { class: "note" }, ago(new Date(at)))),
+        h("span", { class: "note queue-age" }, ago(new Date(at)))),
       h("blockquote", { class: "queue-text" }, text),
       says.length ? h("p", { class: "note" }, says.join(" · ")) : null,
       h("p", { class: "toolbar" }, button(accept.label, () => decide(key, "accept"), "a"), button(refuse.label, () => decide(key, "refuse"), "x"),
