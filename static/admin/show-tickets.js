@@ -24,12 +24,13 @@ const NEEDS = {
 export function createTickets(desk, show) {
   const isAdmin = desk.user.role === "admin";
   const loader = createLoader();
+  const ofRemoved = createLoader();
   const says = h("p", {});
   const acts = h("p", { class: "toolbar" });
   const made = h("textarea", { class: "codes", readonly: true, rows: 6, "aria-label": "New codes", hidden: true });
   const part = h("section", { class: "panel-part", "aria-labelledby": "tickets-title" }, h("h2", { id: "tickets-title" }, "Tickets"), loader.element, says, acts, made);
   const removed = createTable("Removed songs", ["Song", "Votes", "Removed", "Acts"]);
-  const element = h("div", { class: "stack" }, ...(isAdmin ? [part] : []), removed.element);
+  const element = h("div", { class: "stack" }, ...(isAdmin ? [part] : []), ofRemoved.element, removed.element);
   /** @type {Tickets|null} */
   let shown = null;
 
@@ -88,7 +89,7 @@ export function createTickets(desk, show) {
   }
 
   async function loadRemoved() {
-    await loader.load(() => /** @type {Promise<{items: RemovedSong[]}>} */ (desk.call(pathOf("removed-songs"))), ({ items }) => {
+    await ofRemoved.load(() => /** @type {Promise<{items: RemovedSong[]}>} */ (desk.call(pathOf("removed-songs"))), ({ items }) => {
       removed.update(items.length ? items.map((song) => ({
         key: String(song.id), cells: [song.title, String(song.votes), ago(new Date(song.removed_at))],
         acts: show()?.is_final ? [] : [{ label: "Put back", act: () => putBack(song) }],
