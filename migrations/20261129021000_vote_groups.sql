@@ -682,7 +682,9 @@ begin
             select u.id into heir_id
               from users u
              where u.nobody = drawn
-               and not exists (select from votes v where v.user_id = u.id and v.show_id = inherited);
+               and not exists (select from votes v where v.user_id = u.id and v.show_id = inherited)
+               -- The votes of a group can be gone while its ballot is set aside: whoever got it would lose theirs.
+               and not exists (select from vote_group_members m where m.user_id = u.id and m.show_id = inherited);
             exit when found;
         end loop;
         heir_ids := heir_ids || heir_id;

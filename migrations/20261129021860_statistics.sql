@@ -148,13 +148,16 @@ create trigger users_forget_voter after delete on users for each row execute fun
 create function note_scopes() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
-    insert into scopes_to_recount (scope, scope_id) values ('artist', old.artist_id), ('venue', old.venue_id);
     if tg_op = 'DELETE' then
         delete from voter_days where show_id = old.id;
+        if not found then
+            return null;  -- Nobody voted, so nothing changes. A recount of the platform reads all voters.
+        end if;
         insert into scopes_to_recount (scope, scope_id) values ('show', old.id), ('platform', 0);
     else
         insert into scopes_to_recount (scope, scope_id) values ('artist', new.artist_id), ('venue', new.venue_id);
     end if;
+    insert into scopes_to_recount (scope, scope_id) values ('artist', old.artist_id), ('venue', old.venue_id);
     return null;
 end $$;
 

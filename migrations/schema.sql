@@ -10,7 +10,7 @@
 -- 1. **Advisory locks.** An erasure, the scoring of a show and the counting of voters exclude each other
 --    (`mysetlist.erase_user`); counts of voters go one after the other (`mysetlist.count_votes`). Imports, syncs and merges, whoever
 --    orders the sets of a show or gives it another day, and sample data go one after the other (`mysetlist.sync`).
--- 2. **`log_positions`, in the order of shards.** A row guards the shows of its shard with their bills, sets, songs, votes,
+-- 2. **`log_positions`, in the order of shards** ([ADR 27](adr/0027-shards-guard-shows.md)). A row guards the shows of its shard with their bills, sets, songs, votes,
 --    roll-ups and attendance, and the follows in its log. A transaction that locks more than one row of these locks their shards
 --    first. Then no other transaction holds one of them while it waits for another, so they need no order among themselves. A
 --    transaction that locks a single show needs no shard when only the activity clock follows the show.
@@ -1074,7 +1074,9 @@ begin
             select u.id into heir_id
               from users u
              where u.nobody = drawn
-               and not exists (select from votes v where v.user_id = u.id and v.show_id = inherited);
+               and not exists (select from votes v where v.user_id = u.id and v.show_id = inherited)
+               -- The votes of a group can be gone while its ballot is set aside: whoever got it would lose theirs.
+               and not exists (select from vote_group_members m where m.user_id = u.id and m.show_id = inherited);
             exit when found;
         end loop;
         heir_ids := heir_ids || heir_id;
@@ -1817,13 +1819,16 @@ CREATE FUNCTION note_scopes() RETURNS trigger
     SET search_path TO 'public', 'pg_temp'
     AS $$
 begin
-    insert into scopes_to_recount (scope, scope_id) values ('artist', old.artist_id), ('venue', old.venue_id);
     if tg_op = 'DELETE' then
         delete from voter_days where show_id = old.id;
+        if not found then
+            return null;  -- Nobody voted, so nothing changes. A recount of the platform reads all voters.
+        end if;
         insert into scopes_to_recount (scope, scope_id) values ('show', old.id), ('platform', 0);
     else
         insert into scopes_to_recount (scope, scope_id) values ('artist', new.artist_id), ('venue', new.venue_id);
     end if;
+    insert into scopes_to_recount (scope, scope_id) values ('artist', old.artist_id), ('venue', old.venue_id);
     return null;
 end $$;
 

@@ -81,6 +81,10 @@ class RateLimits:
         await self._windows.check(self._wrong_of_show, str(show_id))
         await self._windows.count(self._redemptions, str(user_id))
 
+    async def count_earning(self, user_id: int) -> None:
+        """Counts an attempt to earn a ticket. Wrong codes of others do not matter: nothing is guessed."""
+        await self._windows.count(self._redemptions, str(user_id))
+
     async def count_wrong_code(self, address: str, show_id: int) -> None:
         """Counts a ticket code that was refused."""
         await self._windows.count(self._wrong_of_address, address)

@@ -115,7 +115,7 @@ class EarnedTicketRoutes:
     async def post_earned(self, call: Call) -> Answer:
         """`POST /api/shows/{show}/ticket/earned`."""
         show_id, user, work = await self._find_show(call.path["show"]), call.user, call.body.work
-        await self._limits.count_redemption(user.user_id, call.address, show_id)
+        await self._limits.count_earning(user.user_id)
         if work is not None and not self._is_done(work, show_id, user.user_id):
             message = (
                 "This work is not right, too old, or of another account or show. Ask for new work, and do it again."

@@ -89,6 +89,9 @@ class TicketLimits(Protocol):
     async def count_redemption(self, user_id: int, address: str, show_id: int, /) -> None:
         """Counts an attempt of a user, and refuses it while the address or the show had too many wrong codes."""
 
+    async def count_earning(self, user_id: int, /) -> None:
+        """Counts an attempt to earn a ticket."""
+
     async def count_wrong_code(self, address: str, show_id: int, /) -> None:
         """Counts a wrong code."""
 
