@@ -32,9 +32,12 @@ Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=300, pattern="^[a-z0
 Genre = Annotated[str, msgspec.Meta(max_length=80)]
 City = Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=r"\S")]
 Region = Annotated[str, msgspec.Meta(max_length=80)]
-Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$", description="The two letters of a country, such as DE.")]
+Country = Annotated[
+    str, msgspec.Meta(max_length=2, pattern="^[A-Z]{2}$", description="The two letters of a country, such as DE.")
+]
 CountryOrNone = Annotated[
-    str, msgspec.Meta(pattern="^([A-Z]{2})?$", description="The two letters of a country, such as DE; or empty.")
+    str,
+    msgspec.Meta(max_length=2, pattern="^([A-Z]{2})?$", description="The two letters of a country, such as DE; or empty."),
 ]
 Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
 Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]

@@ -107,7 +107,10 @@ async def test_vacuum_of_all_tables_and_of_one(admin: ApiClient, factory: RowFac
 
 async def test_reindex_rebuilds_indexes_and_drops_leftovers(admin: ApiClient, factory: RowFactory) -> None:
     """Every index of the table has a new file, and the leftovers of an interrupted reindex are gone."""
-    files = "select relname, relfilenode from pg_class where relkind = 'i' and relname like 'artists_%'"
+    files = (
+        "select i.relname, i.relfilenode from pg_index x join pg_class i on i.oid = x.indexrelid"
+        " where x.indrelid = 'artists'::regclass"
+    )
     before = dict(await factory.sql.fetch(files))
     await factory.sql.execute(
         "create index artists_slug_ccnew on artists (slug);"
