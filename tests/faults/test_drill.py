@@ -109,6 +109,7 @@ async def drill(mortal_engines: Engines) -> AsyncIterator[Drill]:
                 database_url,
                 mortal_engines.redis_url,
                 smtp_url=mail.url(),
+                musicbrainz_api_url=services.url,
                 ticketmaster_api_url=services.url,
                 ticketmaster_api_key=ticketmaster.KEY,
                 limits=Limits(connections_per_address=SOCKETS_MAX),
