@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -19,6 +19,9 @@ from server.protocol.instants import iso
 from server.protocol.outcomes import FutureWaiter
 from server.store.database import Database
 from server.store.named_queries import columns
+
+if TYPE_CHECKING:
+    from server.store.database import Connection
 
 State = Literal["open", "set_aside", "restored", "void"]
 REASON_CHARS_MAX = 500
@@ -161,7 +164,7 @@ class GroupRoutes:
             ),
             Endpoint(
                 method="GET", path="/api/admin/groups/{group}/members", handler=self.get_members, access="moderator",
-                query=PageQuery, answer=GroupMemberPage, summary="List the ballots of a group.",
+                query=PageQuery, answer=GroupMemberPage, codes=(Code.NOT_FOUND,), summary="List the ballots of a group.",
             ),
             Endpoint(
                 method="POST", path="/api/admin/groups/{group}", handler=self.post_group, access="moderator", body=DecisionBody,
@@ -191,6 +194,8 @@ class GroupRoutes:
         query = call.query
         after = decode_cursor(query.cursor, IdCursor) if query.cursor else None
         async with self._database.acting(call.user) as connection:
+            if show_id is not None:
+                await _fetch_rule(connection, show_id)  # Raises for a show that does not exist.
             listed = queries.list_groups(
                 connection,
                 show_id=show_id,
@@ -215,9 +220,12 @@ class GroupRoutes:
         """`GET /api/admin/groups/{group}/members`."""
         query = call.query
         after = decode_cursor(query.cursor, IdCursor) if query.cursor else None
+        group_id = call.id("group")
         async with self._database.acting(call.user) as connection:
+            if await queries.find_group(connection, id=group_id) is None:
+                raise _no_group()
             listed = queries.list_members(
-                connection, group_id=call.id("group"), after_user=after.id if after else None, count=query.limit + 1
+                connection, group_id=group_id, after_user=after.id if after else None, count=query.limit + 1
             )
             rows = [row async for row in listed]
         page, following = cut_page(rows, query.limit, lambda last: IdCursor(last["user_id"]))
@@ -251,10 +259,7 @@ class GroupRoutes:
         """`GET /api/admin/shows/{show}/group-rule`."""
         show_id = await self._find_show(call.path["show"])
         async with self._database.acting(call.user) as connection:
-            row = await queries.group_rule(connection, show_id=show_id)
-        if row is None:
-            raise Refused(Code.NOT_FOUND, "No such show.")
-        return Answer(document=Rule(show_id=show_id, is_automatic=row["sets_groups_aside"]))
+            return Answer(document=await _fetch_rule(connection, show_id))
 
     async def put_rule(self, call: Call) -> Answer:
         """`PUT /api/admin/shows/{show}/group-rule`."""
@@ -265,6 +270,13 @@ class GroupRoutes:
             detail = {"is_automatic": is_automatic}
             await write_audit_log(connection, call.user, "show.group-rule", f"show:{show_id}", detail)
         return Answer(document=Rule(show_id=show_id, is_automatic=is_automatic))
+
+
+async def _fetch_rule(connection: Connection, show_id: int) -> Rule:
+    row = await queries.group_rule(connection, show_id=show_id)
+    if row is None:
+        raise Refused(Code.NOT_FOUND, "No such show.")
+    return Rule(show_id=show_id, is_automatic=row["sets_groups_aside"])
 
 
 def _group(row: Any) -> VoteGroup:

@@ -29,6 +29,9 @@ REQUESTS_AT_ONCE = 4
 # so many hands at most.
 HANDS = 4
 
+# An id that nothing has.
+UNKNOWN = 999_999_999
+
 # They need a signed token of their own.
 LINKS = ("/signin", "/confirm-email", "/unsubscribe")
 # A page has this path too.
@@ -179,12 +182,15 @@ async def test_paths(session: aiohttp.ClientSession, api: Api, endpoint: Endpoin
         values += [_encoded(value) for value in bad_values(parameter["schema"], DOCUMENT) if value != ""]
 
         def asked(name: str, values: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-            # A path that is too long and one with a parent folder are other requests.
+            # A path that is too long and one with a parent folder are other requests. Sample bodies make an artist and a venue x.
             for value in values:
-                if len(value) < 8_000 and value not in (".", "..", "1", "1.0", "true"):
+                if len(value) < 8_000 and value not in (".", "..", "1", "1.0", "true", "x"):
                     yield f"{name} = {value}", {"url": asker.url(**{name: value})}
 
-        statuses = await asker.ask_all(asked(parameter["name"], dealt(values, endpoint, parameter)))
+        sent = dealt(values, endpoint, parameter)
+        # Each endpoint looks an id up in a way of its own; one that reads no database takes every id.
+        sent += [str(UNKNOWN)] if endpoint.read != "free" else []
+        statuses = await asker.ask_all(asked(parameter["name"], sent))
         assert set(statuses) <= {404, 400}
 
 

@@ -68,8 +68,10 @@ async def test_groups_are_listed_by_show_and_state_for_staff_alone(people: Peopl
     assert (item["id"], item["state"], item["ballot_count"], item["show_name"]) == (group, "open", 2, "Show")
     assert (await moderator.ok("GET", f"{PATH}?state=void"))["items"] == []
     assert await moderator.refused("GET", f"{PATH}/999") == "not_found"
+    assert await moderator.refused("GET", f"{PATH}/999/members") == "not_found"
     assert await moderator.refused("POST", f"{PATH}/999", {"decision": "void"}) == "not_found"
-    assert await moderator.refused("GET", "/api/admin/shows/none/groups") == "not_found"
+    for unknown in ("none", "999"):
+        assert await moderator.refused("GET", f"/api/admin/shows/{unknown}/groups") == "not_found"
     for path in (PATH, f"{PATH}/{group}", f"{PATH}/{group}/members", "/api/admin/shows/7/group-rule"):
         assert await fan.refused("GET", path) == "forbidden"
     rule = "/api/admin/shows/7/group-rule"
