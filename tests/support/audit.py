@@ -53,6 +53,11 @@ select coalesce(r.show_id, h.show_id) as show_id, r.ups, r.downs, r.withdrawn, h
                     count(*) filter (where choice is null) as hwithdrawn
                from vote_analytics group by 1) h on h.show_id = r.show_id
 """
+_IS_COUNTED = """
+select not exists (select from votes_to_count) and not exists (select from voters_to_count)
+   and not exists (select from scopes_to_recount) and not exists (select from artists_to_rank)
+   and not exists (select from shows_to_score)
+"""
 
 
 async def until_drained(database_url: str, redis_url: str) -> None:
@@ -69,6 +74,19 @@ async def until_drained(database_url: str, redis_url: str) -> None:
             await until_async(is_drained, "the log is drained")
         finally:
             await connection.close()
+
+
+async def until_counted(database_url: str) -> None:
+    """Waits until the node that does the chores has counted everything that was noted: then nothing changes by itself."""
+    connection = await asyncpg.connect(database_url)
+
+    async def is_counted() -> bool:
+        return await connection.fetchval(_IS_COUNTED) is True
+
+    try:
+        await until_async(is_counted, "everything that was noted is counted")
+    finally:
+        await connection.close()
 
 
 async def differences(
