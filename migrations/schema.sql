@@ -1289,6 +1289,11 @@ CREATE FUNCTION hours_of_scope(wanted public.statistics_scope, wanted_id bigint,
       from shows w join vote_rollups r on r.show_id = w.id
      where wanted = 'platform' and w.results <> 'live' and w.finalised_at is null and r.hour >= first and r.hour < following
     union all
+    -- The roll-ups have votes already that platform_hours gets a second later: without these the difference would tell them.
+    select date_trunc('hour', v.minute, 'UTC'), 0, 0, v.up_count, v.down_count
+      from votes_to_count v join shows w on w.id = v.show_id
+     where wanted = 'platform' and w.results <> 'live' and w.finalised_at is null and v.minute >= first and v.minute < following
+    union all
     select r.hour, r.up_count + r.down_count, r.withdrawn_count,
            case when s.is_open or wanted = 'show' then r.up_count else 0 end,
            case when s.is_open or wanted = 'show' then r.down_count else 0 end
@@ -5020,4 +5025,5 @@ CREATE TABLE votes_to_count (
     withdrawn_count integer NOT NULL
 );
 COMMENT ON TABLE votes_to_count IS 'Votes of one commit and minute of a show that the statistics do not have yet. It has no keys, because every commit adds rows; a chore takes them out again.';
-GRANT INSERT ON TABLE votes_to_count TO mysetlist_writer;
+GRANT SELECT,INSERT ON TABLE votes_to_count TO mysetlist_writer;
+GRANT SELECT ON TABLE votes_to_count TO mysetlist_request;

@@ -53,7 +53,7 @@ EXPECTED = {
     "external_cache": Expected(admin=READ),
     "show_trending": public(writer="ss ii uu dd"),
     "artists_to_rank": public(writer="ss ii .. .."),
-    "votes_to_count": Expected(writer=".. ii .. .."),
+    "votes_to_count": public(writer="ss ii .. .."),
     "voters_to_count": Expected(writer=".. ii .. .."),
     "vote_minutes": public(),
     "platform_hours": public(),
@@ -185,7 +185,9 @@ ROWS = {
     ),
     "artist_stats": Row("(artist_id) values ({n})", "artist_id = {n}", "heat = 1"),
     "show_trending": Row("values ({n}, 1, 1, true)", "show_id = {n}", "heat = 1"),
-    "votes_to_count": Row("values ({n}, date_trunc('minute', now()), 1, 0, 0)", "show_id = {n}", "up_count = 2"),
+    "votes_to_count": Row(
+        "values ({n}, '2026-01-01', 1, 0, 0)", "show_id = {n} and minute = '2026-01-01'", "up_count = 2"
+    ),
     "voters_to_count": Row("values ({n}, {n}, '2026-01-01')", "user_id = {n}", "day = '2026-01-02'"),
     "vote_minutes": Row("values ({n}, '2026-01-01', 1)", "show_id = {n}", "vote_count = 2"),
     "platform_hours": Row("values ('2026-01-0{n}', 1, 1, 1)", "hour = '2026-01-0{n}'", "up_count = 2"),

@@ -105,6 +105,26 @@ async def test_hidden_counts_are_in_no_sum(node: Node, people: People, factory: 
     assert [await told(query) for query in subjects] == [(3, 1, 3, 1, 3)] * 3
 
 
+async def test_a_vote_that_waits_to_be_counted_tells_no_hidden_count(factory: RowFactory) -> None:
+    """Between the commit of a vote on a hidden show and its counting, the sums of the platform by direction stay as they were."""
+    show = await factory.show(7)
+    (fan,) = await factory.users(1)
+    sums = "select coalesce(sum(up), 0) from hours_of_scope('platform', 0, '-infinity', 'infinity')"
+    await factory.sql.execute("update shows set results = 'after_closing' where id = 7")
+    before = await factory.sql.fetchval(sums)
+    async with factory.sql.transaction():
+        await factory.sql.execute(
+            "insert into vote_analytics (show_id, setlist_song_id, user_id, choice, cast_at) values (7, $1, $2, 'up', now())",
+            show.first, fan,
+        )  # fmt: skip
+        await factory.sql.execute(
+            "insert into vote_rollups (show_id, hour, up_count) values (7, date_trunc('hour', now(), 'UTC'), 1)"
+        )
+        assert await factory.sql.fetchval(sums) == before
+        await factory.sql.fetchval("select count_votes(1000)")
+        assert await factory.sql.fetchval(sums) == before
+
+
 async def test_long_periods_have_a_series_by_the_day(node: Node, people: People, factory: RowFactory) -> None:
     """Up to 92 days a series has hours, beyond days (UTC); both ends are included, and one alone is enough."""
     await factory.show(7)
