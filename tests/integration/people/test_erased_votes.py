@@ -364,3 +364,19 @@ async def another_vote_path(stage: Stage) -> AsyncIterator[VotePath]:
 
 async def _has_voted(stage: Stage, user: int) -> bool:
     return bool(await stage.factory.sql.fetchval("select count(*) from vote_analytics where user_id = $1", user) > 20)
+
+
+async def test_no_vote_goes_to_a_ballot_that_is_set_aside(factory: RowFactory) -> None:
+    """Bots of a group were erased, and their votes are void; the honest vote of the next erased fan still counts."""
+    sql = factory.sql
+    show, (fan,) = await factory.show(7), await factory.users(1)
+    await sql.execute("insert into votes values ($1, $2, 7, 'up', now())", show.first, fan)
+    await sql.execute("insert into users (nobody) select generate_series(1, 100)")
+    await sql.execute(
+        "with made as (insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at)"
+        " values (7, 3, '[]', 100, now(), now()) returning id)"
+        " insert into vote_group_members (show_id, user_id, group_id, is_set_aside)"
+        " select 7, u.id, made.id, true from users u, made where u.nobody is not null"
+    )
+    await sql.execute("select erase_user($1)", fan)
+    assert await sql.fetchval("select up_count from setlist_songs where id = $1", show.first) == 1
