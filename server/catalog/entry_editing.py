@@ -37,7 +37,9 @@ Country = Annotated[
 ]
 CountryOrNone = Annotated[
     str,
-    msgspec.Meta(max_length=2, pattern="^([A-Z]{2})?$", description="The two letters of a country, such as DE; or empty."),
+    msgspec.Meta(
+        max_length=2, pattern="^([A-Z]{2})?$", description="The two letters of a country, such as DE; or empty."
+    ),
 ]
 Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
 Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
