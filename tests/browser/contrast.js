@@ -11,8 +11,9 @@
     document.adoptedStyleSheets = []; // those of an earlier call; the page itself has none
     const found = [];
     const add = (element, words, style, rects) => {
-      for (const { left, top, right, bottom: end } of rects) {
-        // The screenshot ends with the window; pixels below it would count as black.
+      for (const { left, top, right: edge, bottom: end } of rects) {
+        // The screenshot ends with the window; pixels below and beside it would count as black.
+        const right = Math.min(edge, innerWidth);
         const bottom = Math.min(end, innerHeight);
         const x = (left + right) / 2;
         const y = (top + bottom) / 2;
