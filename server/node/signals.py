@@ -35,13 +35,14 @@ class StopSignals:
 
     def receive(self, number: int) -> None:
         """Takes a signal. A second one changes nothing, because the first one is being obeyed."""
-        log.info("signal.received", signal=signal.Signals(number).name, is_first=not self.number)
-        if self.number:
-            return
-        self.number = number
-        self.stopped.set()
-        if self._task is not None:
-            self._task.cancel()
+        is_first = not self.number
+        if is_first:
+            self.number = number
+            self.stopped.set()
+            if self._task is not None:
+                self._task.cancel()
+        # Obeyed first: the terminal whose end sent the signal takes no line any more.
+        log.info("signal.received", signal=signal.Signals(number).name, is_first=is_first)
 
 
 @contextmanager

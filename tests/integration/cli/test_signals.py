@@ -60,6 +60,16 @@ async def ended(process: asyncio.subprocess.Process) -> tuple[int, str]:
     return process.returncode, errors.decode()
 
 
+async def let_start_hang(data_dir: Path) -> Path:
+    """The next start of PostgreSQL waits for a file of its archive that never comes. Gives the folder that its waiting process names."""
+    await (await EmbeddedEngines.start(data_dir)).stop()
+    archive = data_dir / "archive"
+    with (data_dir / "postgres" / "postgresql.auto.conf").open("a") as settings:
+        settings.write(f"restore_command = 'sleep 3600; cp {archive}/%f %p'\n")
+    (data_dir / "postgres" / "recovery.signal").touch()
+    return archive
+
+
 @pytest.mark.parametrize(
     ("words", "number", "code"),
     [
@@ -73,18 +83,40 @@ async def test_a_start_that_is_ended_leaves_no_engine(
     engine_dir: Path, words: tuple[str, ...], number: signal.Signals, code: int
 ) -> None:
     """A signal ends the command while its own engines start, and the engines with it."""
-    if words == ("token",):
-        # The command ends by itself soon after a start: this start waits for a file of the archive that never comes.
-        await (await EmbeddedEngines.start(engine_dir)).stop()
-        with (engine_dir / "postgres" / "postgresql.auto.conf").open("a") as settings:
-            settings.write("restore_command = 'sleep 3600'\n")
-        (engine_dir / "postgres" / "recovery.signal").touch()
+    # The command `token` ends by itself soon after a start, so its start never ends.
+    part = await let_start_hang(engine_dir) if words == ("token",) else engine_dir / "postgres"
     async with command(engine_dir, *words) as process:
-        await until(lambda: bool(processes_of(engine_dir / "postgres")), "an engine has been started")
+        await until(lambda: bool(processes_of(part)), "an engine has been started")
         process.send_signal(number)
         found, errors = await ended(process)
     assert "Traceback" not in errors
     assert found == code
+    assert processes_of(engine_dir) == []
+
+
+async def test_a_command_obeys_when_nobody_reads_its_output(engine_dir: Path) -> None:
+    """A terminal that closes sends SIGHUP and takes no text any more: the command ends all the same."""
+    archive = await let_start_hang(engine_dir)
+    reader, writer = os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "server", "token", "--data-dir", str(engine_dir),
+            env={"PATH": os.environ["PATH"], "HOME": str(engine_dir)}, stdout=writer, stderr=writer, start_new_session=True,
+        )  # fmt: skip
+    finally:
+        os.close(writer)
+    try:
+        await until(lambda: bool(processes_of(archive)), "an engine has been started")
+        os.close(reader)
+        process.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(ENDS_WITHIN_S):
+            await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+            for left in processes_of(engine_dir):
+                left.send_signal(signal.SIGQUIT)
     assert processes_of(engine_dir) == []
 
 
