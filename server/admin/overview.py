@@ -211,8 +211,9 @@ class Overviews:
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._try_to_read(), name="overview-reading")
         # No timeout cancels it: a cancelled statement waits for the server too.
-        done, _ = await asyncio.wait([self._reading], timeout=DATABASE_TIMEOUT_S)
-        return self._reading.result() if done else _Known()
+        reading = self._reading  # Another request may begin the next one meanwhile.
+        done, _ = await asyncio.wait([reading], timeout=DATABASE_TIMEOUT_S)
+        return reading.result() if done else _Known()
 
     async def _try_to_read(self) -> _Known:
         try:
