@@ -7,15 +7,15 @@ import shutil
 from typing import Any, Literal
 
 import pytest
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # it has no types
 from playwright.async_api import Page, ViewportSize, expect
 
 from server.node.node import Node
 from server.people.sessions import create_link, mint_token
 from server.protocol.identity import COOKIE
 from tests.browser.conftest import OpenFan
+from tests.browser.console import TABLET, severe_findings
 from tests.browser.pages import DESKTOP, Fan
-from tests.browser.test_accessibility import ANIMATIONS_ENDED, HAS_NO_OVERFLOW, OVERFLOWING, faint_texts
+from tests.browser.test_accessibility import HAS_NO_OVERFLOW, OVERFLOWING, faint_texts
 from tests.support.identity_provider import AUDIENCE, IdentityProvider, SigningKey
 from tests.support.node_process import SECRET
 from tests.support.open_shows import make_shows
@@ -23,9 +23,6 @@ from tests.support.running_node import running_node, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-TABLET: ViewportSize = {"width": 768, "height": 1024}
-# The pages of the console by their addresses, the least role of each, and its heading.
-SEVERE = ("serious", "critical")
 SHOW_AS = """(state) => {
     Object.defineProperty(document, "visibilityState", {value: state, configurable: true});
     document.dispatchEvent(new Event("visibilitychange"));
@@ -41,18 +38,6 @@ async def open_staff(
     cookie: Any = {"name": COOKIE, "value": mint_token(SECRET, user_id, role), "url": node.url, "httpOnly": True}
     await fan.context.add_cookies([cookie])
     return fan
-
-
-async def severe_findings(page: Page) -> list[str]:
-    """What axe-core finds of serious or critical impact."""
-    # A colour in the middle of a transition is nobody's colour.
-    await page.evaluate(ANIMATIONS_ENDED)
-    found = await Axe().run(page)
-    return [
-        f"{one['id']}: {one['nodes'][0]['html'][:200]}"
-        for one in found.response["violations"]
-        if one["impact"] in SEVERE
-    ]
 
 
 async def test_a_link_opens_the_console_and_the_page_now_is_live(
