@@ -64,15 +64,14 @@ return greatest(one, other) + ln(1 + power(2.0::float8, greatest(-abs(one - othe
 create function trending_score(heat float8, as_of timestamptz) returns float8 language sql immutable parallel safe
 return power(2.0::float8, greatest(heat - trending_heat(as_of), -1000));
 
--- gives: whether the votes of this fan in this show count: they do unless they are set aside
-create function ballot_counts(of_show bigint, of_user bigint) returns boolean language sql stable parallel safe
-return not exists (select from vote_group_members m where m.show_id = of_show and m.user_id = of_user and m.is_set_aside);
-
--- takes: shows; gives: the heat of each show with votes that count, from the rows
+-- takes: shows; gives: the heat of each show with votes that are not set aside, from the rows
+-- This function and move_heat() are the two that say which votes count.
 create function heats_of_shows(show_ids bigint[]) returns table (show_id bigint, heat float8) language sql stable as $$
     select s.show_id, sum_of_heats(array_agg(trending_heat(v.cast_at)))
       from setlist_songs s join votes v on v.setlist_song_id = s.id
-     where s.show_id = any(show_ids) and ballot_counts(v.show_id, v.user_id)
+     where s.show_id = any(show_ids)
+       and not exists (select from vote_group_members m
+                        where m.show_id = v.show_id and m.user_id = v.user_id and m.is_set_aside)
      group by s.show_id
 $$;
 
@@ -139,7 +138,10 @@ begin
     select array_agg(c.show_id), array_agg(c.heat) into show_ids, heats
       from (select show_id, newest + ln(sum(power(2.0::float8, greatest(trending_heat(cast_at) - newest, -1000))))
                                      / ln(2.0::float8) as heat
-              from changed where ballot_counts(show_id, user_id) group by show_id order by show_id) c;
+              from changed v
+             where not exists (select from vote_group_members m
+                                where m.show_id = v.show_id and m.user_id = v.user_id and m.is_set_aside)
+             group by show_id order by show_id) c;
     if show_ids is not null then
         perform shift_heat(show_ids, heats, tg_argv[0]::integer);
     end if;
@@ -310,7 +312,7 @@ language sql as $$
 $$;
 
 drop function get_trending_shows, get_trending_artists, trending_floor, update_trending_scores, rank_artists, heat_of_artist,
-              rank_show, move_heat, shift_heat, recount_heat, heats_of_shows, ballot_counts, trending_score, add_heat, sum_of_heats, trending_heat;
+              rank_show, move_heat, shift_heat, recount_heat, heats_of_shows, trending_score, add_heat, sum_of_heats, trending_heat;
 drop table show_trending, artists_to_rank;
 alter table artist_stats drop column heat,
     add column vote_count bigint not null default 0 check (vote_count >= 0),
