@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 
 import msgspec
 import structlog
@@ -279,7 +280,11 @@ class Intake:
         rest: list[Cast] = []
         waiting = self._warm_up.earliest()
         is_any_held = not self._held.is_empty
-        for cast in self._resumed + self._queue:
+        queue = self._queue
+        if self._resumed:
+            # In the order of arrival: a warm-up may end after casts that came later have been resumed.
+            queue = sorted(self._resumed + queue, key=attrgetter("number"))
+        for cast in queue:
             if is_any_held and self._held.keeps(cast):
                 continue
             if cast.is_abandoned and not (is_any_held and self._held.asks_with(cast)):

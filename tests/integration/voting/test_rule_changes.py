@@ -15,7 +15,7 @@ from server.cache.connection import Command, Connection
 from server.errors import CacheError, CacheUnavailable, Refused, StoreUnavailable, WritesRefused
 from server.protocol.positions import SEQ_BITS
 from server.telemetry import VOTES_REFUSED
-from server.voting import held, rule_changes
+from server.voting import held, intake, rule_changes
 from server.voting.log import HOLD_SCRIPT
 from server.voting.queries import voting as queries
 from server.voting.rule_changes import RuleChanges
@@ -80,6 +80,21 @@ async def test_casts_wait_for_the_change_in_their_order(
         assert all(one.taken is None and one.refusal is None for one in waiting)
         await change.connection.execute("update shows set votes_per_user_max = 1 where id = 7")
     assert await settled(waiting, vote_path) == ["ok", "ok", "budget"]
+    assert (await vote_path.cast(7, fan)).taken[2] == {show.first: "down"}  # type: ignore[index]
+
+
+async def test_a_cast_that_was_warmed_up_meanwhile_stays_before_the_later_ones(
+    vote_path: VotePath, factory: RowFactory, changes: RuleChanges, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first held cast finds its ballot cold. It is warm again before the round that sends those behind it, and goes first."""
+    (fan,) = await factory.users(1)
+    async with changes(vote_path.database.transaction()) as change:
+        await change.hold([7])
+        waiting = [vote_path.submit(7, fan, (show.first, choice)) for choice in ("up", "down")]
+        assert (await vote_path.cast(23, fan, ((await factory.show(23)).first, "up"))).code == "ok"
+        # So a warm-up always ends before the next round.
+        monkeypatch.setattr(intake, "GATHER_S", 0.2)
+    assert await settled(waiting, vote_path) == ["ok", "ok"]
     assert (await vote_path.cast(7, fan)).taken[2] == {show.first: "down"}  # type: ignore[index]
 
 
