@@ -17,6 +17,7 @@ from typing import Any
 import asyncpg
 import pytest
 import pytest_asyncio
+import redis
 
 from server.embedded.engines import EngineName
 from server.errors import StoreUnavailable
@@ -98,6 +99,9 @@ class Drill:
 async def drill(mortal_engines: Engines) -> AsyncIterator[Drill]:
     """A node of a small service: one show, one provider with a key, a mail server."""
     await execute(mortal_engines.server_url, "create database drill template migrated strategy file_copy")
+    # Of the fault tests before, which had other databases.
+    with redis.Redis.from_url(mortal_engines.redis_url) as valkey:
+        valkey.flushall()
     database_url = mortal_engines.server_url.replace("/mysetlist?", "/drill?")
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context

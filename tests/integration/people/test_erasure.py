@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from unittest.mock import AsyncMock
 
 import aiohttp
 import pytest
@@ -104,9 +105,11 @@ async def test_users_erase_themselves_and_administrators_erase_anyone(
 
 
 async def test_the_token_of_an_erased_user_is_refused(
-    people: People, factory: RowFactory, leaver: Person, node: Node, redis_url: str
+    people: People, factory: RowFactory, leaver: Person, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every endpoint and the websocket answer `unauthenticated`, and nothing is written."""
+    # Once a second the monitor closes the websockets of erased users; what they are answered until then is tested here.
+    monkeypatch.setattr(node.rooms.access_monitor, "check_connections", AsyncMock())
     show = await factory.show(7)
     assert await leaver.ask("DELETE", "/api/me") == (204, None)
     for method, path, body in (
@@ -126,7 +129,7 @@ async def test_the_token_of_an_erased_user_is_refused(
         assert await talker.refusal("cast", show=7, votes=[[show.first, "up"]]) == "unauthenticated"
         assert await talker.refusal("ballot", show=7) == "unauthenticated"
     assert await traces_in_postgres(factory.sql, *WORDS) == []
-    await _until_no_trace(redis_url)
+    await _until_no_trace(str(node.rooms.settings.redis_url))
 
 
 async def test_the_token_of_erased_staff_is_refused(people: People, factory: RowFactory) -> None:
