@@ -25,6 +25,7 @@ from server.tracing import Traces
 from server.voting.casts import Cast, ScriptCode, refusal
 from server.voting.held import HeldCasts
 from server.voting.log import CAST_SCRIPT, open_shard, open_shards
+from server.voting.missing_tickets import MissingTickets
 from server.voting.pending_acks import PendingAck, PendingAcks, PendingEntry
 from server.voting.rules import pack_cast, pack_decision, pack_mark, shard_of
 from server.voting.settlement import Settlement
@@ -44,10 +45,6 @@ SCRIPT_VOTES_MAX = 1_000
 # No fan can fill the queue or a round: so many votes of one fan wait at most, and so many are in one round.
 WAITING_VOTES_OF_USER_MAX = 1_000
 ROUND_VOTES_OF_USER_MAX = 100
-# Valkey may have lost a fan's ticket. So before a cast is refused because the ticket is missing, the database is asked, at
-# most once in 5 s for each fan and show.
-TICKETLESS_S = 5.0
-TICKETLESS_MAX = 10_000
 RETRY_AFTER_MS = 1_000
 
 _COLD_SHARD = -1
@@ -89,8 +86,7 @@ class Intake:
         self._queued = asyncio.Event()
         self._warm_up = WarmUp(database, shard_count, self._resume)
         self._held = HeldCasts(clock, self._resume_held)
-        # (show, user) without a ticket in the database -> until when the database is not asked again
-        self._ticketless: dict[tuple[int, int], float] = {}
+        self._missing_tickets = MissingTickets(clock)
         self._cast_number = 0
         self.traces: Traces | None = None  # set by the node when traces are on
         self._queued_s = 0.0  # when the oldest cast of the queue came
@@ -333,7 +329,7 @@ class Intake:
                 else:
                     acks.append(PendingAck(cast.subject_id, cast.waiter, ballot, left, cast.packed))
             elif code in (ScriptCode.COLD_SHOW, ScriptCode.COLD_BALLOT) or (
-                code == ScriptCode.TICKET and self._may_have_ticket(cast)
+                code == ScriptCode.TICKET and self._missing_tickets.should_ask(cast)
             ):
                 self._warm_up.add(cast)
             elif code == ScriptCode.HELD:
@@ -345,17 +341,6 @@ class Intake:
         if acks:
             self.pending_acks.add(PendingEntry(shard, position, self._clock.monotonic_s(), acks))
         return len(acks)
-
-    def _may_have_ticket(self, cast: Cast) -> bool:
-        """Whether the database may know of a ticket that Valkey does not."""
-        now_s = self._clock.monotonic_s()
-        if cast.tries == 0:
-            return now_s >= self._ticketless.get(cast.ballot_key, 0.0)
-        # The warm-up before this try read the fan's ticket from the database: there is none.
-        if len(self._ticketless) >= TICKETLESS_MAX:
-            self._ticketless.clear()
-        self._ticketless[cast.ballot_key] = now_s + TICKETLESS_S
-        return False
 
     def _resume(self, cast: Cast, refused: Refused | None) -> None:
         """Sends a cast again after its warm-up, or refuses it."""
