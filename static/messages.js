@@ -10,10 +10,15 @@ import { isConnected } from "./selectors.js";
 
 // The sentences are English. A screen reader would badly read a date in another language inside them.
 const locale = globalThis.navigator?.languages?.find((language) => language.startsWith("en")) ?? "en";
-const numberFormat = new Intl.NumberFormat(locale);
+/** @type {Intl.NumberFormat|undefined} */
+let numberFormat;
 
 /** @param {number} value */
-export const count = (value) => numberFormat.format(value);
+export function count(value) {
+  if (Number.isInteger(value) && value >= 0 && value < 1_000) return String(value);
+  numberFormat ??= new Intl.NumberFormat(locale);
+  return numberFormat.format(value);
+}
 
 /** @type {(value: number, one: string, many: string) => string} */
 export const plural = (value, one, many) => `${count(value)} ${value === 1 ? one : many}`;
@@ -35,34 +40,43 @@ export function inTime(then_ms, now_ms) {
   return distance_ms > 0 ? `in ${length}` : `${length} ago`;
 }
 
+/** @type {Map<string, Intl.DateTimeFormat>} */
+const dateFormats = new Map();
+
 /**
- * A format in the show's zone; in UTC, with this name, where the browser does not know the zone.
- * @param {string} time_zone
+ * A format of dates. It is made when it is first used, and kept: a slow phone needs some 10 ms for each.
  * @param {Intl.DateTimeFormatOptions} options
  */
-function zonedFormat(time_zone, options) {
-  try {
-    return new Intl.DateTimeFormat(locale, { ...options, timeZone: time_zone });
-  } catch {
-    return new Intl.DateTimeFormat(locale, { ...options, timeZone: "UTC", timeZoneName: "short" });
+function dateFormat(options) {
+  const key = JSON.stringify(options);
+  let format = dateFormats.get(key);
+  if (!format) {
+    try {
+      format = new Intl.DateTimeFormat(locale, options);
+    } catch {
+      // The browser does not know the zone: UTC, with this name.
+      format = new Intl.DateTimeFormat(locale, { ...options, timeZone: "UTC", timeZoneName: "short" });
+    }
+    dateFormats.set(key, format);
   }
+  return format;
 }
 
 /**
  * A date and time in the show's zone. The zone is named for a visitor who is in another one.
- * @type {(iso: string, time_zone: string) => string}
+ * @type {(iso: string, timeZone: string) => string}
  */
-export function dateTime(iso, time_zone) {
-  const isElsewhere = Intl.DateTimeFormat().resolvedOptions().timeZone !== time_zone;
-  return zonedFormat(time_zone, {
-    weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit",
+export function dateTime(iso, timeZone) {
+  const isElsewhere = dateFormat({}).resolvedOptions().timeZone !== timeZone;
+  return dateFormat({
+    weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit", timeZone,
     ...(isElsewhere && { timeZoneName: "short" }),
   }).format(new Date(iso));
 }
 
-/** @type {(iso: string, time_zone: string) => string} */
-export function clockTime(iso, time_zone) {
-  return zonedFormat(time_zone, { hour: "numeric", minute: "2-digit" }).format(new Date(iso));
+/** @type {(iso: string, timeZone: string) => string} */
+export function clockTime(iso, timeZone) {
+  return dateFormat({ hour: "numeric", minute: "2-digit", timeZone }).format(new Date(iso));
 }
 
 /**
@@ -70,10 +84,8 @@ export function clockTime(iso, time_zone) {
  * @param {Intl.DateTimeFormatOptions} options
  * @returns {(local_date: string) => string}
  */
-const calendar = (options) => {
-  const format = new Intl.DateTimeFormat(locale, { ...options, timeZone: "UTC" });
-  return (local_date) => format.format(new Date(`${local_date}T00:00:00Z`));
-};
+const calendar = (options) => (local_date) =>
+  dateFormat({ ...options, timeZone: "UTC" }).format(new Date(`${local_date}T00:00:00Z`));
 export const longDate = calendar({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
 export const shortDate = calendar({ month: "short", day: "numeric" });
 export const month = calendar({ month: "short" });
