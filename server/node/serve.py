@@ -19,6 +19,7 @@ from server.node.node import Node
 from server.node.outgoing import check_outgoing
 from server.node.process_limits import check_process_limits
 from server.node.signals import StopSignals, stop_signals
+from server.node.systemd import ready_for_systemd
 from server.settings import Settings, data_folder
 from server.store.engine import POOLED, check_postgres
 from server.store.migrations import migrate_up
@@ -71,7 +72,8 @@ async def _serve(settings: Settings, signals: StopSignals) -> None:
                 crowd = await _start_crowd(node.url, settings.crowd)
             stopped = asyncio.create_task(signals.stopped.wait(), name="signals")
             endings: list[asyncio.Future[Any]] = [stopped, node.failed]
-            await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
+            async with ready_for_systemd():
+                await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
         finally:
             if crowd is not None and crowd.returncode is None:

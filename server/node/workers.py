@@ -25,6 +25,7 @@ from server.embedded import open_engines
 from server.embedded.postgres import SETTINGS as POSTGRES_SETTINGS
 from server.errors import SetupError
 from server.node.signals import stop_signals
+from server.node.systemd import ready_for_systemd
 from server.settings import Settings
 from server.telemetry import METRICS_FOLDER
 from server.web.listening import reserve_port
@@ -132,6 +133,7 @@ async def serve_with_workers(
                     "DATABASE_URL": addresses.database_url or "",
                     "REDIS_URL": addresses.redis_url or "",
                     METRICS_FOLDER: metrics_folder,
+                    "NOTIFY_SOCKET": "",  # systemd hears from this process only
                 }
                 commands = [command_of(settings, number, port) for number in range(settings.workers)]
                 workers = [
@@ -175,7 +177,8 @@ async def _run_workers(workers: list[Worker], stopping: asyncio.Event) -> None:
                     if stopped.done():
                         return
         print(workers[0].ready.result(), flush=True)  # noqa: T201  the line that `serve` promises
-        await _first_of([stopped, *running])
+        async with ready_for_systemd():
+            await _first_of([stopped, *running])
         await _raise_failures(running)
     finally:
         stopped.cancel()

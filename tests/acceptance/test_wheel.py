@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -84,7 +85,9 @@ def test_sdist_and_wheel_hold_migrations_and_static(packages: Path) -> None:
 
 
 def test_the_wheel_alone_serves(packages: Path) -> None:
-    """With nothing but its dependencies, in an empty home, the command serves the page and exits with 0 after SIGTERM."""
+    """With nothing but its dependencies, in an empty home, the command serves the page, tells systemd how it is, and exits with 0
+    after SIGTERM.
+    """
     (wheel,) = packages.glob("*.whl")
     with short_folder() as folder:
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
@@ -93,10 +96,18 @@ def test_the_wheel_alone_serves(packages: Path) -> None:
         subprocess.run([*pip, "install", "-qq", "--no-compile", "--no-deps", str(wheel)], check=True)
         home = folder / "home"
         home.mkdir()
+        systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        systemd.bind(str(folder / "notify"))
+        systemd.settimeout(30)
         node = subprocess.Popen(
             [str(folder / "venv" / "bin" / "mysetlist"), "serve", "--port", "0"],
             cwd=home,
-            env={"PATH": os.environ["PATH"], "HOME": str(home)},
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(home),
+                "NOTIFY_SOCKET": str(folder / "notify"),
+                "WATCHDOG_USEC": "30000000",
+            },
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -108,10 +119,13 @@ def test_the_wheel_alone_serves(packages: Path) -> None:
             with urllib.request.urlopen(f"{address}/") as reply:
                 assert "<html" in reply.read().decode().lower()
             assert (home / ".local" / "share" / "mysetlist" / "secret").exists()
+            assert [systemd.recv(100) for _ in range(2)] == [b"READY=1", b"WATCHDOG=1"]
             node.send_signal(signal.SIGTERM)
             assert node.wait(timeout=30) == 0
+            assert systemd.recv(100) == b"STOPPING=1"
         finally:
             # terminate also stops the engines; kill would leave them running.
             node.terminate()
             node.wait()
             node.stdout.close()
+            systemd.close()
