@@ -3575,6 +3575,23 @@ CREATE TABLE installation (
 COMMENT ON TABLE installation IS 'One row, made by the first node: an id that no other database has. A dump and its restored copy share it, because they hold the same accounts.';
 ALTER TABLE ONLY installation ADD CONSTRAINT installation_pkey PRIMARY KEY (is_only);
 
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────── level_minutes
+
+CREATE TABLE level_minutes (
+    minute timestamp with time zone NOT NULL,
+    level text NOT NULL,
+    event_count bigint NOT NULL,
+    missed_count bigint NOT NULL,
+    CONSTRAINT level_minutes_check CHECK (((missed_count >= 0) AND (missed_count <= event_count))),
+    CONSTRAINT level_minutes_event_count_check CHECK ((event_count > 0)),
+    CONSTRAINT level_minutes_level_check CHECK ((level = ANY (ARRAY['availability'::text, 'acknowledgement'::text, 'push'::text]))),
+    CONSTRAINT level_minutes_minute_check CHECK ((minute = date_trunc('minute'::text, minute, 'UTC'::text)))
+);
+COMMENT ON TABLE level_minutes IS 'Events of a service level in one minute, over all nodes, and those that missed its objective.';
+COMMENT ON COLUMN level_minutes.level IS 'availability: casts that were answered; acknowledgement, push: times between log, commit and watcher.';
+ALTER TABLE ONLY level_minutes ADD CONSTRAINT level_minutes_pkey PRIMARY KEY (minute, level);
+ALTER TABLE level_minutes ENABLE ROW LEVEL SECURITY;
+
 -- ──────────────────────────────────────────────────────────────────────────────────────────────────────── log_commits
 
 CREATE TABLE log_commits (

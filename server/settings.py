@@ -23,8 +23,10 @@ from urllib.parse import SplitResult, urlsplit
 from server.errors import BadArgument, SetupError
 from server.protocol.http.addresses import Network
 from server.protocol.http.origins import origin_of
+from server.protocol.levels import Level
 from server.protocol.limits import DEFAULT_LIMITS, Limits
 from server.store.address import database_url_of
+from server.telemetry import SECONDS
 
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -82,6 +84,12 @@ class Settings:
     mail_from: str | None = None  # None: mysetlist@ and the host name of this machine
     alert_webhook_url: str | None = None  # gets a POST when a service is down; None: no alerts
     alert_webhook_secret: bytes | None = None  # signs these (Standard Webhooks); None: they are not signed
+    # What is promised over 30 days (docs/operations.md): the share of casts that are answered, and of times up to a limit.
+    availability_percent: float = 99.9
+    acknowledgement_percent: float = 99.0
+    acknowledgement_ms: float = 500.0
+    push_percent: float = 99.0
+    push_ms: float = 500.0
     metrics_token: str | None = None  # a reader of /metrics sends it as a bearer token; None: anybody may read
     otlp_endpoint: str | None = None  # an OpenTelemetry collector; None: no traces
     traces_ratio: float = 0.01  # share of log entries that are traced
@@ -104,6 +112,15 @@ class Settings:
             "spotify": self.keep_spotify_days,
             "musicbrainz": self.keep_musicbrainz_days,
         }
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The service levels that this service promises."""
+        return (
+            Level("availability", self.availability_percent / 100),
+            Level("acknowledgement", self.acknowledgement_percent / 100, self.acknowledgement_ms),
+            Level("push", self.push_percent / 100, self.push_ms),
+        )
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], **overrides: Any) -> Settings:
@@ -320,6 +337,19 @@ def _ratio(text: str) -> float:
     return float(text)
 
 
+def _percent(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{2}(\.[0-9]{1,3})?", text) or not 50 <= float(text) < 100:
+        raise ValueError(f"{text!r} is not a number from 50 to 99.999; write it as in 99.9")
+    return float(text)
+
+
+def _time_ms(text: str) -> float:
+    counted_ms = {f"{limit * 1000:g}": limit * 1000 for limit in SECONDS}
+    if text not in counted_ms:
+        raise ValueError(f"{text!r} is not one of {', '.join(counted_ms)}, up to which times are counted")
+    return counted_ms[text]
+
+
 def _log_format(text: str) -> str:
     if text not in get_args(LogFormat):
         raise ValueError(f"{text!r} is not one of {', '.join(get_args(LogFormat))}")
@@ -363,6 +393,11 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MYSETLIST_MAIL_FROM": ("mail_from", _mail_from),
     "MYSETLIST_ALERT_WEBHOOK_URL": ("alert_webhook_url", _http_url),
     "MYSETLIST_ALERT_WEBHOOK_SECRET": ("alert_webhook_secret", _webhook_secret),
+    "MYSETLIST_AVAILABILITY_PERCENT": ("availability_percent", _percent),
+    "MYSETLIST_ACKNOWLEDGEMENT_PERCENT": ("acknowledgement_percent", _percent),
+    "MYSETLIST_ACKNOWLEDGEMENT_MS": ("acknowledgement_ms", _time_ms),
+    "MYSETLIST_PUSH_PERCENT": ("push_percent", _percent),
+    "MYSETLIST_PUSH_MS": ("push_ms", _time_ms),
     "MYSETLIST_METRICS_TOKEN": ("metrics_token", _metrics_token),
     "MYSETLIST_PUBLIC_URL": ("public_url", _http_url),
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("otlp_endpoint", _http_url),

@@ -25,7 +25,8 @@ LogFormat = Literal["auto", "json", "console"]
 FAILURES_KEPT_MAX = 50
 FAILURE_CHARS_MAX = 300
 
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+# Times are counted up to these. The limit of a service level is one of them.
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 def _gauge(name: str, about: str, labels: Sequence[str] = ()) -> Gauge:
@@ -40,28 +41,28 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.005, 0.025, 0.1, 0.5, 2.5, 10.0),
 )
 POOL_WAIT_SECONDS = Histogram(
-    "mysetlist_pool_wait_seconds", "Wait for a connection of a pool to PostgreSQL", ["pool"], buckets=_SECONDS
+    "mysetlist_pool_wait_seconds", "Wait for a connection of a pool to PostgreSQL", ["pool"], buckets=SECONDS
 )
 TURN_WAIT_SECONDS = Histogram(
     "mysetlist_turn_wait_seconds",
     "Wait of a read for its turn, when others of its kind run",
     ["kind"],
-    buckets=_SECONDS,
+    buckets=SECONDS,
 )
 VALKEY_SECONDS = Histogram(
     "mysetlist_valkey_seconds",
     "One round trip to Valkey, by its first command; XREAD and BLPOP wait on purpose",
     ["command"],
-    buckets=_SECONDS,
+    buckets=SECONDS,
 )
 CASTS = Counter("mysetlist_casts_total", "Casts answered, by outcome", ["outcome"])
 ACKNOWLEDGEMENT_SECONDS = Histogram(
     "mysetlist_acknowledgement_seconds",
     "From the log to the acknowledgement, one observation for each log entry",
-    buckets=_SECONDS,
+    buckets=SECONDS,
 )
-INTAKE_WAIT_SECONDS = Histogram("mysetlist_intake_wait_seconds", "Wait of the oldest cast of a round", buckets=_SECONDS)
-SCRIPT_SECONDS = Histogram("mysetlist_script_seconds", "One round of the vote script", buckets=_SECONDS)
+INTAKE_WAIT_SECONDS = Histogram("mysetlist_intake_wait_seconds", "Wait of the oldest cast of a round", buckets=SECONDS)
+SCRIPT_SECONDS = Histogram("mysetlist_script_seconds", "One round of the vote script", buckets=SECONDS)
 SCRIPT_CASTS = Histogram(
     "mysetlist_script_casts",
     "Casts in one round of the vote script",
@@ -69,7 +70,7 @@ SCRIPT_CASTS = Histogram(
 )
 PENDING_CASTS = _gauge("mysetlist_pending_casts", "Casts waiting for the script or for their commit")
 VOTES_COMMITTED = Counter("mysetlist_votes_committed_total", "Votes moved into PostgreSQL by this node's writer")
-COMMIT_SECONDS = Histogram("mysetlist_commit_seconds", "One transaction of the writer", buckets=_SECONDS)
+COMMIT_SECONDS = Histogram("mysetlist_commit_seconds", "One transaction of the writer", buckets=SECONDS)
 COMMIT_VOTES = Histogram(
     "mysetlist_commit_votes",
     "Votes in one transaction of the writer, folded",
@@ -104,16 +105,16 @@ SUBSCRIPTIONS = _gauge("mysetlist_subscriptions", "Subscriptions of open websock
 FRAMES = Counter("mysetlist_frames_total", "Push frames written to sockets")
 FRAMES_SKIPPED = Counter("mysetlist_frames_skipped_total", "Push frames not written because a socket was behind")
 PUSH_SECONDS = Histogram(
-    "mysetlist_push_seconds", "Time to write one push of a channel to all its subscribers", ["kind"], buckets=_SECONDS
+    "mysetlist_push_seconds", "Time to write one push of a channel to all its subscribers", ["kind"], buckets=SECONDS
 )
 CONFLATED = Counter("mysetlist_conflated_total", "Changes that were pushed together with the one before", ["kind"])
 PUSH_LAG_SECONDS = Histogram(
     "mysetlist_push_lag_seconds",
     "From the commit of a show's votes to the end of their push, by the clocks of the database and this node",
-    buckets=_SECONDS,
+    buckets=SECONDS,
 )
 NOTIFY_LAG_SECONDS = Histogram(
-    "mysetlist_notify_lag_seconds", "From a commit to its notification, by the same two clocks", buckets=_SECONDS
+    "mysetlist_notify_lag_seconds", "From a commit to its notification, by the same two clocks", buckets=SECONDS
 )
 BUFFER_BYTES = _gauge("mysetlist_buffer_bytes", "Bytes waiting in the buffers of all sockets, read every 5 s")
 SOCKETS_BEHIND = _gauge("mysetlist_sockets_behind", "Sockets that skip states, read every 5 s")
@@ -129,7 +130,7 @@ PROVIDER_REQUESTS = Counter(
     "mysetlist_provider_requests_total", "Requests to providers, by outcome", ["service", "outcome"]
 )
 PROVIDER_SECONDS = Histogram(
-    "mysetlist_provider_seconds", "One request to a provider, until its response", ["service"], buckets=_SECONDS
+    "mysetlist_provider_seconds", "One request to a provider, until its response", ["service"], buckets=SECONDS
 )
 PROVIDER_CIRCUIT = Gauge(
     "mysetlist_provider_circuit",
@@ -154,6 +155,15 @@ VALKEY_MEMORY_BYTES = Gauge(
     ["kind"],
     multiprocess_mode="livemostrecent",
 )
+LEVELS = ("availability", "acknowledgement", "push")
+LEVEL_EVENTS = Counter("mysetlist_level_events_total", "Events of a service level", ["level"])
+LEVEL_MISSED = Counter("mysetlist_level_missed_total", "Events that missed the objective of a service level", ["level"])
+LEVEL_BUDGET = Gauge(
+    "mysetlist_level_budget",
+    "Share of a service level's events that may miss its objective, as this node is set",
+    ["level"],
+    multiprocess_mode="livemostrecent",
+)
 MAIL_SERVER_AWAY = Counter("mysetlist_mail_server_away_total", "Times the mail server was unavailable")
 
 
@@ -172,6 +182,9 @@ for _reason in LOG_RESET_REASONS:
     LOG_RESETS.labels(_reason)
 for _limit in ("wrong_codes", "wrong_codes_show"):
     LIMITED.labels(_limit)
+for _level in LEVELS:
+    LEVEL_EVENTS.labels(_level)
+    LEVEL_MISSED.labels(_level)
 
 
 @dataclass(slots=True)

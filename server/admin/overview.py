@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from server.admin.health import ServiceHealth, fetch_health
+from server.admin.levels import Budgets, facts_of
 from server.admin.queries import overview as queries
 from server.admin.ring import merge, merged_second
 from server.admin.verdicts import Found, verdicts_of
@@ -25,6 +26,7 @@ from server.protocol.overview import (
     ErrorRow,
     Errors,
     Finding,
+    LevelRow,
     LiveShow,
     NodeRow,
     Overview,
@@ -60,6 +62,7 @@ class _Known:
     """What the database knows; nothing while it does not answer."""
 
     health: list[ServiceHealth] = field(default_factory=list)
+    levels: list[LevelRow] = field(default_factory=list)
     shows: list[LiveShow] = field(default_factory=list)
     acts: list[ActRow] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
@@ -71,7 +74,7 @@ class Overviews:
 
     Takes: owner, a database with its owner's rights; fetch_vitals, gives what all nodes told, this one first, and whether
            the others could be asked; own_history, of this node; fetch_histories, of other nodes by their names; raises
-           StoreError, CacheError; gates, of the providers by their names; shard_count, of the database
+           StoreError, CacheError; gates, of the providers by their names; shard_count, of the database; budgets, of the service levels
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class Overviews:
         fetch_histories: Callable[[Sequence[str]], Awaitable[list[History]]],
         gates: Mapping[str, Gate],
         shard_count: int,
+        budgets: Budgets,
     ) -> None:
         self._owner = owner
         self._clock = clock
@@ -92,6 +96,7 @@ class Overviews:
         self._fetch_histories = fetch_histories
         self._gates = gates
         self._shard_count = shard_count
+        self._budgets = budgets
         self._reading: asyncio.Task[_Known] | None = None
         self._votes: dict[int, tuple[float, int]] = {}  # show -> when it was read last, and its votes
 
@@ -100,7 +105,7 @@ class Overviews:
         return [
             Endpoint(
                 method="GET", path="/api/admin/overview", handler=self.get_overview, access="moderator", query=OverviewQuery,
-                answer=Overview, summary="The page Now of the console: the verdict, figures, nodes, services, live shows, errors, acts.",
+                answer=Overview, summary="The page Now of the console: the verdict, figures, nodes, services, service levels, live shows, errors, acts.",
                 description="Administrators get the same on the channel `overview`, once a second. It answers while PostgreSQL or Valkey "
                 "is away, with what is known then.",
             ),
@@ -147,6 +152,7 @@ class Overviews:
             figures=merged_second(vitals.second for vitals in running),
             nodes=[_node_row(vitals, is_silent=_is_silent(own, vitals)) for vitals in told] if is_admin else None,
             services=self._services(known, own, failing) if is_admin else None,
+            levels=known.levels if is_admin else None,
             shows=known.shows,
             errors=_errors(told)[:ROWS_MAX] if is_admin else None,
             acts=known.acts if is_admin else None,
@@ -236,6 +242,8 @@ class Overviews:
             async for group in queries.list_open_groups(connection, count=SUSPECTS_MAX):
                 subject = f"group {group['id']} of {group['show_name']} (show {group['show_id']})"
                 known.facts.append(Fact("group_ballots", group["ballot_count"], subject))
+            known.levels = await self._budgets.fetch(connection)
+            known.facts += facts_of(known.levels)
             acts = queries.list_newest_acts(connection, count=ROWS_MAX)
             known.acts = [
                 ActRow(at=row["at"], actor=row["actor_id"], action=row["action"], subject=row["subject"])

@@ -10,6 +10,7 @@ _FOLDER = Path(__file__).parent
 
 alerts = load_queries(_FOLDER / "alerts.sql")
 health = load_queries(_FOLDER / "health.sql")
+levels = load_queries(_FOLDER / "levels.sql")
 overview = load_queries(_FOLDER / "overview.sql")
 operations = load_queries(_FOLDER / "operations.sql")
 retention = load_queries(_FOLDER / "retention.sql")

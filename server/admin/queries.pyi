@@ -33,6 +33,34 @@ class _Health:
     async def add_health(self, connection: Connection, *, rows: str | None) -> str: ...
     def fetch_health(self, connection: Connection, *, stale_s: float | None) -> AsyncIterator[FetchHealthRow]: ...
 
+# admin/levels.sql
+class FetchWindowsRow(TypedDict):
+    level: str
+    day: int | Any
+    place: int | Any
+    event_count: int | Any
+    missed_count: int | Any
+    since: datetime | Any
+
+class _Levels:
+    async def add_minutes(
+        self,
+        connection: Connection,
+        *,
+        minutes: Sequence[datetime | None] | None,
+        levels: Sequence[str | None] | None,
+        event_counts: Sequence[int | None] | None,
+        missed_counts: Sequence[int | None] | None,
+    ) -> str: ...
+    def fetch_windows(
+        self,
+        connection: Connection,
+        *,
+        ends_s: Sequence[float | None] | None,
+        instant: datetime | None,
+        days: int | None,
+    ) -> AsyncIterator[FetchWindowsRow]: ...
+
 # admin/operations.sql
 class InsertOperationRow(TypedDict):
     id: int
@@ -215,6 +243,9 @@ class _Retention:
     async def delete_import_log(self, connection: Connection, *, days: int | None, count: int | None) -> int | Any: ...
     async def delete_sync_jobs(self, connection: Connection, *, days: int | None, count: int | None) -> int | Any: ...
     async def delete_service_health(self, connection: Connection, *, days: int | None) -> int | Any: ...
+    async def delete_level_minutes(
+        self, connection: Connection, *, days: int | None, count: int | None
+    ) -> int | Any: ...
     async def delete_operations(self, connection: Connection, *, days: int | None) -> int | Any: ...
     async def delete_answers(
         self,
@@ -373,6 +404,7 @@ class _Statistics:
 
 alerts: _Alerts
 health: _Health
+levels: _Levels
 operations: _Operations
 overview: _Overview
 retention: _Retention

@@ -16,6 +16,8 @@ EMAIL_LOG_DAYS = 180
 EMAIL_QUEUE_DAYS = 30
 SYNC_JOBS_DAYS = 90
 SERVICE_HEALTH_DAYS = 400
+# A budget is of 30 days.
+LEVEL_MINUTES_DAYS = 31
 OPERATIONS_DAYS = 400
 # A stale response is kept for its etag.
 ANSWERS_DAYS = 30
@@ -112,6 +114,7 @@ _DAILY: dict[str, Step] = {
     "sync_jobs": _delete_sync_jobs,
     "service_health": _delete_service_health,
     "operations": _delete_operations,
+    "level_minutes": _in_batches(queries.delete_level_minutes, days=LEVEL_MINUTES_DAYS),
     "sessions": _in_batches(queries.delete_sessions),
     "address_hashes": _in_batches(queries.forget_address_hashes, hours=ADDRESS_HASHES_HOURS),
     "merge_rows": _in_batches(queries.delete_merge_rows, days=MERGES_DAYS),

@@ -105,6 +105,16 @@ with gone as (
 )
 select count(*) from gone;
 
+-- name: delete_level_minutes$
+-- takes: days, count
+-- gives: the number of deleted rows, 0..count
+with old as (
+    select minute, level from level_minutes where minute < now() - make_interval(days => :days::int) limit :count::bigint
+), gone as (
+    delete from level_minutes m using old o where m.minute = o.minute and m.level = o.level returning 1
+)
+select count(*) from gone;
+
 -- name: delete_operations$
 -- takes: days
 -- gives: the number of deleted operations

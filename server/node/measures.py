@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from server.node.readings import Quantile, Rise, sum_of, value_of
+from server.admin.levels import ReadCounts
+from server.node.readings import Quantile, Rise, count_of, sum_of, value_of
+from server.protocol.levels import Level
 from server.protocol.vitals import Fact, Second
 from server.telemetry import (
     ACKNOWLEDGEMENT_SECONDS,
@@ -119,6 +121,19 @@ class Measures:
             Fact("mail_away", self._mail_away.take(), detail=failure),
             *(Fact(name, rise.take()) for name, rise in self._rises.items()),
         ]
+
+
+def level_counts(levels: Sequence[Level]) -> ReadCounts:
+    """Reads the events of each service level, and those that missed its objective, from this node's metrics."""
+    histograms = {"acknowledgement": ACKNOWLEDGEMENT_SECONDS, "push": PUSH_LAG_SECONDS}
+
+    def count(level: Level) -> tuple[int, int]:
+        if level.limit_ms is None:
+            return round(sum_of(CASTS, bool)), round(sum_of(CASTS, _NOT_TAKEN.__contains__))
+        events, good = count_of(histograms[level.name], level.limit_ms)
+        return events, events - good
+
+    return lambda: {level.name: count(level) for level in levels}
 
 
 def _reader_of(limit: str) -> Callable[[], float]:

@@ -168,6 +168,7 @@ class Node:
             "fleet": rooms.fleet.run(),
             "vitals": rooms.vitals.run(),
             "overview": rooms.overview_channel.run(),
+            "levels": rooms.level_counts.run(),
             **rooms.maintenance.loops(),
             **rooms.catalogue_sync.loops(),
             "access": rooms.access_monitor.run(),

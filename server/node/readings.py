@@ -26,6 +26,15 @@ def sum_of(metric: Counter, is_wanted: Callable[[str], bool]) -> float:
     return sum(sample.value for sample in samples_of(metric) if is_wanted(next(iter(sample.labels.values()))))
 
 
+def count_of(histogram: Histogram, limit_ms: float) -> tuple[int, int]:
+    """What a histogram observed, and how much of it was up to a limit, which is one of its buckets'."""
+    samples = [sample for sample in samples_of(histogram) if sample.name.endswith("_bucket")]
+    limits_ms = [round(float(sample.labels["le"]) * 1000, 3) for sample in samples]
+    all_of_it = sum(sample.value for sample, limit in zip(samples, limits_ms, strict=True) if limit == inf)
+    up_to_it = sum(sample.value for sample, limit in zip(samples, limits_ms, strict=True) if limit == limit_ms)
+    return round(all_of_it), round(up_to_it)
+
+
 class Rise:
     """By how much a number rose over the last `over_s`, read once a second."""
 

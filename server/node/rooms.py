@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from server.abuse.watch import GroupWatch
+from server.admin.levels import Budgets, LevelCounts
 from server.admin.overview import Overviews
 from server.admin.ring import Ring
 from server.cache.connection import Connection
@@ -27,7 +28,7 @@ from server.node.channel_refresher import ChannelRefresher
 from server.node.channel_states import ChannelStates
 from server.node.intervals import Intervals
 from server.node.maintenance import Maintenance
-from server.node.measures import Measures, Parts
+from server.node.measures import Measures, Parts, level_counts
 from server.node.overview_channel import OverviewChannel
 from server.node.rate_limits import RateLimits
 from server.node.self_check import SelfCheck
@@ -233,6 +234,8 @@ class Rooms:
         """What staff see of this moment: this node's vitals, the overview of all nodes, and its channel."""
         assert self.settings.redis_url is not None
         clock, by_service = self.clock, providers.by_service()
+        levels = self.settings.levels
+        self.level_counts = LevelCounts(self.databases.owner, clock, levels, level_counts(levels))
         self.request_counts = RequestCounts()
         self.ring = Ring()
         parts = Parts(
@@ -267,6 +270,7 @@ class Rooms:
             fetch_histories=partial(fetch_histories, self.databases.owner, self.fleet),
             gates={name: provider.gate for name, provider in by_service.items()},
             shard_count=shard_count,
+            budgets=Budgets(clock, levels),
         )
         self.overview_channel = OverviewChannel(self.hub, self.overviews, clock)
         self.channel_states.add("overview", self.overview_channel.load)

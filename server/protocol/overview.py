@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from server.protocol.levels import BudgetWindow, LevelName
 from server.protocol.vitals import ErrorGroup, History, Second, State
 
 Severity = Literal["critical", "warning", "info"]
@@ -84,6 +85,32 @@ class LiveShow(msgspec.Struct, frozen=True, kw_only=True):
     suspicion: int
 
 
+class Burn(msgspec.Struct, frozen=True, kw_only=True):
+    """How many times as fast as allowed a budget was used over a window that ends now; null: there were no events."""
+
+    window: BudgetWindow
+    burn: float | None
+    missed_count: int
+
+
+class LevelRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A service level of all nodes. `objective`: the share of events that must be good, over `days_counted` days; `since`: the first
+    minute with an event; `budget_left`: the share of the budget of misses that is left, below 0: it is overdrawn; null: there
+    were no events. `burn_by_day`: the oldest day first, each 24 hours long and the last one until now.
+    """
+
+    name: LevelName
+    words: str
+    objective: float
+    days_counted: int
+    since: dt.datetime | None
+    event_count: int
+    missed_count: int
+    budget_left: float | None
+    burns: list[Burn]
+    burn_by_day: list[float | None]
+
+
 class ErrorRow(ErrorGroup, frozen=True, kw_only=True):
     """Failures of one kind on all nodes, with the id of the newest request."""
 
@@ -101,8 +128,8 @@ class ActRow(msgspec.Struct, frozen=True, kw_only=True):
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """The page Now. Moderators get what they may act on; the other lists are null. `findings`: causes before their
-    consequences; `seen_at`: when, by Valkey's clock; `is_complete` false: only the node that answers is known; `history`
-    null: not asked for, or not for this role.
+    consequences; `seen_at`: when, by Valkey's clock; `is_complete` false: only the node that answers is known; `levels` empty:
+    PostgreSQL, which keeps them, does not answer; `history` null: not asked for, or not for this role.
     """
 
     seen_at: dt.datetime
@@ -112,6 +139,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     figures: Second
     nodes: list[NodeRow] | None
     services: list[ServiceRow] | None
+    levels: list[LevelRow] | None
     shows: list[LiveShow]
     errors: list[ErrorRow] | None
     acts: list[ActRow] | None

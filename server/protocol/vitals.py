@@ -45,6 +45,9 @@ FLEET_FACTS = {
     "key_refused": "1: a provider does not accept our key",
     "provider_left_alone": "1: a provider fails, and no node asks it for now",
     "service_in_trouble": "1: an engine or provider gives bad answers or none",
+    "budget_burn_1h": "how many times as fast as allowed a service level used its budget, over 1 h and over 5 min: the lesser",
+    "budget_burn_6h": "the same, over 6 h and over 30 min",
+    "budget_burn_3d": "the same, over 3 days and over 6 h",
     "group_ballots": "ballots of a live show that look like the work of one hand, and nobody has decided on them",
 }
 

@@ -20,7 +20,7 @@ from server.errors import CacheError, CacheUnavailable, Refused, StoreError, Wri
 from server.protocol.codes import Code
 from server.protocol.outcomes import Marked, Waiter
 from server.store.database import Database
-from server.telemetry import INTAKE_WAIT_SECONDS, PENDING_CASTS, SCRIPT_CASTS, SCRIPT_SECONDS
+from server.telemetry import CASTS, INTAKE_WAIT_SECONDS, PENDING_CASTS, SCRIPT_CASTS, SCRIPT_SECONDS
 from server.tracing import Traces
 from server.voting.casts import Cast, ScriptCode, refusal
 from server.voting.held import HeldCasts
@@ -128,9 +128,12 @@ class Intake:
         self._enqueue(show_id, pack_decision(group_id, show_id), waiter)
 
     def _enqueue(self, subject_id: int, packed: list[int], waiter: Waiter) -> None:
+        # Counted, because the service is the reason; a user with too many votes is not.
         if self._is_draining:
+            CASTS.labels(Code.UNAVAILABLE).inc()
             raise Refused(Code.UNAVAILABLE, "The server is stopping. Try again.", retry_after_ms=RETRY_AFTER_MS)
         if self._waiting_count >= PENDING_CASTS_MAX:
+            CASTS.labels(Code.OVERLOADED).inc()
             raise Refused(Code.OVERLOADED, "Too many votes at once. Try again shortly.", retry_after_ms=RETRY_AFTER_MS)
         cast = Cast(self._cast_number + 1, subject_id, packed, waiter)
         waiting_votes = self._waiting_votes.get(cast.user_id, 0) + cast.weight

@@ -147,6 +147,7 @@ class PendingAcks:
             if entry.is_accepted:
                 lost_count += len(entry.acks)
                 continue
+            CASTS.labels(Code.UNAVAILABLE).inc(len(entry.acks))
             for ack in entry.acks:
                 ack.waiter.refused(
                     Refused(Code.UNAVAILABLE, "The vote was lost in a restart. Send it again.", retry_after_ms=100)

@@ -45,11 +45,10 @@ export function roundedUp(value) {
 }
 
 /**
- * A figure: its name, its value now, and its line over the last hour.
+ * A figure: its name, its value, and its line over a time.
  * @param {string} title
- * @param {(value: number|null) => string} format
  */
-export function createChart(title, format) {
+export function createFigure(title) {
   const value = h("strong", { class: "figure-value" });
   const top = h("span", { class: "figure-top" });
   const line = s("path", { class: "figure-line" });
@@ -60,17 +59,38 @@ export function createChart(title, format) {
   element.append(svg);
   return {
     element,
+    /** @param {{value: string, top: string, label: string, values: (number|null)[], highest: number}} drawn  label: for screen readers */
+    update(drawn) {
+      setText(value, drawn.value);
+      setText(top, drawn.top);
+      line.setAttribute("d", pathOf(drawn.values, roundedUp(drawn.highest)));
+      svg.setAttribute("aria-label", drawn.label);
+    },
+  };
+}
+
+/**
+ * A figure of the last hour.
+ * @param {string} title
+ * @param {(value: number|null) => string} format
+ */
+export function createChart(title, format) {
+  const figure = createFigure(title);
+  return {
+    element: figure.element,
     /**
      * @param {number|null} now
      * @param {(number|null)[]} values
      */
     update(now, values) {
       const highest = Math.max(0, ...values.filter((one) => one !== null));
-      const limit = roundedUp(highest);
-      setText(value, format(now));
-      setText(top, values.some((one) => one !== null) ? `1 h · up to ${format(highest)}` : "1 h · nothing measured");
-      line.setAttribute("d", pathOf(values, limit));
-      svg.setAttribute("aria-label", `${title}: now ${format(now)}, at most ${format(highest)} in the last hour`);
+      figure.update({
+        value: format(now),
+        top: values.some((one) => one !== null) ? `1 h · up to ${format(highest)}` : "1 h · nothing measured",
+        label: `${title}: now ${format(now)}, at most ${format(highest)} in the last hour`,
+        values,
+        highest,
+      });
     },
   };
 }

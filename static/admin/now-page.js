@@ -1,6 +1,7 @@
 /** The page Now: what is wrong and what to do, the figures of the last hour, and who and what is there. */
 import { RequestError } from "../client.js";
 import { h, setAttribute, setHidden, setText } from "../dom.js";
+import { createBudgets } from "./budgets.js";
 import { createChart } from "./charts.js";
 import { createHistory } from "./history.js";
 import * as texts from "./now-texts.js";
@@ -33,13 +34,14 @@ function open(desk) {
   const minutes = createTable("The last hour", ["Time (UTC)", ...texts.FIGURES.map(({ title }) => title)]);
   const details = h("details", { class: "as-table", on: { toggle: () => drawMinutes() } },
     h("summary", {}, "The last hour as a table"), minutes.element);
+  const budgets = createBudgets();
   const nodes = createTable("Nodes", ["Node", "State", "Votes/s", "Watchers", "Behind", "Connections", "Shards", "Version"]);
   const services = createTable("Engines and providers", ["Name", "State", "Last 24 h", "Mean time"]);
   const shows = createTable("Live shows", ["Show", "Votes/s", "Votes", "Suspicion"]);
   const errors = createTable("Last errors", ["What", "Times", "Last", "Request id", "Nodes"]);
   const acts = createTable("Who did what", ["When", "Who", "Act", "On"]);
   const element = h("div", { class: "now" }, h("h1", { tabindex: "-1" }, "Now"), verdict, others,
-    h("section", { class: "figures", "aria-label": "Figures" }, ...charts.map(({ chart }) => chart.element)), details,
+    h("section", { class: "figures", "aria-label": "Figures" }, ...charts.map(({ chart }) => chart.element)), details, budgets.element,
     h("div", { class: "tables" }, nodes.element, services.element, shows.element, errors.element, acts.element), age);
 
   let heard_ms = performance.now();
@@ -61,6 +63,7 @@ function open(desk) {
     drawVerdict(overview);
     for (const { name, chart } of charts) chart.update(overview.figures[name], history.values(name));
     if (details.open) drawMinutes();
+    budgets.update(overview.levels);
     nodes.update(overview.nodes?.map(nodeRow) ?? null);
     services.update(overview.services?.map(serviceRow) ?? null);
     shows.update(overview.shows.map(showRow));

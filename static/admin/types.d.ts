@@ -199,6 +199,21 @@ export interface ServiceRow {
   latency_mean_ms: number | null;
 }
 
+/** A service level and its error budget. */
+export interface LevelRow {
+  name: "availability" | "acknowledgement" | "push";
+  words: string;
+  objective: number;
+  days_counted: number;
+  since: string | null;
+  event_count: number;
+  missed_count: number;
+  /** The share that is left; below 0: it is overdrawn. */
+  budget_left: number | null;
+  burns: { window: string; burn: number | null; missed_count: number }[];
+  burn_by_day: (number | null)[];
+}
+
 export interface LiveShow {
   id: number;
   slug: string;
@@ -239,6 +254,7 @@ export interface Overview {
   figures: Figures;
   nodes: NodeRow[] | null;
   services: ServiceRow[] | null;
+  levels: LevelRow[] | null;
   shows: LiveShow[];
   errors: ErrorRow[] | null;
   acts: ActRow[] | null;

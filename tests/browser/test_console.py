@@ -79,6 +79,9 @@ async def test_a_link_opens_the_console_and_the_page_now_is_live(
     assert await severe_findings(page) == []
     monkeypatch.undo()
     await expect(page.locator(".verdict-sentence")).to_have_text("All well.")
+    levels = page.get_by_role("region", name="Service levels")
+    await expect(levels.get_by_role("row", name="votes that the service answers")).to_contain_text("99.9\u00a0%")
+    await expect(page.get_by_role("img", name="Error budget of acknowledgements within 500 ms")).to_be_visible()
     await page.get_by_text("The last hour as a table").click()
     await expect(page.get_by_role("region", name="The last hour").get_by_role("row").nth(1)).to_contain_text(":")
     assert await page.locator(".figure svg").first.get_attribute("aria-label")

@@ -219,6 +219,9 @@ select s.service, k.kind, n::text, case when n > 1000 then 'queued' when n > 990
 insert into service_health (service, hour, ok_count, last_status)
 select service, date_trunc('hour', now(), 'UTC') - n * interval '1 hour', 60, 'ok'
   from unnest(array['postgres', 'valkey', 'smtp']) as service, generate_series(0, 4000) n;
+insert into level_minutes (minute, level, event_count, missed_count)
+select date_trunc('minute', now(), 'UTC') - n * interval '1 minute', level, 600, n % 5
+  from unnest(array['availability', 'acknowledgement', 'push']) as level, generate_series(0, 50000) n;
 insert into service_alerts (service, status) values ('postgres', 'ok'), ('spotify', 'down');
 insert into database_operations (operation, status, started_at, finished_at, started_by)
 select 'vacuum', 'succeeded', now() - n * interval '1 hour', now(), 1 + n % 5 from generate_series(1, 3000) n;

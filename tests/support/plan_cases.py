@@ -60,6 +60,7 @@ ROLES: dict[str, str | None] = {
 # Queries that may read a large table whole, with the reason: {query: {table: reason}}.
 _CHECK = "compares every count with its rows"
 READS_ALL: dict[str, dict[str, str]] = {
+    "admin/levels.fetch_windows": {"level_minutes": "adds up the month, at most every ten seconds while somebody watches"},
     "admin/retention.delete_merge_folds": {"merges": "looks once a day at every merge; administrators make few"},
     "admin/retention.delete_merge_rows": {"merges": "looks once a day at every merge; administrators make few"},
     "sync/jobs.queue_artists": {

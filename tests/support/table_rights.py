@@ -67,6 +67,7 @@ EXPECTED = {
     "shows_to_score": Expected(),
     "platform_stats": public(),
     "service_health": public(),
+    "level_minutes": Expected(),
     "vote_rollups": public(writer="ss ii uu .."),
     "log_positions": public(writer="ss .. uu .."),
     "log_commits": Expected(writer="ss ii .. dd"),
@@ -258,6 +259,11 @@ ROWS = {
         "(service, hour, last_status) values ('s_' || repeat('x', {n}), date_trunc('hour', now(), 'UTC'), 'ok')",
         "service = 's_' || repeat('x', {n})",
         "ok_count = 1",
+    ),
+    "level_minutes": Row(
+        "values (date_trunc('minute', now(), 'UTC') - {n} * interval '1 minute', 'push', 2, 0)",
+        "minute = date_trunc('minute', now(), 'UTC') - {n} * interval '1 minute'",
+        "missed_count = 1",
     ),
     "votes": Row("values ({n}, {n}, {n}, 'up', now())", "user_id = {n}", "choice = 'down'"),
     "vote_analytics": Row(

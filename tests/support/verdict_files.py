@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from server.admin.verdicts import VERDICTS, Verdict
+from server.protocol.levels import BURN_PAIRS, WINDOWS_S
 
 DOCS = Path(__file__).parents[2] / "docs"
 ALERTS = DOCS / "alerts.yml"
@@ -16,15 +17,32 @@ _HEAD = """\
 # Rules for Prometheus. The thresholds leave a margin above the figures in docs/speed.md.
 # `make verdicts` writes this file from server/admin/verdicts.py.
 groups:
-  - name: mysetlist
-    rules:
+"""
+# The objectives are settings of the nodes, so the rules read them from metrics.
+_BURN = """\
+      - record: mysetlist:burn:{window}
+        expr: |
+          sum by (level) (rate(mysetlist_level_missed_total[{window}]))
+            / sum by (level) (rate(mysetlist_level_events_total[{window}]))
+            / max by (level) (mysetlist_level_budget)
+"""
+_MISSED = """\
+      - record: mysetlist:missed:{window}
+        expr: sum by (level) (increase(mysetlist_level_missed_total[{window}]))
 """
 _RUNBOOK = re.compile(r"(?<=<!-- runbook -->\n).*?(?=<!-- end of the runbook -->)", re.DOTALL)
 
 
 def alerts_file() -> str:
-    """The rules of all verdicts that have an expression."""
-    return _HEAD + "".join(_rule(verdict) for verdict in VERDICTS if verdict.expr is not None)
+    """The rules of all verdicts that have an expression, and what they record of the service levels."""
+    burns = [_BURN.format(window=window) for window in WINDOWS_S]
+    missed = [_MISSED.format(window=long) for long, _ in BURN_PAIRS]
+    alerts = [_rule(verdict) for verdict in VERDICTS if verdict.expr is not None]
+    return _HEAD + _group("mysetlist-levels", burns + missed) + _group("mysetlist", alerts)
+
+
+def _group(name: str, rules: list[str]) -> str:
+    return f"  - name: {name}\n    rules:\n" + "".join(rules)
 
 
 def _rule(verdict: Verdict) -> str:

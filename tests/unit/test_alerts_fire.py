@@ -41,17 +41,6 @@ TROUBLES = {
 
 def test_alerts_fire_at_the_first_event(tmp_path: Path) -> None:
     """Seven minutes in, the alert of the series that changed two minutes ago fires, and no other one."""
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("no promtool in PATH (Debian: the package prometheus)")
-    rules = {rule["alert"]: rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]}
-
-    def expected(alert: str, labels: dict[str, str] | None) -> dict[str, Any]:
-        fired = [] if labels is None else [
-            {"exp_labels": rules[alert]["labels"] | labels, "exp_annotations": rules[alert]["annotations"]}
-        ]  # fmt: skip
-        return {"eval_time": "7m", "alertname": alert, "exp_alerts": fired}
-
     cases: list[dict[str, Any]] = []
     for trouble, (changed, values, labels) in {"": ("", "", {}), **TROUBLES}.items():
         series = QUIET | ({changed: values} if changed else {})
@@ -59,14 +48,61 @@ def test_alerts_fire_at_the_first_event(tmp_path: Path) -> None:
             {
                 "interval": EVERY,
                 "input_series": [{"series": name, "values": values} for name, values in series.items()],
-                "alert_rule_test": [expected(alert, labels if alert == trouble else None) for alert in TROUBLES],
+                "alert_rule_test": [expected(alert, *([labels] if alert == trouble else [])) for alert in TROUBLES],
             }
         )
     # Without any node there is no series at all.
     cases.append(
         {"interval": EVERY, "input_series": [], "alert_rule_test": [expected("NodeDown", {"job": "mysetlist"})]}
     )
-    tests = tmp_path / "alerts.test.json"
-    tests.write_text(json.dumps({"rule_files": [str(ALERTS)], "evaluation_interval": EVERY, "tests": cases}))
+    check(tmp_path, cases, every=EVERY)
+
+
+def test_burning_budgets_fire(tmp_path: Path) -> None:
+    """A page needs both of its windows, and ten misses; a little too much for three days is a ticket."""
+    # Level, which may miss one in a hundred -> its events and misses. Eight hours, every five minutes.
+    hours = {
+        "fast": ("0+1000x100", "0+0x84 200+200x15"),
+        "medium": ("0+1000x100", "0+0x20 100+100x79"),
+        "over": ("0+1000x100", "0+0x80 300+300x9 3000+0x9"),
+        "few": ("0+1x100", "0+0x92 1+1x7"),
+    }
+    # Four days, every hour.
+    days = {
+        "slow": ("0+1000x100", "0+15x100"),
+        "within": ("0+1000x100", "0+9x100"),
+        "over": ("0+1000x100", "0+50x80 4000+0x20"),
+    }
+    for every, at, levels, firing in (
+        ("5m", "8h", hours, {"BudgetBurnsFast": ["fast"], "BudgetBurns": ["medium"]}),
+        ("1h", "90h", days, {"BudgetBurnsSlowly": ["slow"]}),
+    ):
+        series = [
+            {"series": f'mysetlist_level_{name}{{level="{level}", instance="{node}"}}', "values": values}
+            for level, (events, missed) in levels.items()
+            for name, values, node in (
+                ("events_total", events, "a"), ("missed_total", missed, "a"),
+                ("budget", "0.01x100", "a"), ("budget", "0.01x100", "b"),
+            )
+        ]  # fmt: skip
+        tests = [expected(alert, *({"level": level} for level in found), at=at) for alert, found in firing.items()]
+        check(tmp_path, [{"interval": every, "input_series": series, "alert_rule_test": tests}], every=every)
+
+
+def expected(alert: str, *labels: dict[str, str], at: str = "7m") -> dict[str, Any]:
+    """The alert fires at this time once with each of these labels beside those of its rule."""
+    groups = yaml.safe_load(ALERTS.read_text())["groups"]
+    (rule,) = [rule for group in groups for rule in group["rules"] if rule.get("alert") == alert]
+    fired = [{"exp_labels": rule["labels"] | more, "exp_annotations": rule["annotations"]} for more in labels]
+    return {"eval_time": at, "alertname": alert, "exp_alerts": fired}
+
+
+def check(folder: Path, cases: list[dict[str, Any]], *, every: str) -> None:
+    """Has promtool test the rules with these cases."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool in PATH (Debian: the package prometheus)")
+    tests = folder / "alerts.test.json"
+    tests.write_text(json.dumps({"rule_files": [str(ALERTS)], "evaluation_interval": every, "tests": cases}))
     checked = subprocess.run([promtool, "test", "rules", tests], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -84,15 +84,21 @@ def test_a_verdict_compares_a_fact_that_is_measured() -> None:
 
 
 def test_the_alerts_use_existing_metrics() -> None:
-    """Each rule has an expression over metrics that exist, with closed brackets, a severity and a sentence as summary."""
-    (group,) = yaml.safe_load((DOCS / "alerts.yml").read_text())["groups"]
+    """Each rule has an expression over metrics that exist or are recorded, with closed brackets; an alert has a severity and a
+    sentence as summary.
+    """
+    levels, group = yaml.safe_load((DOCS / "alerts.yml").read_text())["groups"]
+    recorded = {rule["record"] for rule in levels["rules"]}
     assert len({rule["alert"] for rule in group["rules"]}) == len(group["rules"]) > 5
-    for rule in group["rules"]:
+    for rule in [*levels["rules"], *group["rules"]]:
         names = names_in(rule["expr"])
-        assert names or rule["expr"].startswith("up{"), rule["alert"]
-        assert names <= series(), rule["alert"]
+        of_levels = set(re.findall(r"\bmysetlist:[\w:]+", rule["expr"]))
+        assert names or of_levels or rule["expr"].startswith("up{"), rule
+        assert names <= series(), rule
+        assert of_levels <= recorded, rule
         for opening, closing in ("()", "[]", "{}"):
-            assert rule["expr"].count(opening) == rule["expr"].count(closing), rule["alert"]
+            assert rule["expr"].count(opening) == rule["expr"].count(closing), rule
+    for rule in group["rules"]:
         assert rule["labels"]["severity"] in ("warning", "critical")
         assert rule["annotations"]["summary"].endswith(".")
 
@@ -101,9 +107,15 @@ def test_a_counter_of_an_alert_exists_before_its_first_event() -> None:
     """`increase` sees nothing of a series that appears with its first event, so the alert would miss it."""
     program = "import server.telemetry; print(server.telemetry.exposition().decode())"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    rules = yaml.safe_load((DOCS / "alerts.yml").read_text())["groups"][0]["rules"]
-    counted = {name for rule in rules for name in re.findall(r"increase\((mysetlist_\w+)", rule["expr"])}
-    assert "mysetlist_log_resets_total" in counted
+    rules = [rule for group in yaml.safe_load((DOCS / "alerts.yml").read_text())["groups"] for rule in group["rules"]]
+    counted = {
+        name
+        for rule in rules
+        for name in re.findall(r"(?:increase|rate)\((mysetlist_level_\w+)|increase\((mysetlist_\w+)", rule["expr"])
+        for name in name
+        if name
+    }
+    assert {"mysetlist_log_resets_total", "mysetlist_level_missed_total"} <= counted
     assert [
         name for name in sorted(counted) if not re.search(rf"^{name}(\{{.*\}})? 0\.0$", done.stdout, re.MULTILINE)
     ] == []

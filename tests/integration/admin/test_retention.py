@@ -57,6 +57,13 @@ async def test_cleanup_keeps_young_rows_and_deletes_old_ones(admin: ApiClient, f
             ),
             retention.SERVICE_HEALTH_DAYS,
         ),
+        "level_minutes": (
+            (
+                "insert into level_minutes (minute, level, event_count, missed_count)"
+                " values (date_trunc('minute', now(), 'UTC') - make_interval(days => $1), 'push', 1, 0)"
+            ),
+            retention.LEVEL_MINUTES_DAYS,
+        ),
         "activity": (
             (
                 "insert into activity (position, previous, kind, name, created_at)"

@@ -11,7 +11,9 @@ from redis.asyncio import Redis
 
 from server.clock import SystemClock
 from server.errors import Refused
+from server.node.readings import value_of
 from server.protocol.positions import from_stream_id, position_of
+from server.telemetry import CASTS
 from server.voting import intake as intake_module
 from server.voting.leases import Leases
 from tests.support.row_factory import RowFactory
@@ -100,8 +102,10 @@ async def test_too_many_casts_at_once(
     show = await factory.show(7)
     users = await factory.users(8)
     monkeypatch.setattr(intake_module, "PENDING_CASTS_MAX", 5)
+    before = value_of(CASTS, "overloaded")
     outcomes = await vote_path.decided([(7, user, [(show.first, "up")]) for user in users])
     assert [outcome.code for outcome in outcomes] == ["ok"] * 5 + ["overloaded"] * 3
+    assert value_of(CASTS, "overloaded") - before == 3
     assert all(outcome.refusal.retry_after_ms for outcome in outcomes[5:] if outcome.refusal)
     assert (await vote_path.cast(7, users[-1], (show.first, "up"))).code == "ok"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from server.errors import Refused
+from server.node.readings import value_of
+from server.telemetry import CASTS
 from server.voting.pending_acks import PendingAck, PendingAcks, PendingEntry
 from tests.support.clock import FakeClock
 
@@ -105,11 +107,13 @@ def test_a_missed_notification_is_made_up_for() -> None:
 
 
 def test_a_lost_cast_that_was_not_acknowledged_is_refused() -> None:
-    """PostgreSQL is past the entry without it: Valkey lost it, and the voter is asked to send it again."""
+    """PostgreSQL is past the entry without it: Valkey lost it, and the voter is asked to send it again. It counts as refused."""
     fan = Listener()
+    before = value_of(CASTS, "unavailable")
     pending = awaiting((7, 100, 0.0, [fan]))
     assert pending.settle(7, 105, {105}) == 0
     assert fan.told == [("refused", "unavailable", True)]
+    assert value_of(CASTS, "unavailable") - before == 1
     assert pending.cast_count == 0
 
 
