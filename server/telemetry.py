@@ -189,13 +189,16 @@ for _level in LEVELS:
 
 @dataclass(slots=True)
 class Failure:
-    """Failures of one kind. Takes: action and detail, as in the log; request_id, of the newest one, empty: of no request."""
+    """Failures of one kind. Takes: action and detail, as in the log; request_id and trace_id, of the newest one, empty: it has
+    none.
+    """
 
     action: str
     detail: str
     count: int
     last_at_s: float
     request_id: str
+    trace_id: str
 
 
 class Failures:
@@ -210,15 +213,20 @@ class Failures:
         if level in ("error", "critical") or "error" in event:
             detail = str(event.get("error") or _raised(event.get("exc_info")))[:FAILURE_CHARS_MAX]
             key = str(event["event"]), detail
-            group = self._groups.pop(key, None) or Failure(*key, 0, 0.0, "")
+            group = self._groups.pop(key, None) or Failure(*key, 0, 0.0, "", "")
             group.count += 1
             group.last_at_s = time.time()
             group.request_id = str(event.get("request_id", ""))
+            group.trace_id = str(event.get("trace_id", ""))
             self._groups[key] = group
             self.total += 1
             if len(self._groups) > FAILURES_KEPT_MAX:
                 del self._groups[next(iter(self._groups))]
         return event
+
+    def name_trace(self, trace_id: str) -> bool:
+        """Whether the newest failure of a group is of this trace."""
+        return any(group.trace_id == trace_id for group in self._groups.values())
 
     def newest(self, count: int) -> list[Failure]:
         """The newest groups, the newest first."""

@@ -1,4 +1,4 @@
-"""Optional traces of votes, from the cast to the push, over OpenTelemetry.
+"""Optional traces over OpenTelemetry: of votes, from the cast to the push, and of requests that failed.
 
 A vote passes through several processes, and only its position in the log travels with it. So each stage derives the same
 trace from that position: whether it is sampled, its trace id, and the id of its first span.
@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from server.errors import SetupError
 
@@ -21,8 +21,21 @@ EXPORT_TIMEOUT_S = 2
 AWAITING_PUSH_MAX = 1_000
 
 
+class _Trace(NamedTuple):
+    """The ids of a trace and of its first span, and what all of its spans say."""
+
+    trace_id: int
+    first_id: int
+    attributes: Mapping[str, int | str]
+
+
+def trace_id_of(request_id: str) -> str:
+    """The id of a request's trace, as tools for traces write it. Only a request that failed has spans."""
+    return hashlib.blake2b(request_id.encode(), digest_size=16).hexdigest()
+
+
 class Traces:
-    """Spans of the sampled entries of the log: cast, script, commit, notify, push.
+    """Spans of the sampled entries of the log: cast, script, commit, notify, push; and one of each request that failed.
 
     Takes: provider, a TracerProvider that `open_traces` or a test makes; ids, its id generator, made by `traces_to`;
            ratio, the share of entries to sample; shard_count, as the database has it
@@ -75,38 +88,43 @@ class Traces:
             assert sampled is not None
             self._span("push", sampled, started_s, {"show": show_id, "subscribers": subscriber_count})
 
+    def request_failed(self, request_id: str, started_s: float, method: str, route: str, status: int) -> None:
+        """Records a request in which something failed. A websocket is one request, which ends when it closes."""
+        trace = _Trace(int(trace_id_of(request_id), 16), self._ids.generate_span_id(), {"request_id": request_id})
+        self._span("request", trace, started_s, {"method": method, "route": route, "status": status}, is_first=True)
+
     def close(self) -> None:
         """Sends the last spans. Blocks for up to about EXPORT_TIMEOUT_S."""
         self._provider.shutdown()
 
-    def _derive(self, shard: int, position: int) -> tuple[int, int, int, int] | None:
-        """(trace id, id of the first span, shard, position) of an entry; None: the entry is not sampled."""
+    def _derive(self, shard: int, position: int) -> _Trace | None:
+        """The trace of an entry; None: the entry is not sampled."""
         digest = hashlib.blake2b(b"%d:%d" % (shard, position), digest_size=28).digest()
         if int.from_bytes(digest[:4], "big") >= self._sampled_below:
             return None
-        return int.from_bytes(digest[4:20], "big"), int.from_bytes(digest[20:], "big"), shard, position
+        ids = int.from_bytes(digest[4:20], "big"), int.from_bytes(digest[20:], "big")
+        return _Trace(*ids, {"shard": shard, "position": position})
 
     def _span(
         self,
         name: str,
-        sampled: tuple[int, int, int, int],
+        sampled: _Trace,
         started_s: float,
-        attributes: dict[str, int],
+        attributes: Mapping[str, int | str],
         *,
         is_first: bool = False,
     ) -> None:
         from opentelemetry import trace
 
-        trace_id, first_id, shard, position = sampled
         now_ns = time.time_ns()
         start_ns = now_ns - max(0, int((time.monotonic() - started_s) * _NS))
         parent = trace.SpanContext(
-            trace_id, first_id, is_remote=True, trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED)
+            sampled.trace_id, sampled.first_id, is_remote=True, trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED)
         )
         context = None if is_first else trace.set_span_in_context(trace.NonRecordingSpan(parent))
-        self._ids.first = (trace_id, first_id) if is_first else None
+        self._ids.first = (sampled.trace_id, sampled.first_id) if is_first else None
         span = self._tracer.start_span(
-            name, context=context, start_time=start_ns, attributes={"shard": shard, "position": position, **attributes}
+            name, context=context, start_time=start_ns, attributes={**sampled.attributes, **attributes}
         )
         span.end(now_ns)
 

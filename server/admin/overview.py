@@ -74,7 +74,7 @@ class Overviews:
 
     Takes: owner, a database with its owner's rights; fetch_vitals, gives what all nodes told, this one first, and whether
            the others could be asked; own_history, of this node; fetch_histories, of other nodes by their names; raises
-           StoreError, CacheError; gates, of the providers by their names; shard_count, of the database; budgets, of the service levels
+           StoreError, CacheError; gates, of the providers by their names; shard_count, of the database; budgets, of the service levels; is_traced, whether requests that fail have traces
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class Overviews:
         gates: Mapping[str, Gate],
         shard_count: int,
         budgets: Budgets,
+        is_traced: bool,
     ) -> None:
         self._owner = owner
         self._clock = clock
@@ -97,6 +98,7 @@ class Overviews:
         self._gates = gates
         self._shard_count = shard_count
         self._budgets = budgets
+        self._is_traced = is_traced
         self._reading: asyncio.Task[_Known] | None = None
         self._votes: dict[int, tuple[float, int]] = {}  # show -> when it was read last, and its votes
 
@@ -111,7 +113,7 @@ class Overviews:
             ),
             Endpoint(
                 method="GET", path="/api/admin/errors", handler=self.get_errors, access="admin", answer=Errors,
-                summary="The failures that nodes have logged since their start, with count and request id, newest first.",
+                summary="The failures that nodes have logged since their start, with count, request id and trace id, newest first.",
             ),
         ]  # fmt: skip
 
@@ -123,7 +125,7 @@ class Overviews:
     async def get_errors(self, _call: Call) -> Answer:
         """`GET /api/admin/errors`."""
         told, is_complete = await self._fetch_vitals()
-        return Answer(document=Errors(items=_errors(told), is_complete=is_complete))
+        return Answer(document=Errors(items=_errors(told), is_complete=is_complete, is_traced=self._is_traced))
 
     async def overview(self, reader: Identity | None = None, *, with_history: bool = False) -> Overview:
         """The overview for a member of staff. Takes: reader, None: an administrator."""
@@ -156,6 +158,7 @@ class Overviews:
             shows=known.shows,
             errors=_errors(told)[:ROWS_MAX] if is_admin else None,
             acts=known.acts if is_admin else None,
+            is_traced=self._is_traced,
             history=await self._history([vitals.node for vitals in running[1:]]) if with_history and is_admin else None,
         )
 

@@ -118,7 +118,7 @@ class Rooms:
         self.intervals = intervals
         self.installation = installation
         self.name = secrets.token_hex(4)
-        traces = _traces(settings, self.name, shard_count)
+        traces = self.traces = _traces(settings, self.name, shard_count)
         if traces is not None:
             stack.push_async_callback(asyncio.to_thread, traces.close)
         database = databases.writer
@@ -271,6 +271,7 @@ class Rooms:
             gates={name: provider.gate for name, provider in by_service.items()},
             shard_count=shard_count,
             budgets=Budgets(clock, levels),
+            is_traced=self.traces is not None,
         )
         self.overview_channel = OverviewChannel(self.hub, self.overviews, clock)
         self.channel_states.add("overview", self.overview_channel.load)

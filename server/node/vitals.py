@@ -185,6 +185,7 @@ class Vitals:
                     count=failure.count,
                     last_at=dt.datetime.fromtimestamp(failure.last_at_s, dt.UTC),
                     request_id=failure.request_id,
+                    trace_id=failure.trace_id,
                 )
                 for failure in FAILURES.newest(ERRORS_TOLD_MAX)
             ],

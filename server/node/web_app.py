@@ -174,7 +174,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
     address_of = make_address_of(settings.trusted_proxies, rooms.fleet.note_untrusted_proxy)
     app = web.Application(
         middlewares=[
-            observe_requests(settings.trusted_proxies, rooms.request_counts),
+            observe_requests(settings.trusted_proxies, rooms.request_counts, rooms.traces),
             answer_errors,
             keep_files_for_probes,
             limit_forwarded(address_of, settings.limits, files_max()),

@@ -112,7 +112,7 @@ class LevelRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ErrorRow(ErrorGroup, frozen=True, kw_only=True):
-    """Failures of one kind on all nodes, with the id of the newest request."""
+    """Failures of one kind on all nodes, with the ids of the newest request and of its trace."""
 
     nodes: list[str]
 
@@ -129,7 +129,7 @@ class ActRow(msgspec.Struct, frozen=True, kw_only=True):
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """The page Now. Moderators get what they may act on; the other lists are null. `findings`: causes before their
     consequences; `seen_at`: when, by Valkey's clock; `is_complete` false: only the node that answers is known; `levels` empty:
-    PostgreSQL, which keeps them, does not answer; `history` null: not asked for, or not for this role.
+    PostgreSQL, which keeps them, does not answer; `is_traced` false: traces are off, so errors have no trace id; `history` null: not asked for, or not for this role.
     """
 
     seen_at: dt.datetime
@@ -143,11 +143,15 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     shows: list[LiveShow]
     errors: list[ErrorRow] | None
     acts: list[ActRow] | None
+    is_traced: bool
     history: History | None = None
 
 
 class Errors(msgspec.Struct, frozen=True, kw_only=True):
-    """The failures that nodes have logged since their start, the newest first; `is_complete` as in the overview."""
+    """The failures that nodes have logged since their start, the newest first; `is_complete` and `is_traced` as in the
+    overview.
+    """
 
     items: list[ErrorRow]
     is_complete: bool
+    is_traced: bool

@@ -102,13 +102,16 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ErrorGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """Failures of one kind: `action` as in the log, the newest request's id, and how often it came since the node's start."""
+    """Failures of one kind: `action` as in the log, the newest one's request and trace (empty: it has none), and how often it
+    came since the node's start.
+    """
 
     action: str
     detail: str
     count: int
     last_at: dt.datetime
     request_id: str = ""
+    trace_id: str = ""
 
 
 class NodeVitals(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,8 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from server.protocol.http.addresses import Network, is_trusted
-from server.telemetry import REQUEST_SECONDS
+from server.telemetry import FAILURES, REQUEST_SECONDS
+from server.tracing import Traces, trace_id_of
 
 HEADER = "X-Request-ID"
 
@@ -26,16 +27,17 @@ class RequestCounts:
         self.all = self.failed = 0
 
 
-def observe_requests(trusted: tuple[Network, ...], counts: RequestCounts) -> Middleware:
+def observe_requests(trusted: tuple[Network, ...], counts: RequestCounts, traces: Traces | None) -> Middleware:
     """Makes the outermost middleware. Takes: trusted, the networks of the proxies whose request ids are kept; counts, which
-    it keeps.
+    it keeps; traces, get each request in which something failed; None: they are off.
     """
 
     @web.middleware
     async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         request_id = _id_of(request, trusted)
         started_s = time.monotonic()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        ids = {"request_id": request_id} | ({} if traces is None else {"trace_id": trace_id_of(request_id)})
+        with structlog.contextvars.bound_contextvars(**ids):
             try:
                 response = await handler(request)
             except web.HTTPException as redirect:
@@ -44,6 +46,8 @@ def observe_requests(trusted: tuple[Network, ...], counts: RequestCounts) -> Mid
                 raise
         if not response.prepared:
             response.headers[HEADER] = request_id
+        if traces is not None and FAILURES.name_trace(ids["trace_id"]):
+            traces.request_failed(request_id, started_s, request.method, _route(request), response.status)
         counts.all += 1
         counts.failed += response.status >= 500
         _measure(request, response, started_s)
@@ -70,6 +74,9 @@ def _measure(request: web.Request, response: web.StreamResponse, started_s: floa
     # Websockets and event streams last as long as their client stays, so their time says nothing about this server.
     if isinstance(response, web.Response | web.FileResponse):
         method = request.method if request.method in hdrs.METH_ALL else "other"
-        resource = request.match_info.route.resource
-        route = "none" if resource is None else resource.canonical
-        REQUEST_SECONDS.labels(method, route, str(response.status)).observe(time.monotonic() - started_s)
+        REQUEST_SECONDS.labels(method, _route(request), str(response.status)).observe(time.monotonic() - started_s)
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return "none" if resource is None else resource.canonical

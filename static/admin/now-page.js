@@ -38,7 +38,9 @@ function open(desk) {
   const nodes = createTable("Nodes", ["Node", "State", "Votes/s", "Watchers", "Behind", "Connections", "Shards", "Version"]);
   const services = createTable("Engines and providers", ["Name", "State", "Last 24 h", "Mean time"]);
   const shows = createTable("Live shows", ["Show", "Votes/s", "Votes", "Suspicion"]);
-  const errors = createTable("Last errors", ["What", "Times", "Last", "Request id", "Nodes"]);
+  const errors = createTable("Last errors", ["What", "Times", "Last", "Trace", "Request", "Nodes"]);
+  const traceNote = h("p", { class: "note" });
+  errors.element.append(traceNote);
   const acts = createTable("Who did what", ["When", "Who", "Act", "On"]);
   const element = h("div", { class: "now" }, h("h1", { tabindex: "-1" }, "Now"), verdict, others,
     h("section", { class: "figures", "aria-label": "Figures" }, ...charts.map(({ chart }) => chart.element)), details, budgets.element,
@@ -67,6 +69,7 @@ function open(desk) {
     nodes.update(overview.nodes?.map(nodeRow) ?? null);
     services.update(overview.services?.map(serviceRow) ?? null);
     shows.update(overview.shows.map(showRow));
+    setText(traceNote, overview.is_traced ? texts.TRACED : texts.NOT_TRACED);
     errors.update(overview.errors?.map(errorRow) ?? null);
     acts.update(overview.acts?.map(actRow) ?? null);
     setText(age, `As of ${texts.time(overview.seen_at)} UTC${overview.is_complete ? "" : ". Other nodes cannot be asked right now: this is what one node knows"}.`);
@@ -163,9 +166,9 @@ const showRow = ({ id, slug, name, artist, venue, votes, votes_per_s, suspicion 
 });
 
 /** @param {ErrorRow} row */
-const errorRow = ({ action, detail, count, last_at, request_id, nodes }) => ({
+const errorRow = ({ action, detail, count, last_at, request_id, trace_id, nodes }) => ({
   key: `${action} ${detail}`,
-  cells: [detail ? `${action}: ${detail}` : action, String(count), texts.time(last_at), request_id || "–", nodes.join(", ")],
+  cells: [detail ? `${action}: ${detail}` : action, String(count), texts.time(last_at), trace_id || "–", request_id || "–", nodes.join(", ")],
 });
 
 /** @param {ActRow} row */

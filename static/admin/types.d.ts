@@ -233,6 +233,7 @@ export interface ErrorRow {
   count: number;
   last_at: string;
   request_id: string;
+  trace_id: string;
 }
 
 export interface ActRow {
@@ -258,5 +259,6 @@ export interface Overview {
   shows: LiveShow[];
   errors: ErrorRow[] | null;
   acts: ActRow[] | null;
+  is_traced: boolean;
   history: History | null;
 }

@@ -44,12 +44,23 @@ def test_failures_of_one_kind_are_one() -> None:
     """With their count and the newest request. Plain records are none, and only so many kinds are kept."""
     failures = Failures()
     for number in range(3):
-        failures.note(None, "warning", {"event": "round.failed", "error": "gone", "request_id": f"r{number}"})
+        failures.note(
+            None,
+            "warning",
+            {"event": "round.failed", "error": "gone", "request_id": f"r{number}", "trace_id": f"t{number}"},
+        )
     failures.note(None, "error", {"event": "request.failed", "exc_info": ValueError("a name")})
     failures.note(None, "warning", {"event": "proxy.not_trusted"})
     newest, before = failures.newest(10)
     assert (newest.action, newest.detail, newest.count) == ("request.failed", "ValueError", 1)
-    assert (before.action, before.detail, before.count, before.request_id) == ("round.failed", "gone", 3, "r2")
+    assert (before.action, before.detail, before.count, before.request_id, before.trace_id) == (
+        "round.failed",
+        "gone",
+        3,
+        "r2",
+        "t2",
+    )
+    assert (failures.name_trace("t2"), failures.name_trace("t1")) == (True, False)
     assert failures.total == 4
     for number in range(FAILURES_KEPT_MAX):
         failures.note(None, "error", {"event": "other.failed", "error": str(number)})

@@ -8,7 +8,9 @@ import sys
 import time
 from typing import Any
 
+import aiohttp
 import pytest
+import structlog
 from aiohttp import web
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -16,27 +18,37 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from server import tracing
 from server.errors import SetupError
 from server.node import rooms as building
+from server.people.sessions import mint_token
 from server.settings import Settings
+from server.telemetry import FAILURES
 from server.tracing import open_traces, traces_to
+from tests.support.api_client import ApiClient
 from tests.support.row_factory import RowFactory
-from tests.support.running_node import running_node, until
+from tests.support.running_node import SECRET, running_node, until
 from tests.support.socket_client import SocketClient
 
+TRACED: Any = {"otlp_endpoint": "http://collector", "traces_ratio": 1.0}
 STAGES = ["cast", "script", "commit", "notify", "push"]
 
 
-async def test_a_vote_is_one_trace(
-    factory: RowFactory, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its stages share a trace, follow its first span, and name the position in the log."""
-    memory = InMemorySpanExporter()
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
+    """Gets the spans of a node that starts with TRACED."""
+    exporter = InMemorySpanExporter()
 
     def to_memory(_endpoint: str, ratio: float, node: str, shard_count: int) -> tracing.Traces:
-        return traces_to(SimpleSpanProcessor(memory), ratio, node, shard_count)
+        return traces_to(SimpleSpanProcessor(exporter), ratio, node, shard_count)
 
     monkeypatch.setattr(building, "open_traces", to_memory)
+    return exporter
+
+
+async def test_a_vote_is_one_trace(
+    factory: RowFactory, database_url: str, redis_url: str, memory: InMemorySpanExporter
+) -> None:
+    """Its stages share a trace, follow its first span, and name the position in the log."""
     show = await factory.show(7)
-    async with running_node(database_url, redis_url, otlp_endpoint="http://collector", traces_ratio=1.0) as node:
+    async with running_node(database_url, redis_url, **TRACED) as node:
         async with SocketClient.connect(node.url) as fan:
             await fan.hello(await factory.token())
             await fan.watch("votes:7")
@@ -62,6 +74,50 @@ async def test_a_vote_is_one_trace(
     assert spans["cast"].start_time <= spans["script"].start_time
     assert spans["push"].attributes["subscribers"] == 1
     assert spans["cast"].attributes["casts"] == 1
+
+
+async def test_a_request_that_fails_has_a_trace(
+    factory: RowFactory,
+    database_url: str,
+    redis_url: str,
+    memory: InMemorySpanExporter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its error names the trace, in which the request is one span with its id; a request that is well has no span."""
+    admin_id = await factory.sql.fetchval("insert into users (role) values ('admin') returning id")
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, FAILURES.note, *structlog.get_config()["processors"]]
+    )
+    try:
+        async with (
+            running_node(database_url, redis_url, **TRACED) as node,
+            ApiClient.open(node.url, user_id=admin_id) as admin,
+        ):
+
+            async def fail(*_: Any, **__: Any) -> None:
+                raise ArithmeticError
+
+            monkeypatch.setattr(node.rooms.overviews, "overview", fail)
+            headers = {"Authorization": f"Bearer {mint_token(SECRET, admin_id, 'admin')}"}
+            async with (
+                aiohttp.ClientSession(headers=headers) as http,
+                http.get(f"{node.url}/api/admin/overview") as answer,
+            ):
+                assert answer.status == 500
+
+            async def told() -> Any:
+                _, seen = await admin.get("/api/admin/errors")
+                assert seen["is_traced"]
+                return [row for row in seen["items"] if row["trace_id"]]
+
+            (row,) = await until(told)
+    finally:
+        structlog.reset_defaults()
+    (span,) = memory.get_finished_spans()
+    assert (f"{span.context.trace_id:032x}", span.parent) == (row["trace_id"], None)
+    assert span.attributes == {
+        "request_id": row["request_id"], "method": "GET", "route": "/api/admin/overview", "status": 500,
+    }  # fmt: skip
 
 
 def test_all_nodes_sample_the_same_entries() -> None:
