@@ -316,22 +316,46 @@ CREATE FUNCTION apply_decisions(group_ids bigint[]) RETURNS bigint[]
     SET search_path TO 'public', 'pg_temp'
     AS $$
 declare
+    rows_left bigint := decision_rows_max();
     decided record;
+    slice bigint[];
+    slice_rows bigint;
+    ballots_left bigint;
     show_ids bigint[] := '{}';
 begin
     for decided in
-        update vote_groups set state = decision where id = any(group_ids) and state <> decision returning id, show_id, state
+        select id, show_id, decision from vote_groups where id = any(group_ids) and state <> decision order by id for no key update
     loop
+        exit when rows_left <= 0;
+        with undone as materialized (
+            select m.user_id
+              from vote_group_members m
+             where m.group_id = decided.id
+               and case decided.decision when 'void' then not m.is_void
+                                         when 'set_aside' then not m.is_set_aside
+                                         else m.is_set_aside end
+             order by m.user_id
+             limit rows_left + 1
+        ), ballot as (
+            select user_id, row_count, sum(row_count) over (order by user_id) as up_to
+              from undone u
+             cross join lateral (select 1 + count(*) as row_count
+                                   from votes v where v.user_id = u.user_id and v.show_id = decided.show_id) b
+        )
+        -- At least one ballot, however many votes it has.
+        select array_agg(user_id), coalesce(sum(row_count), 0), (select count(*) from undone) - count(*)
+          into slice, slice_rows, ballots_left
+          from ballot
+         where up_to - row_count < rows_left;
+        rows_left := rows_left - slice_rows;
         show_ids := show_ids || decided.show_id;
         update vote_group_members
-           set is_set_aside = not is_set_aside
-         where group_id = decided.id and is_set_aside <> (decided.state in ('set_aside', 'void'));
-        if decided.state = 'void' then
+           set is_set_aside = decided.decision in ('set_aside', 'void'), is_void = decided.decision = 'void'
+         where show_id = decided.show_id and user_id = any(slice);
+        if decided.decision = 'void' then
             with withdrawn as (
-                delete from votes v
-                 using vote_group_members m
-                 where m.group_id = decided.id and v.show_id = m.show_id and v.user_id = m.user_id
-             returning v.show_id, v.setlist_song_id, v.user_id, v.choice
+                delete from votes where show_id = decided.show_id and user_id = any(slice)
+             returning show_id, setlist_song_id, user_id, choice
             ), hours as (
                 insert into vote_rollups (show_id, hour, withdrawn_count)
                 select show_id, date_trunc('hour', now(), 'UTC'), count(*) from withdrawn group by 1
@@ -341,8 +365,12 @@ begin
             insert into vote_analytics (show_id, setlist_song_id, user_id, previous, choice, cast_at)
             select show_id, setlist_song_id, user_id, choice, null, now() from withdrawn;
         end if;
-        insert into shows_to_score (show_id)
-        select decided.show_id where exists (select from setlists l where l.show_id = decided.show_id and l.type = 'actual');
+        -- Open, so that each later decision differs from it.
+        update vote_groups set state = case when ballots_left = 0 then decided.decision else 'open' end where id = decided.id;
+        if ballots_left = 0 then
+            insert into shows_to_score (show_id)
+            select decided.show_id where exists (select from setlists l where l.show_id = decided.show_id and l.type = 'actual');
+        end if;
     end loop;
     return show_ids;
 end $$;
@@ -973,6 +1001,10 @@ CREATE FUNCTION decision_on_suggestion(wanted_show bigint, wanted_title text) RE
      where show_id = wanted_show and folded = fold(wanted_title) and status <> 'pending'
      order by decided_at desc limit 1
 $$;
+
+CREATE FUNCTION decision_rows_max() RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    RETURN 10000;
 
 CREATE FUNCTION earth_km(a public.cube, b public.cube) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -4836,13 +4868,16 @@ CREATE TABLE vote_group_members (
     show_id bigint NOT NULL,
     user_id bigint NOT NULL,
     group_id bigint NOT NULL,
-    is_set_aside boolean DEFAULT false NOT NULL
+    is_set_aside boolean DEFAULT false NOT NULL,
+    is_void boolean DEFAULT false NOT NULL,
+    CONSTRAINT vote_group_members_void CHECK ((is_set_aside OR (NOT is_void)))
 )
 WITH (fillfactor='70');
 COMMENT ON TABLE vote_group_members IS 'A ballot in a group. A ballot is in one group at most.';
 COMMENT ON COLUMN vote_group_members.is_set_aside IS 'The votes of this ballot, later ones too, are in no tally.';
+COMMENT ON COLUMN vote_group_members.is_void IS 'Its votes were withdrawn for good; later ones are set aside.';
 ALTER TABLE ONLY vote_group_members ADD CONSTRAINT vote_group_members_pkey PRIMARY KEY (show_id, user_id);
-CREATE INDEX vote_group_members_group_id_idx ON vote_group_members USING btree (group_id);
+CREATE INDEX vote_group_members_group_id_idx ON vote_group_members USING btree (group_id, user_id);
 CREATE INDEX vote_group_members_user_id_idx ON vote_group_members USING btree (user_id);
 CREATE TRIGGER vote_group_members_count_deleted AFTER DELETE ON vote_group_members REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION count_former_members();
 CREATE TRIGGER vote_group_members_count_inserted AFTER INSERT ON vote_group_members REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION count_new_members();
@@ -4876,7 +4911,7 @@ CREATE TABLE vote_groups (
     CONSTRAINT vote_groups_times CHECK ((ended_at >= began_at))
 );
 COMMENT ON TABLE vote_groups IS 'Ballots of one show that look like the work of one hand.';
-COMMENT ON COLUMN vote_groups.state IS 'Whether its votes count: they do when it is open or restored.';
+COMMENT ON COLUMN vote_groups.state IS 'Whether its votes count: they do when it is open or restored. It is open while a decision is applied in part.';
 COMMENT ON COLUMN vote_groups.decision IS 'The state that somebody wants; it becomes the state when the commit of its log entry applies it.';
 COMMENT ON COLUMN vote_groups.score IS 'The sum of what its reasons weigh (docs/abuse.md).';
 COMMENT ON COLUMN vote_groups.reasons IS 'The signals that were found: kind, weight, and a sentence.';

@@ -57,6 +57,14 @@ update vote_groups
  where id = :id::bigint and decision not in ('void', :decision::text::vote_group_state)
 returning show_id;
 
+-- name: applied_at$
+-- takes: id; decision
+-- gives: the position of its show's counts, which have this decision; null: something of it is left, or there is another one
+select w.position
+  from vote_groups g
+  join shows w on w.id = g.show_id
+ where g.id = :id::bigint and g.state = g.decision and g.decision = :decision::text::vote_group_state;
+
 -- name: set_group_rule$
 -- takes: show_id; is_automatic
 -- gives: whether there is such a show

@@ -8,5 +8,6 @@ from server.store.named_queries import load_queries
 
 _FOLDER = Path(__file__).parent
 
+decisions = load_queries(_FOLDER / "decisions.sql")
 groups = load_queries(_FOLDER / "groups.sql")
 watch = load_queries(_FOLDER / "watch.sql")

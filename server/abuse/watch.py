@@ -15,8 +15,7 @@ from server.abuse.ballots import Account, Ballot, ShowBallots
 from server.abuse.detector import Found, find_groups
 from server.abuse.known_groups import KnownGroups
 from server.abuse.queries import watch as queries
-from server.errors import Refused, StoreError
-from server.protocol.outcomes import FutureWaiter, Waiter
+from server.errors import StoreError
 from server.store.database import Database
 from server.telemetry import BALLOTS_WATCHED, VOTE_GROUPS
 
@@ -29,10 +28,6 @@ PASS_SLICE = 1_000  # casts, after which others have a turn
 WAITING_CASTS_MAX = 200_000
 BALLOTS_MAX = 100_000
 ACCOUNTS_PER_READ = 2_000
-UNDONE_AFTER_S = 3.0
-UNDONE_MAX = 20
-
-SubmitDecision = Callable[[int, int, Waiter], None]
 
 
 class GroupWatch:
@@ -40,12 +35,12 @@ class GroupWatch:
 
     A node that takes over a shard knows the groups of its shows, but only the ballots that come from then on.
 
-    Takes: database, with the rights of its owner; submit_decision, of the intake: group, show, waiter
+    Takes: database, with the rights of its owner; hand_in, takes a group that the rule of its show decided on, and the show
     """
 
-    def __init__(self, database: Database, submit_decision: SubmitDecision) -> None:
+    def __init__(self, database: Database, hand_in: Callable[[int, int], None]) -> None:
         self._database = database
-        self._submit_decision = submit_decision
+        self._hand_in = hand_in
         self._waiting: deque[tuple[int, Sequence[list[int]]]] = deque()
         self._waiting_count = 0
         self._ballots = ShowBallots()
@@ -66,7 +61,6 @@ class GroupWatch:
             try:
                 await self._take_waiting()
                 await self._look()
-                await self._hand_in_again()
             except StoreError as error:
                 log.warning("groups.not_looked", error=str(error))
             await asyncio.sleep(max(PASS_EVERY_S, self._searched_s / PASS_SHARE))
@@ -148,20 +142,6 @@ class GroupWatch:
         if row["is_decided"]:
             self._known.close(row["id"])
             self._hand_in(row["id"], show_id)
-
-    async def _hand_in_again(self) -> None:
-        """Hands in notes of decisions that were lost on their way."""
-        async with self._database.connection() as connection:
-            undone = queries.fetch_undone(connection, older_s=UNDONE_AFTER_S, count=UNDONE_MAX)
-            rows = [row async for row in undone]
-        for row in rows:
-            self._hand_in(row["id"], row["show_id"])
-
-    def _hand_in(self, group_id: int, show_id: int) -> None:
-        try:
-            self._submit_decision(group_id, show_id, FutureWaiter())
-        except Refused as refused:
-            log.warning("groups.not_handed_in", group=group_id, error=refused.message)
 
 
 def _search(ballots: Sequence[Ballot], newest_ms: int) -> tuple[list[Found], float]:

@@ -58,10 +58,3 @@ with grown as (
     returning 1
 )
 select (select count(*) from members) from grown;
-
--- name: fetch_undone
--- takes: older_s; count
--- gives: decisions whose note in the log was lost, or has not come yet
-select id, show_id from vote_groups
- where state <> decision and decided_at < now() - make_interval(secs => :older_s::float8)
- order by decided_at limit :count::bigint;

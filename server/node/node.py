@@ -157,6 +157,7 @@ class Node:
             "writer": rooms.writer.run(),
             "commit-watch": rooms.commit_watch.run(),
             "groups": rooms.group_watch.run(),
+            "decisions": rooms.decisions.run(),
             "self-check": rooms.self_check.run(),
             "readiness": self._watch_readiness(),
             "intake": rooms.intake.run(),

@@ -7,6 +7,7 @@ import secrets
 from contextlib import AsyncExitStack
 from functools import partial
 
+from server.abuse.decisions import Decisions
 from server.abuse.watch import GroupWatch
 from server.admin.levels import Budgets, LevelCounts
 from server.admin.overview import Overviews
@@ -174,7 +175,11 @@ class Rooms:
             stalled=self.commit_watch.stalled,
         )
         self.exports = Exports(databases.owner, databases.requests)
-        self.group_watch = GroupWatch(databases.owner, self.intake.submit_decision)
+        self.decisions = Decisions(
+            databases.owner, self.intake.submit_decision, self.writer.held_shards, shard_count=shard_count
+        )
+        self.writer.decided = self.decisions.committed
+        self.group_watch = GroupWatch(databases.owner, self.decisions.hand_in)
         self.writer.watch = self.group_watch.take
         self.hot_erasure = HotErasure(redis_url, shard_count=shard_count)
         stack.push_async_callback(self.hot_erasure.close)

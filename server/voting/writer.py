@@ -100,11 +100,16 @@ class Writer:
         self.watch: Callable[[int, list[list[int]]], None] | None = (
             None  # gets the committed casts, with their time [ms]
         )
+        self.decided: Callable[[list[int]], None] | None = None  # gets the groups whose notes were committed
 
     @property
     def held_count(self) -> int:
         """The number of shards that it holds leases of."""
         return len(self._leases.held)
+
+    def held_shards(self) -> set[int]:
+        """The shards that it commits now."""
+        return set(self._positions)
 
     async def run(self) -> None:
         """Works until cancelled; waits for engines that are away."""
@@ -231,6 +236,8 @@ class Writer:
             for batch in batches:
                 for entry in batch.entries:
                     self.watch(entry.position >> SEQ_BITS, entry.casts)
+        if self.decided is not None and (group_ids := folded.group_ids()):
+            self.decided(group_ids)
         if self.traces is not None:
             for batch in batches:
                 self.traces.committed(batch.shard, [entry.position for entry in batch.entries], started_s)

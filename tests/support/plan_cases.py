@@ -16,6 +16,7 @@ OWNER = None
 STAFF = "staff"
 ROLES: dict[str, str | None] = {
     "abuse/groups": STAFF,
+    "abuse/decisions": OWNER,
     "abuse/watch": OWNER,
     "admin/": OWNER,
     "catalog/": OWNER,

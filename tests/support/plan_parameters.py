@@ -14,6 +14,7 @@ DAY = dt.timedelta(days=1)
 
 # The value of a parameter: by its name, or by name and type where a name has several types.
 EXAMPLES: dict[str, Any] = {
+    "begun_ids": [7, 8],
     "mbids": ["7"],
     "artist:int8": 7,
     "venue:int8": 7,

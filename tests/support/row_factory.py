@@ -166,6 +166,12 @@ class RowFactory:
         )  # fmt: skip
         return done == "UPDATE 1"
 
+    async def set_decision_rows_max(self, count: int) -> None:
+        """Sets how many ballots and votes a commit takes of a decision on a group."""
+        await self.sql.execute(
+            f"create or replace function decision_rows_max() returns integer language sql immutable return {count}"
+        )
+
     async def audit_log(self, subject: str) -> list[tuple[str, Any]]:
         """The actions of the audit log with their details, in order; no entry may be about anything but `subject`.
 

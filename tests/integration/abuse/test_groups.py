@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from server.node.node import Node
 from tests.support.people import People
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import until
@@ -44,7 +45,10 @@ async def test_a_group_is_set_aside_restored_and_voided(people: People, factory:
     assert shown["at"] == answer["at"]
     (member, _) = (await moderator.ok("GET", f"{PATH}/{group}/members"))["items"]
     assert (member["user_id"], member["is_set_aside"], member["votes"]) == (cheat, True, [[show.first, "up"]])
-    assert await moderator.refused("POST", f"{PATH}/{group}", {"decision": "set_aside"}) == "conflict"
+    # Whoever repeats a request gets its answer again; another person learns that they were late.
+    assert await moderator.ok("POST", f"{PATH}/{group}", {"decision": "set_aside"}) == answer
+    other = await people.person("moderator")
+    assert await other.refused("POST", f"{PATH}/{group}", {"decision": "set_aside"}) == "conflict"
     await moderator.ok("POST", f"{PATH}/{group}", {"decision": "restored"})
     assert await counts() == (3, 0, 3)
     await moderator.ok("POST", f"{PATH}/{group}", {"decision": "void", "reason": "They said so."})
@@ -55,6 +59,40 @@ async def test_a_group_is_set_aside_restored_and_voided(people: People, factory:
         ("group.restore", {"show": 7, "reason": ""}),
         ("group.void", {"show": 7, "reason": "They said so."}),
     ]
+
+
+async def test_a_decision_that_was_answered_as_unavailable_is_repeated(
+    node: Node, people: People, factory: RowFactory
+) -> None:
+    """The decision is stored and its note is not in the log yet: the same request hands it in, and tells nobody twice."""
+    show, group, _ = await voted(people, factory)
+    moderator, wanted = await people.person("moderator"), {"decision": "set_aside", "reason": "One script."}
+    node.rooms.intake.refuse_new()
+    try:
+        assert await moderator.refused("POST", f"{PATH}/{group}", wanted) == "unavailable"
+    finally:
+        node.rooms.intake._is_draining = False
+    answer = await moderator.ok("POST", f"{PATH}/{group}", wanted)
+    assert (answer["decision"], answer["durability"]) == ("set_aside", "committed")
+    assert (await factory.tally(7))[0] == [show.first, 1, 0]
+    assert len(await factory.audit_log(f"group:{group}")) == 1
+
+
+async def test_a_large_group_is_applied_in_several_commits_before_the_answer(
+    people: People, factory: RowFactory
+) -> None:
+    """Each commit has one ballot here; the answer comes when the last one is applied."""
+    show, group, _ = await voted(people, factory)
+    moderator = await people.person("moderator")
+    positions = await factory.sql.fetchval("select count(*) from log_commits where shard = 7")
+    await factory.set_decision_rows_max(1)
+    try:
+        answer = await moderator.ok("POST", f"{PATH}/{group}", {"decision": "set_aside"})
+    finally:
+        await factory.set_decision_rows_max(10_000)
+    assert answer["durability"] == "committed"
+    assert (await factory.aside_tally(7))[0] == [show.first, 2, 0]
+    assert await factory.sql.fetchval("select count(*) from log_commits where shard = 7") == positions + 2
 
 
 async def test_groups_are_listed_by_show_and_state_for_staff_alone(people: People, factory: RowFactory) -> None:

@@ -41,7 +41,7 @@ async def test_a_found_group_is_stored_told_and_grows(factory: RowFactory, datab
     """Once, with its members and reasons; nobody sets it aside. Later members join; a group that was decided on takes none."""
     show = await factory.show(7, song_count=6)
     handed_in: list[Any] = []
-    watch = GroupWatch(database, lambda *note: handed_in.append(note[:2]))
+    watch = GroupWatch(database, lambda *note: handed_in.append(note))
     cheats, casts = await crowd(factory, 7, show.songs)
     for cast in casts:
         watch.take(*cast)
@@ -61,7 +61,7 @@ async def test_a_found_group_is_stored_told_and_grows(factory: RowFactory, datab
     assert await members(factory) == {group["id"]: cheats + late}
     # Another node takes over, and knows the group.
     await factory.decide(group["id"], "restored")
-    other = GroupWatch(database, lambda *note: handed_in.append(note[:2]))
+    other = GroupWatch(database, lambda *note: handed_in.append(note))
     for cast in casts + more:
         other.take(*cast)
     await look(other)
@@ -73,7 +73,7 @@ async def test_a_show_may_set_groups_aside_without_a_person(factory: RowFactory,
     show = await factory.show(7, song_count=6)
     await factory.sql.execute("update shows set sets_groups_aside = true")
     handed_in: list[Any] = []
-    watch = GroupWatch(database, lambda *note: handed_in.append(note[:2]))
+    watch = GroupWatch(database, lambda *note: handed_in.append(note))
     _, casts = await crowd(factory, 7, show.songs)
     for cast in casts:
         watch.take(*cast)

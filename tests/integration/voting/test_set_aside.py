@@ -8,8 +8,10 @@ from functools import partial
 from random import Random
 from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 
+from server.abuse import decisions
 from server.voting import reconcile
 from server.voting.results_access import ResultsAccess
 from server.voting.tallies import Tallies
@@ -54,10 +56,16 @@ class Watcher:
         self.states[self.at] = self.counts
 
 
+@pytest.mark.parametrize("rows_max", [10_000, 6])
 async def test_counts_equal_rows_at_every_commit_of_a_running_crowd(
-    vote_path: VotePath, factory: RowFactory, redis_url: str
+    vote_path: VotePath, factory: RowFactory, redis_url: str, monkeypatch: pytest.MonkeyPatch, rows_max: int
 ) -> None:
-    """The counts of rows, notifications and Valkey agree, at each position, while groups leave, come back and go for good."""
+    """The counts of rows, notifications and Valkey agree, at each position, while groups leave, come back and go for good.
+
+    A commit applies a decision to so many rows: at once, or in slices.
+    """
+    monkeypatch.setattr(decisions, "SLICE_PAUSE_S", 0.02)
+    await factory.set_decision_rows_max(rows_max)
     show, neighbour = await factory.show(7, song_count=5), await factory.show(23)
     users = await factory.users(24)
     groups = [await factory.vote_group(7, users[start : start + 6]) for start in (0, 6, 12)]
@@ -84,15 +92,20 @@ async def test_counts_equal_rows_at_every_commit_of_a_running_crowd(
             await asyncio.sleep(0.002)
 
     looks: list[tuple[int, dict[int, list[int]]]] = []
-    decisions = ["set_aside", "restored", "set_aside", "void"]
-    async with vote_path.writer():
+    wanted = ["set_aside", "restored", "set_aside", "void"]
+    async with vote_path.writer() as writer:
+        slices = decisions.Decisions(
+            vote_path.database, vote_path.intake.submit_decision, writer.held_shards, shard_count=SHARD_COUNT
+        )
+        writer.decided = slices.committed
+        handing_in = asyncio.create_task(slices.run())
         async with asyncio.TaskGroup() as crowd:
             for user in users:
                 crowd.create_task(vote(user))
             crowd.create_task(look())
             for number in range(12):
                 group = groups[number % 3]
-                assert await factory.decide(group, decisions[number // 3])
+                assert await factory.decide(group, wanted[number // 3])
                 outcome = await vote_path.decided_on(group, 7)
                 assert outcome.taken is not None
                 assert outcome.taken[0] > 0
@@ -102,6 +115,7 @@ async def test_counts_equal_rows_at_every_commit_of_a_running_crowd(
                 await until(partial(watcher.has_heard, seen + 2))
             is_over.set()
         await until(vote_path.is_drained)
+        handing_in.cancel()
     assert await factory.sql.fetch("select * from found") == []
     compared = 0
     for at, counts in looks:
