@@ -80,24 +80,29 @@ class GroupWatch:
         BALLOTS_WATCHED.set(self._ballots.count)
 
     async def _look(self) -> None:
-        changed, self._ballots.changed = self._ballots.changed, set()
-        for show_id in changed:
-            of_show = self._ballots.shows.get(show_id)
-            if of_show is None:
-                continue
-            ballots = list(of_show.values())
-            await self._read_accounts([ballot for ballot in ballots if ballot.account is None])
-            await self._read_groups(show_id)
-            newest_ms = max(ballot.last_ms for ballot in ballots)
-            # In a thread, so that votes go on; nothing else touches the ballots meanwhile.
-            found, searched_s = await asyncio.to_thread(_search, ballots, newest_ms)
-            self._searched_s += searched_s
-            for number, group, users in self._known.place(show_id, found):
-                try:
-                    await self._store(show_id, number, group, users)
-                except StoreError:
-                    self._known.remove(show_id, users)
-                    raise
+        for show_id in list(self._ballots.changed):
+            if show_id in self._ballots.shows:
+                await self._look_at(show_id)
+            # Only now: after an error, the next pass looks at the show again.
+            self._ballots.changed.discard(show_id)
+
+    async def _look_at(self, show_id: int) -> None:
+        ballots = list(self._ballots.shows[show_id].values())
+        await self._read_accounts([ballot for ballot in ballots if ballot.account is None])
+        await self._read_groups(show_id)
+        newest_ms = max(ballot.last_ms for ballot in ballots)
+        # In a thread, so that votes go on; nothing else touches the ballots meanwhile.
+        found, searched_s = await asyncio.to_thread(_search, ballots, newest_ms)
+        self._searched_s += searched_s
+        placed = deque(self._known.place(show_id, found))
+        try:
+            while placed:
+                await self._store(show_id, *placed[0])
+                placed.popleft()
+        finally:
+            # What is not stored is not known, so the next pass finds it again.
+            for _, _, users in placed:
+                self._known.remove(show_id, users)
 
     async def _read_accounts(self, ballots: Sequence[Ballot]) -> None:
         by_user = {ballot.user_id: ballot for ballot in ballots}

@@ -6,10 +6,12 @@ import json
 from random import Random
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from server.abuse.watch import GroupWatch
 from server.clock import SystemClock
+from server.errors import StoreError
 from server.store.database import Database
 from tests.support.row_factory import RowFactory
 
@@ -84,6 +86,24 @@ async def test_a_show_may_set_groups_aside_without_a_person(factory: RowFactory,
     assert await factory.audit_log(f"group:{group['id']}") == [
         ("group.set-aside", {"by": "the rule of the show", "show": 7})
     ]
+
+
+async def test_a_group_that_could_not_be_stored_is_found_again(factory: RowFactory, database: Database) -> None:
+    """The database fails for one pass; the next pass finds and stores the group, without a new vote."""
+    show = await factory.show(7, song_count=6)
+    watch = GroupWatch(database, lambda _group, _show: None)
+    cheats, casts = await crowd(factory, 7, show.songs)
+    for cast in casts:
+        watch.take(*cast)
+    await factory.sql.execute("alter table vote_groups add constraint fails check (false) not valid")
+    try:
+        with pytest.raises(StoreError):
+            await look(watch)
+    finally:
+        await factory.sql.execute("alter table vote_groups drop constraint fails")
+    await look(watch)
+    (found,) = (await members(factory)).values()
+    assert found == cheats
 
 
 async def look(watch: GroupWatch) -> None:
