@@ -2389,6 +2389,7 @@ begin
          where r.setlist_song_id = wanted and r.user_id is not null
            and (w.votes_per_user_max is null
                 or (select count(*) from votes v where v.user_id = r.user_id and v.show_id = w.id) < w.votes_per_user_max)
+           and not exists (select from vote_group_members m where m.show_id = w.id and m.user_id = r.user_id and m.is_void)
          order by r.user_id
         returning user_id
     )

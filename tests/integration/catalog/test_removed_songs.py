@@ -45,6 +45,27 @@ async def test_a_removed_song_comes_back_with_its_votes(
     assert audited == f'{{"id": {first}, "votes": 1}}'
 
 
+async def test_votes_that_were_withdrawn_for_good_do_not_come_back(
+    people: People, factory: RowFactory, database_url: str, redis_url: str
+) -> None:
+    """A group is void since the song was removed: its votes stay away; those of a group that is set aside come back so."""
+    show = await factory.show(7)
+    moderator = await people.person("moderator")
+    fan, cheat, doubtful = await people.persons(3)
+    for voter in (fan, cheat, doubtful):
+        await voter.ok("POST", VOTES, {"votes": [[show.first, "up"]]})
+    await moderator.ok("DELETE", f"{SONGS}/{show.first}?confirm=true", status=204)
+    for voter, decision in ((cheat, "void"), (doubtful, "set_aside")):
+        group = await factory.vote_group(7, [voter.id])
+        await moderator.ok("POST", f"/api/admin/groups/{group}", {"decision": decision})
+    assert await moderator.ok("POST", f"{REMOVED}/{show.first}") == {"id": show.first, "votes": 2}
+    assert (await factory.tally(7))[0] == [show.first, 1, 0]
+    assert (await factory.aside_tally(7))[0] == [show.first, 1, 0]
+    assert (await cheat.ok("GET", "/api/shows/7/ballot"))["ballot"] == {}
+    assert await factory.sql.fetch("select * from integrity_check()") == []
+    assert await reconcile.run(database_url, redis_url) == []
+
+
 async def test_a_song_that_cannot_come_back_is_refused(people: People, factory: RowFactory) -> None:
     """It is in the set again, or the show is gone with it; only staff ask."""
     show = await factory.show(7)
