@@ -455,41 +455,6 @@ CREATE FUNCTION closeness(folded text, words text[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (LEAST(public.word_similarity((words)[1], folded), public.word_similarity((words)[2], folded), public.word_similarity((words)[3], folded), public.word_similarity((words)[4], folded)) >= (0.3)::double precision) THEN (((((public.word_similarity((words)[1], folded) + COALESCE(public.word_similarity((words)[2], folded), (0)::real)) + COALESCE(public.word_similarity((words)[3], folded), (0)::real)) + COALESCE(public.word_similarity((words)[4], folded), (0)::real)))::double precision / (cardinality(words))::double precision) ELSE NULL::double precision END;
 
-CREATE FUNCTION commit_log(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], going_user_ids bigint[], going_show_ids bigint[], goings boolean[], following_user_ids bigint[], following_artist_ids bigint[], followings boolean[], OUT changed_count integer, OUT refused jsonb) RETURNS record
-    LANGUAGE plpgsql
-    AS $$
-begin
-    select v.changed_count, v.refused into changed_count, refused
-      from commit_votes(shards, old_positions, new_positions, entries, song_ids, user_ids, vote_show_ids, choices, cast_ms,
-                        spent_user_ids, spent_days, spent) v;
-    if changed_count >= 0 and (cardinality(going_user_ids) > 0 or cardinality(following_user_ids) > 0) then
-        perform commit_marks(shards, new_positions, going_user_ids, going_show_ids, goings,
-                             following_user_ids, following_artist_ids, followings);
-    end if;
-end $$;
-
-CREATE FUNCTION commit_log(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], going_user_ids bigint[], going_show_ids bigint[], goings boolean[], following_user_ids bigint[], following_artist_ids bigint[], followings boolean[], order_user_ids bigint[], order_show_ids bigint[], orders bigint[], OUT changed_count integer, OUT refused jsonb) RETURNS record
-    LANGUAGE plpgsql
-    AS $$
-#variable_conflict use_column
-begin
-    select done.changed_count, done.refused into changed_count, refused
-      from commit_log(shards, old_positions, new_positions, entries, song_ids, user_ids, vote_show_ids,
-                      choices, cast_ms, spent_user_ids, spent_days, spent,
-                      going_user_ids, going_show_ids, goings,
-                      following_user_ids, following_artist_ids, followings) done;
-    if changed_count >= 0 and cardinality(order_user_ids) > 0 then
-        insert into cast_orders (user_id, show_id, cast_order)
-        select o.user_id, o.show_id, o.cast_order
-          from unnest(order_user_ids, order_show_ids, orders) as o (user_id, show_id, cast_order)
-          join users u on u.id = o.user_id
-         order by o.user_id, o.show_id
-            on conflict (user_id, show_id) do update
-           set cast_order = excluded.cast_order
-         where cast_orders.cast_order < excluded.cast_order;
-    end if;
-end $$;
-
 CREATE FUNCTION commit_log(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], going_user_ids bigint[], going_show_ids bigint[], goings boolean[], following_user_ids bigint[], following_artist_ids bigint[], followings boolean[], order_user_ids bigint[], order_show_ids bigint[], orders bigint[], group_ids bigint[], OUT changed_count integer, OUT refused jsonb) RETURNS record
     LANGUAGE plpgsql
     AS $$
