@@ -617,6 +617,7 @@ class ListSetSongsRow(TypedDict):
     is_tape: bool
     medley: int | None
     vote_count: int | Any
+    raw_count: int | Any
 
 class FindSongsRow(TypedDict):
     id: int

@@ -254,7 +254,7 @@ def _refuse_removal(
     if standing.show["is_final"] and (is_new or loses):
         message = "The result is final, so its songs are fixed. Reopen the show before you change them."
         raise Refused(Code.CONFLICT, message)
-    votes = {song["title"]: song["vote_count"] for song in gone if song["vote_count"]}
+    votes = {song["title"]: song["raw_count"] for song in gone if song["raw_count"]}
     if votes and not is_confirmed:
         told = ", ".join(f"{title} ({count})" for title, count in votes.items())
         message = f"These songs have votes, which would be lost: {told}. Repeat the request with `confirm=true`."

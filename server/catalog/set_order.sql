@@ -7,7 +7,9 @@ select id, type::text as type, kind::text as kind, name, artist_id, position
 
 -- name: list_set_songs
 -- takes: show_id
-select e.id, e.setlist_id, e.song_id, g.title, e.position, e.note, e.is_tape, e.medley, e.up_count + e.down_count as vote_count
+-- gives: the songs of its sets; raw_count: vote_count and votes that are set aside
+select e.id, e.setlist_id, e.song_id, g.title, e.position, e.note, e.is_tape, e.medley, e.up_count + e.down_count as vote_count,
+       e.up_count + e.down_count + e.set_aside_up_count + e.set_aside_down_count as raw_count
   from setlist_songs e
   join songs g on g.id = e.song_id
  where e.show_id = :show_id::bigint

@@ -46,9 +46,10 @@ returning id;
 
 -- name: lock_set_song^
 -- takes: id, show_id
--- gives: 0..1 row
+-- gives: 0..1 row; vote_count: with votes that are set aside
 -- locks: that row of setlist_songs
-select e.id, e.setlist_id, e.song_id, g.title, e.position, e.note, e.up_count + e.down_count as vote_count
+select e.id, e.setlist_id, e.song_id, g.title, e.position, e.note,
+       e.up_count + e.down_count + e.set_aside_up_count + e.set_aside_down_count as vote_count
   from setlist_songs e
   join songs g on g.id = e.song_id
  where e.id = :id::bigint and e.show_id = :show_id::bigint

@@ -213,10 +213,11 @@ returning service::text, external_id, url, artist_id, venue_id;
 -- name: fetch_prediction^
 -- takes: show_id
 -- gives: the songs of the last prediction (written), the number of setlists behind it (basis), the songs in the predicted sets
---        now (standing), and the number of votes
+--        now (standing), and the number of votes, also of those that are set aside
 select p.songs as written, p.basis,
        songs_in_order(:show_id, 'predicted') as standing,
-       (select vote_count from shows where id = :show_id) as vote_count
+       (select coalesce(sum(e.up_count + e.down_count + e.set_aside_up_count + e.set_aside_down_count), 0)::bigint
+          from setlist_songs e where e.show_id = :show_id) as vote_count
   from (select 1) one left join show_predictions p on p.show_id = :show_id;
 
 -- name: put_prediction!

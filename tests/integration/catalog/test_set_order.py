@@ -62,6 +62,20 @@ async def test_sets_are_written_as_a_whole(node: Node, people: People, moderator
     assert (wrote["votes_lost"], cut["votes_lost"], cut["reason"]) == (0, 3, "short")
 
 
+async def test_votes_that_are_set_aside_need_a_confirmation_too(
+    people: People, moderator: Person, factory: RowFactory
+) -> None:
+    """They may come back, so neither way of removing a song takes them along in silence."""
+    show = await factory.show(7)
+    fan = await people.person()
+    await fan.ok("POST", "/api/shows/7/votes", {"votes": [[show.first, "up"]]})
+    group = await factory.vote_group(7, [fan.id])
+    await moderator.ok("POST", f"/api/admin/groups/{group}", {"decision": "set_aside"})
+    sets = {"sets": [{"id": 1, "name": "Main set", "songs": [{"id": song} for song in show.songs[1:]]}]}
+    assert await moderator.refused("PUT", SETS, sets) == "conflict"
+    assert await moderator.refused("DELETE", f"/api/admin/shows/7/songs/{show.first}") == "conflict"
+
+
 async def test_wrong_sets_are_refused(people: People, moderator: Person, factory: RowFactory) -> None:
     """Unknown and repeated sets and songs, acts that are not on the bill, and new songs for a final show change nothing."""
     show, other = await factory.show(7), await factory.show(8)

@@ -76,7 +76,7 @@ async def test_an_actual_setlist_is_written_scored_and_corrected(
 async def test_a_prediction_with_votes_or_changes_stays(
     database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any
 ) -> None:
-    """A prediction with votes, or changed by a person, stays; an untouched one follows the artist's new setlists."""
+    """A prediction with votes, counted or set aside, or changed by a person, stays; an untouched one follows the artist's new setlists."""
     artist = provider_services.world.artists[0]
     artist_id = await bring_in(database, providers, sql, artist.name)
     voted, changed, free = [row["id"] for row in await sql.fetch("select id from shows order by local_date")]
@@ -99,6 +99,13 @@ async def test_a_prediction_with_votes_or_changes_stays(
         fan,
         voted,
     )
+    # Also when the only vote is set aside: it may come back.
+    await sql.execute(
+        "with made as (insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at)"
+        " values ($1, 9, '[]', 1, now(), now()) returning id) insert into vote_group_members (show_id, user_id, group_id,"
+        " is_set_aside) select $1, $2, id, true from made",
+        voted, fan,
+    )  # fmt: skip
     await sql.execute(
         "delete from setlist_songs where id = (select max(e.id) from setlist_songs e join setlists l on l.id = e.setlist_id where l.show_id = $1)",
         changed,
