@@ -32,8 +32,9 @@ from server.catalog.parameters import NearQuery, SearchQuery, ShowQuery
 from server.catalog.search import search
 from server.catalog.shows import list_shows
 from server.embedded import EmbeddedEngines
+from server.insight.counting import count_votes
 from server.insight.queries import insight
-from server.insight.statistics import VoteStatsQuery, count_votes, fetch_vote_stats
+from server.insight.statistics import VoteStatsQuery, fetch_vote_stats
 from server.sample.large import LargeSize, seed_large
 from server.sample.tours import load_world
 from server.settings import data_folder as server_folder

@@ -885,18 +885,11 @@ CREATE FUNCTION count_votes(most integer, as_of timestamp with time zone DEFAULT
     AS $$
 declare
     taken_count integer;
-    scopes statistics_scope[]; scope_ids bigint[];
 begin
     -- An erasure takes this lock first too, so nobody who is being erased is counted meanwhile.
     perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
     -- One at a time: what a fan's day adds depends on their other days.
     perform pg_advisory_xact_lock(hashtext('mysetlist.count_votes'));
-    with waiting as (
-        delete from scopes_to_recount where ctid = any(array(select ctid from scopes_to_recount)) returning scope, scope_id
-    )
-    select array_agg(w.scope), array_agg(w.scope_id) into scopes, scope_ids from (select distinct * from waiting) w;
-    perform recount_voters(s.scope, s.scope_id) from unnest(scopes, scope_ids) as s (scope, scope_id);
-
     with taken as materialized (
         delete from votes_to_count where ctid = any(array(select ctid from votes_to_count)) returning *
     ), voters as materialized (
@@ -1828,6 +1821,9 @@ begin
         end if;
         insert into scopes_to_recount (scope, scope_id) values ('show', old.id), ('platform', 0);
     else
+        if not exists (select from vote_rollups where show_id = old.id) then
+            return null;
+        end if;
         insert into scopes_to_recount (scope, scope_id) values ('artist', new.artist_id), ('venue', new.venue_id);
     end if;
     insert into scopes_to_recount (scope, scope_id) values ('artist', old.artist_id), ('venue', old.venue_id);
@@ -2019,6 +2015,17 @@ begin
     insert into artists_to_rank (artist_id) select distinct artist_id from shows where id = any(show_ids);
 end $$;
 
+CREATE FUNCTION recount_scope(wanted public.statistics_scope, wanted_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
+    perform pg_advisory_xact_lock(hashtext('mysetlist.count_votes'));
+    -- What comes meanwhile stays, and is counted next time.
+    delete from scopes_to_recount where scope = wanted and scope_id = wanted_id;
+    perform recount_voters(wanted, wanted_id);
+end $$;
+
 CREATE FUNCTION recount_statistics() RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -2101,10 +2108,12 @@ CREATE FUNCTION refresh_best_voters() RETURNS void
     AS $$
     delete from best_voters;
     insert into best_voters (user_id, show_count, hits, accuracy)
-    select user_id, count(*), sum(hits), pooled_accuracy(sum(hits), sum(greatest(predicted, played)))
-      from voter_accuracy
+    select a.user_id, count(*), sum(a.hits), pooled_accuracy(sum(a.hits), sum(greatest(a.predicted, a.played)))
+      from voter_accuracy a
+      join shows w on w.id = a.show_id
+     where results_audience(w.results, w.finalised_at) = 0
      group by 1
-    having count(*) >= 3 and sum(hits) > 0
+    having count(*) >= 3 and sum(a.hits) > 0
      order by 4 desc, 1
      limit 100
 $$;
@@ -2991,6 +3000,8 @@ REVOKE ALL ON FUNCTION open_link(wanted bigint, new_device text, ttl interval) F
 GRANT ALL ON FUNCTION public.open_link(wanted bigint, new_device text, ttl interval) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION recount_artist_songs(changed_song_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION recount_scope(wanted public.statistics_scope, wanted_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION recount_statistics() FROM PUBLIC;
 
@@ -4280,7 +4291,7 @@ CREATE TRIGGER shows_count_inserted AFTER INSERT ON shows REFERENCING NEW TABLE 
 CREATE TRIGGER shows_count_moved AFTER UPDATE OF artist_id ON shows FOR EACH ROW WHEN ((old.artist_id IS DISTINCT FROM new.artist_id)) EXECUTE FUNCTION count_moved_show();
 CREATE TRIGGER shows_count_songs AFTER UPDATE OF artist_id, local_date ON shows FOR EACH ROW WHEN (((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.local_date IS DISTINCT FROM new.local_date))) EXECUTE FUNCTION count_changed_show();
 CREATE TRIGGER shows_note_scopes_deleted AFTER DELETE ON shows FOR EACH ROW EXECUTE FUNCTION note_scopes();
-CREATE TRIGGER shows_note_scopes_moved AFTER UPDATE OF artist_id, venue_id ON shows FOR EACH ROW WHEN ((((old.vote_count + new.vote_count) > 0) AND ((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.venue_id IS DISTINCT FROM new.venue_id)))) EXECUTE FUNCTION note_scopes();
+CREATE TRIGGER shows_note_scopes_moved AFTER UPDATE OF artist_id, venue_id ON shows FOR EACH ROW WHEN (((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.venue_id IS DISTINCT FROM new.venue_id))) EXECUTE FUNCTION note_scopes();
 CREATE TRIGGER shows_notify AFTER UPDATE ON shows FOR EACH ROW WHEN ((old.revision IS DISTINCT FROM new.revision)) EXECUTE FUNCTION notify_show_revised();
 CREATE TRIGGER shows_rank AFTER UPDATE OF status, artist_id ON shows FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) OR (old.artist_id IS DISTINCT FROM new.artist_id))) EXECUTE FUNCTION rank_show();
 CREATE TRIGGER shows_rank_deleted AFTER DELETE ON shows FOR EACH ROW EXECUTE FUNCTION rank_show();

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import date, datetime
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from server.store.database import Connection
 
@@ -146,6 +146,11 @@ class TopVotersRow(TypedDict):
     hits: int | Any
     accuracy: float | Any
 
+class ScopesToRecountRow(TypedDict):
+    scope: str | Any
+    scope_id: int
+    place: Literal["platform", "artist", "venue", "show"]
+
 class _Statistics:
     async def show_of_reference(
         self, connection: Connection, *, id: int | None, slug: str | None
@@ -204,6 +209,15 @@ class _Statistics:
         self, connection: Connection, *, scope: str | None, scope_id: int | None, most: int | None
     ) -> AsyncIterator[TopVotersRow]: ...
     async def refresh_best_voters(self, connection: Connection) -> str: ...
+    def scopes_to_recount(
+        self,
+        connection: Connection,
+        *,
+        scopes: Sequence[str | None] | None,
+        scope_ids: Sequence[int | None] | None,
+        count: int | None,
+    ) -> AsyncIterator[ScopesToRecountRow]: ...
+    async def recount_scope(self, connection: Connection, *, scope: str | None, scope_id: int | None) -> str: ...
     async def count_votes(self, connection: Connection, *, most: int | None) -> int | Any: ...
 
 accuracy: _Accuracy

@@ -36,16 +36,12 @@ from server.protocol.codes import Code
 from server.protocol.embargo import Audience, WhyHidden
 from server.protocol.http.parameters import ReferenceText, parse_reference
 from server.protocol.identity import Identity
-from server.store.chores import Chore
 from server.store.database import Database
 from server.store.named_queries import columns
 
 SERIES_DAYS_MAX = 92  # a longer period has a series by the day
 PERIOD_DAYS_MAX = 3660
 TOP_MAX = 20
-COUNT_EVERY_S = 1.0
-BEST_VOTERS_EVERY_S = 600.0
-VOTERS_AT_ONCE_MAX = 20_000
 _DAY = dt.timedelta(days=1)
 _FIRST_DAY, _LAST_DAY = dt.date(1970, 1, 1), dt.date(9000, 1, 1)  # of all time
 
@@ -85,16 +81,6 @@ class _Subject(msgspec.Struct, frozen=True):
     zone: str = "UTC"
     audience: Audience = Audience.EVERYONE
     accuracy: str | None = None
-
-
-async def count_votes(connection: Any) -> None:
-    """Counts the votes and voters that the writer has noted, until few are left."""
-    while await queries.count_votes(connection, most=VOTERS_AT_ONCE_MAX) == VOTERS_AT_ONCE_MAX:
-        pass
-
-
-COUNTING = Chore("votes_to_count", COUNT_EVERY_S, count_votes)
-BEST_VOTERS = Chore("best_voters", BEST_VOTERS_EVERY_S, queries.refresh_best_voters)
 
 
 async def fetch_vote_stats(

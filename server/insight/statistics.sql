@@ -169,6 +169,21 @@ select name, show_count, hits, accuracy
 -- Adds up the predictions of all fans.
 select refresh_best_voters();
 
+-- name: scopes_to_recount
+-- takes: scopes, scope_ids: those that are left out; count
+-- gives: 0..count rows: scopes that wait to be counted again, the platform last
+select distinct scope::text as scope, scope_id, scope as place
+  from scopes_to_recount
+ where (scope::text, scope_id) not in (select s.scope, s.scope_id
+                                         from unnest(:scopes::text[], :scope_ids::bigint[]) as s (scope, scope_id))
+ order by place desc, scope_id
+ limit :count::bigint;
+
+-- name: recount_scope!
+-- takes: scope, scope_id
+-- locks: nothing that another kind of transaction waits for
+select recount_scope(:scope::text::statistics_scope, :scope_id::bigint);
+
 -- name: count_votes$
 -- takes: most, the largest number of voters to take; votes are all taken
 -- gives: how many it counted

@@ -17,8 +17,7 @@ from server.admin.retention import Retention
 from server.admin.routes import DatabaseRoutes
 from server.cache.connection import Connection
 from server.clock import Clock
-from server.insight import accuracy, trending
-from server.insight import statistics as vote_statistics
+from server.insight import accuracy, counting, trending
 from server.people.ticket_codes import keying_of
 from server.protocol.http.endpoints import Endpoint
 from server.protocol.progress import ReportProgress
@@ -65,8 +64,7 @@ class Maintenance:
                 Alerts(alert_webhook_url, alert_webhook_secret).chore(),
                 *statistics.CHORES,
                 trending.RANKING,
-                vote_statistics.COUNTING,
-                vote_statistics.BEST_VOTERS,
+                *counting.CHORES,
                 accuracy.SCORING,
                 keying_of(secret),
             ],

@@ -28,6 +28,8 @@ ROLES: dict[str, str | None] = {
     "insight/insight.rank_artists": OWNER,
     "insight/statistics.add_visits": WRITER_ROLE,
     "insight/statistics.count_votes": OWNER,
+    "insight/statistics.scopes_to_recount": OWNER,
+    "insight/statistics.recount_scope": OWNER,
     "insight/statistics.refresh_best_voters": OWNER,
     "live/": OWNER,
     "mail/": OWNER,

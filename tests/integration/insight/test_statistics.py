@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from server.insight.counting import Recounts
 from server.node.intervals import Intervals
 from server.node.node import Node
 from tests.support.people import People
@@ -213,9 +214,11 @@ async def test_a_show_that_moves_takes_its_voters_along(factory: RowFactory, dat
         song = shows[show - 7].first
         await sql.execute("insert into votes values ($1, $2, $3, 'up', now())", song, user, show)
         await sql.execute("insert into vote_analytics (show_id, setlist_song_id, user_id, choice, cast_at) values ($3, $1, $2, 'up', now())", song, user, show)  # fmt: skip
+        await sql.execute("insert into vote_rollups (show_id, hour, up_count) values ($1, date_trunc('hour', now(), 'UTC'), 1) on conflict do nothing", show)  # fmt: skip
 
     async def voters() -> dict[tuple[str, int], int]:
         await sql.execute("select count_votes(100)")
+        await Recounts().run(sql)
         rows = await sql.fetch(
             "select scope::text, scope_id, sum(voter_count) as n from voter_links group by 1, 2 having sum(voter_count) > 0"
         )

@@ -18,6 +18,7 @@ TABLES_MIN, ENUMS_MIN = 29, 13
 COMMIT = "voting/voting.sql:commit_log > commit_log() > commit_votes()"
 MERGE = "catalog/merging.sql:merge_entries > merge_entries()"
 COUNT = "insight/statistics.sql:count_votes > count_votes()"
+RECOUNT = "insight/statistics.sql:recount_scope > recount_scope()"
 MARKS = "voting/voting.sql:commit_log > commit_log() > commit_marks()"
 
 # table: (the way that writes it, the way that reads it)
@@ -78,13 +79,16 @@ TABLES = {
     "vote_minutes": (COUNT, "insight/statistics.sql:recent_minutes"),
     "platform_hours": (COUNT, "insight/statistics.sql:cast_votes > hours_of_scope()"),
     "show_days": (COUNT, "insight/statistics.sql:days_of_shows"),
-    "voter_days": (COUNT, COUNT + " > recount_voters()"),
+    "voter_days": (COUNT, RECOUNT + " > recount_voters()"),
     "voter_links": (COUNT, "insight/statistics.sql:voters"),
     "best_voters": (
         "insight/statistics.sql:refresh_best_voters > refresh_best_voters()",
         "insight/statistics.sql:top_voters > most_accurate_voters()",
     ),
-    "scopes_to_recount": ("sync/forgetting.sql:delete_shows > shows! > note_scopes()", COUNT),
+    "scopes_to_recount": (
+        "sync/forgetting.sql:delete_shows > shows! > note_scopes()",
+        "insight/statistics.sql:scopes_to_recount",
+    ),
     "artists_to_rank": (
         COMMIT + " > votes! > move_heat() > shift_heat()",
         "insight/insight.sql:trending_artists > get_trending_artists()",
