@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from server.errors import Refused
 from server.live.services import Services
+from server.protocol.channels import CHANNEL_AUDIENCES
 from server.protocol.codes import Code
 from server.protocol.embargo import Audience, WhyHidden, audience_of
 from server.protocol.identity import Identity
@@ -22,12 +23,19 @@ async def prepare(
     Raises: Refused: overloaded, too many clients ask for channels that must be loaded
     """
     hub, why_hidden = services.hub, services.why_hidden
+    belongs_to = audience_of(identity)
+    # A refusal costs no loading.
+    prepared: dict[str, Audience | Refused] = {
+        name: Refused(Code.FORBIDDEN, "This channel is for administrators. Sign in as one.")
+        for name in names
+        if belongs_to < CHANNEL_AUDIENCES.get(name, Audience.EVERYONE)
+    }
+    names = [name for name in names if name not in prepared]
     if hub.must_load(names):
         async with services.load_turns.turn(client_of(identity, address)):
             refused = await hub.prepare(names, since)
     else:
         refused = await hub.prepare(names, since)
-    prepared: dict[str, Audience | Refused] = {}
     by_show: dict[int, Audience | Refused] = {}  # one check for all channels of a show
     for name in names:
         audience, show_id = hub.audience_of(name)
@@ -48,8 +56,6 @@ async def _check(
     belongs_to = audience_of(identity)
     if belongs_to >= audience:
         return belongs_to
-    if audience is Audience.ADMINS:
-        return Refused(Code.FORBIDDEN, "This channel is for administrators. Sign in as one.")
     try:
         return await why_hidden(audience, show_id, identity) or audience
     except Refused as error:

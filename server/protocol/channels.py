@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from server.errors import Refused
 from server.protocol.codes import Code
+from server.protocol.embargo import Audience
 from server.protocol.positions import EXACT_MAX
 
 # The subject of each kind's id; None: the kind has one channel without an id.
@@ -16,8 +17,10 @@ SUBJECTS: dict[str, str | None] = {
     "followers": "artist",
     "trending": None,
     "activity": None,
-    "overview": None,  # for administrators
+    "overview": None,
 }
+# Channels that are not for everybody, whatever their state.
+CHANNEL_AUDIENCES = {"overview": Audience.ADMINS}
 # The events that `activity` keeps.
 ACTIVITY_EVENTS_MAX = 50
 SHOW_KINDS = tuple(kind for kind, subject in SUBJECTS.items() if subject == "show")
