@@ -215,6 +215,13 @@ class SongItem(TypedDict):
     artist: ArtistName
 
 
+class SongPage(TypedDict):
+    """A page of songs."""
+
+    items: list[SongItem]
+    next: str | None
+
+
 class SongArtist(ArtistName, Plays):
     """An artist who plays a song."""
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from server.catalog.queries import entry_editing as queries
-from server.catalog.show_changes import Id, PreviewQuery, Reason, Revision, refuse_stale
+from server.catalog.show_changes import Id, Reason, Revision, refuse_stale
 from server.errors import Refused, StoreConflict
 from server.moderation.logs import write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
+from server.protocol.http.parameters import PreviewQuery
 from server.protocol.instants import us_of
 from server.protocol.slugs import made_slug
 from server.protocol.time_zones import canonical_zone
@@ -158,6 +159,7 @@ class EditedSong(_Entry, frozen=True, kw_only=True):
     """A song after the act; `show_count` shows have the song in a set."""
 
     artist: int
+    artist_name: str
     title: str
 
 
@@ -165,6 +167,8 @@ _ANSWERS: Mapping[Kind, Any] = {"artist": EditedArtist, "venue": EditedVenue, "s
 _NEW: Mapping[Kind, Any] = {"artist": NewArtist, "venue": NewVenue, "song": NewSong}
 _CHANGES: Mapping[Kind, Any] = {"artist": ArtistChange, "venue": VenueChange, "song": SongChange}
 _FETCH: Mapping[Kind, Any] = {"artist": queries.fetch_artist, "venue": queries.fetch_venue, "song": queries.fetch_song}
+# Columns that a change does not write.
+_OF_OTHERS = ("updated_at", "show_count", "artist_name")
 _UPDATE: Mapping[Kind, Any] = {
     "artist": queries.update_artist,
     "venue": queries.update_venue,
@@ -222,7 +226,7 @@ class EntryEditingRoutes:
             await refuse_stale(connection, subject, us_of(before["updated_at"]), revision)
             changed = {name: value for name, value in fields.items() if value != before[name]}
             if changed:
-                columns = {name: value for name, value in before.items() if name not in ("updated_at", "show_count")}
+                columns = {name: value for name, value in before.items() if name not in _OF_OTHERS}
                 await _write(partial(_UPDATE[kind], connection, **columns | changed), connection, kind)
             after = await _FETCH[kind](connection, id=before["id"])
             document = _document(kind, after, is_preview=is_preview)

@@ -19,9 +19,10 @@ select v.id, v.slug, v.name, v.city, v.region, v.country, v.latitude, v.longitud
 -- name: fetch_song^
 -- takes: id
 -- gives: 0..1 row: the song, and the number of shows with the song in a set
-select s.id, s.artist_id as artist, s.title, s.updated_at,
+select s.id, s.artist_id as artist, a.name as artist_name, s.title, s.updated_at,
        (select count(distinct e.show_id) from setlist_songs e where e.song_id = s.id) as show_count
   from songs s
+  join artists a on a.id = s.artist_id
  where s.id = :id::bigint;
 
 -- name: id_of_artist$

@@ -6,7 +6,7 @@ meanwhile (docs/adr/0036-merges.md).
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,20 +14,18 @@ import msgspec
 
 from server.catalog.entry_editing import Kind, find_entry, no_such
 from server.catalog.queries import merging as queries
-from server.catalog.show_changes import Id, PreviewQuery, Reason
+from server.catalog.show_changes import Id, Reason
 from server.errors import Refused, StoreConflict
 from server.moderation.logs import write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.protocol.http.parameters import PageQuery
+from server.protocol.http.parameters import PageQuery, PreviewQuery
 from server.protocol.instants import iso
 from server.store.database import Database, savepoint
-from server.store.rule_changes import ChangeRules, RuleChange
+from server.store.rule_changes import ChangeRules, RuleChange, rehearsed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from server.store.database import Connection
 
 # Votes of so many shows wait at once while a merge makes two of their songs one.
@@ -166,26 +164,7 @@ class MergingRoutes:
         return Answer(document=merge)
 
     def _changing(self, *, is_preview: bool) -> AbstractAsyncContextManager[RuleChange]:
-        return _rehearsed(self._db) if is_preview else self._change_rules(self._db.transaction())
-
-
-class _Rehearsal:
-    """A change that is undone at its end, so it holds no votes."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-
-    async def hold(self, show_ids: Any) -> Any:
-        """Does nothing."""
-
-    async def settle(self) -> None:
-        """Does nothing."""
-
-
-@asynccontextmanager
-async def _rehearsed(db: Database) -> AsyncIterator[RuleChange]:
-    async with db.rehearsal() as connection:
-        yield _Rehearsal(connection)
+        return rehearsed(self._db.rehearsal()) if is_preview else self._change_rules(self._db.transaction())
 
 
 async def _hold(change: RuleChange, shows: list[int]) -> None:

@@ -355,6 +355,7 @@ class FetchVenueRow(TypedDict):
 class FetchSongRow(TypedDict):
     id: int
     artist: int
+    artist_name: str
     title: str
     updated_at: datetime
     show_count: int | Any
@@ -853,6 +854,29 @@ class AdvanceShowsRow(TypedDict):
 class _ShowStatus:
     def advance_shows(self, connection: Connection, *, instant: datetime | None) -> AsyncIterator[AdvanceShowsRow]: ...
 
+# catalog/song_lists.sql
+class NewestSongsRow(TypedDict):
+    id: int
+    title: str
+    artist_id: int
+    artist_slug: str
+    artist_name: str
+
+class SongsByTitleRow(TypedDict):
+    id: int
+    title: str
+    artist_id: int
+    artist_slug: str
+    artist_name: str
+
+class _SongLists:
+    def newest_songs(
+        self, connection: Connection, *, after_id: int | None, count: int | None
+    ) -> AsyncIterator[NewestSongsRow]: ...
+    def songs_by_title(
+        self, connection: Connection, *, artist_id: int | None, after_id: int | None, count: int | None
+    ) -> AsyncIterator[SongsByTitleRow]: ...
+
 # catalog/suggestions.sql
 class SongInShowRow(TypedDict):
     id: int
@@ -941,4 +965,5 @@ setlist_editing: _SetlistEditing
 show_control: _ShowControl
 show_making: _ShowMaking
 show_status: _ShowStatus
+song_lists: _SongLists
 suggestions: _Suggestions

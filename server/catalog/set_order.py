@@ -13,7 +13,6 @@ from server.catalog.setlist_editing import NOTE_CHARS_MAX, SONGS_PER_SET_MAX, Ti
 from server.catalog.show_changes import (
     Effect,
     Id,
-    PreviewQuery,
     Reason,
     Revision,
     changing_show,
@@ -25,6 +24,7 @@ from server.errors import Refused, StoreConflict
 from server.moderation.logs import write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
+from server.protocol.http.parameters import PreviewQuery
 from server.store.database import Database, savepoint
 from server.store.rule_changes import ChangeRules
 

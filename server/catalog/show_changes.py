@@ -39,12 +39,6 @@ Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_CHARS_MAX)]
 Revision = Annotated[int, msgspec.Meta(ge=0, le=EXACT_MAX)]
 
 
-class PreviewQuery(msgspec.Struct, frozen=True):
-    """`preview`: answer as if the act were done, with its `effect`, and change nothing."""
-
-    preview: bool = False
-
-
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """What an act does for fans. `votes_kept` and `votes_lost`: votes of the show that still count after it, and that count
     no longer. `fans_going`: the fans who said that they go. `fans_mailed`: the fans who get an email about it.

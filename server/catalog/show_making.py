@@ -10,7 +10,7 @@ import msgspec
 
 from server.catalog.entry_editing import Slug, slugs_of
 from server.catalog.queries import show_making as queries
-from server.catalog.show_changes import Id, PreviewQuery, ShowSettings, When, effect_of, fetch_settings, settings_of
+from server.catalog.show_changes import Id, ShowSettings, When, effect_of, fetch_settings, settings_of
 from server.catalog.show_control import Bill, Budget, ShowName, put_bill
 from server.catalog.show_times import check_start, check_times, instants_of
 from server.clock import Clock, utc_now
@@ -19,7 +19,7 @@ from server.moderation.logs import write_audit_log
 from server.protocol.codes import Code
 from server.protocol.embargo import Results
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.protocol.http.parameters import Reference
+from server.protocol.http.parameters import PreviewQuery, Reference
 from server.protocol.slugs import made_slug
 from server.store.database import Database
 

@@ -17,6 +17,7 @@ from server.catalog.setlist_editing import SetlistEditingRoutes
 from server.catalog.show_control import ShowControlRoutes
 from server.catalog.show_making import ShowMakingRoutes
 from server.catalog.shows import find_show_id
+from server.catalog.song_lists import SongListRoutes
 from server.catalog.suggestions import SuggestionRoutes
 from server.insight.routes import InsightRoutes
 from server.live.connection_limits import ConnectionLimits
@@ -80,6 +81,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *SetOrderRoutes(owner, change_rules).endpoints(),
         *SetlistEditingRoutes(owner, change_rules).endpoints(),
         *EntryEditingRoutes(owner).endpoints(),
+        *SongListRoutes(owner).endpoints(),
         *MergingRoutes(owner, change_rules).endpoints(),
         *RemovedSongRoutes(owner, rooms.maintenance.reopen_shards).endpoints(),
         *SuggestionRoutes(

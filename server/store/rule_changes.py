@@ -6,9 +6,9 @@ voting.rule_changes does it. The other rooms know only these types.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -47,3 +47,23 @@ class ChangeRules(Protocol):
 
         Raises: StoreUnavailable: PostgreSQL is away, or too slow; and what the block raises, with the old rules back
         """
+
+
+class _Rehearsal:
+    """A change that is undone at its end, so it holds no votes."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    async def hold(self, show_ids: Any) -> Any:
+        """Does nothing."""
+
+    async def settle(self) -> None:
+        """Does nothing."""
+
+
+@asynccontextmanager
+async def rehearsed(rehearsal: AbstractAsyncContextManager[Connection]) -> AsyncIterator[RuleChange]:
+    """A change of rules for a preview. Takes: rehearsal, a transaction that is undone at its end."""
+    async with rehearsal as connection:
+        yield _Rehearsal(connection)

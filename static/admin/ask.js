@@ -2,6 +2,7 @@
 import { RequestError } from "../client.js";
 import { h, setAttribute, setHidden, setText } from "../dom.js";
 import { createFields } from "./fields.js";
+import { focusFirst } from "./parts.js";
 
 /** @import { Desk, Question } from "./types.js" */
 
@@ -14,8 +15,8 @@ export const REASON = /** @type {const} */ ({ name: "reason", label: "Reason (fo
  * @param {Question} question
  * @returns {Promise<boolean>} whether the act was done
  */
-export function ask(desk, { title, lines = [], preview, fields = [], label, isGrave = false, act }) {
-  const { elements, controls, values } = createFields(fields);
+export function ask(desk, { title, lines = [], preview, fields = [], label, isGrave = false, refresh, act }) {
+  const { elements, controls, values, renew } = createFields(fields);
   const list = h("ul", { class: "changes" });
   const refusal = h("p", { class: "refused", role: "alert", hidden: true });
   const submit = h("button", { class: "button button-main", type: "submit" }, label);
@@ -36,21 +37,41 @@ export function ask(desk, { title, lines = [], preview, fields = [], label, isGr
   /** @param {string[]} texts */
   const show = (texts) => list.replaceChildren(...texts.map((text) => h("li", {}, text)));
 
-  /** Asks the server what the act would change. Gives whether it would be done. */
-  async function look() {
+  /**
+   * Asks the server what the act would change. Gives whether it would be done.
+   * @param {string} [news]  what stays on screen beside it
+   */
+  async function look(news = "") {
     if (!preview) return true;
     const mine = ++previewed;
     try {
       const texts = await preview(values());
       if (mine !== previewed) return false;
       show([...lines, ...texts]);
-      refuse("");
+      refuse(news);
       return true;
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      if (mine === previewed) refuse(error.message);
+      if (mine !== previewed) return false;
+      refuse(error.message);
+      if (!news) beginAgain(error);
       return false;
     }
+  }
+
+  /**
+   * Somebody else was faster: the act begins again with what is there now, and the next press does it.
+   * @param {RequestError} error
+   */
+  function beginAgain({ code, message }) {
+    if (code !== "conflict" || !refresh) return;
+    looking = refresh().then((newer) => {
+      renew(newer);
+      return look(message);
+    }, (/** @type {unknown} */ error) => {
+      if (!(error instanceof RequestError)) throw error;
+      return false;
+    });
   }
 
   let looking = look();
@@ -65,8 +86,9 @@ export function ask(desk, { title, lines = [], preview, fields = [], label, isGr
       isBusy = true;
       setAttribute(submit, "aria-disabled", "true");
       try {
-        if (!(await looking)) {
-          looking = look(); // what was refused may be possible now; the next press acts
+        const looked = looking;
+        if (!(await looked)) {
+          if (looking === looked) looking = look(); // what was refused may be possible now; the next press acts
           return;
         }
         desk.tell(await act(values()));
@@ -75,7 +97,8 @@ export function ask(desk, { title, lines = [], preview, fields = [], label, isGr
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
         refuse(error.message);
-        if (!dialog.isConnected) desk.tell(error.message);
+        if (dialog.isConnected) beginAgain(error);
+        else desk.tell(error.message);
       } finally {
         isBusy = false;
         setAttribute(submit, "aria-disabled", null);
@@ -85,6 +108,7 @@ export function ask(desk, { title, lines = [], preview, fields = [], label, isGr
     cancel.addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => {
       dialog.remove();
+      if (document.activeElement === document.body) focusFirst(); // the button that asked is gone
       if (!isBusy) resolve(isDone); // else an act goes on: whoever asked waits for its result
     });
     document.body.append(dialog);

@@ -4,7 +4,7 @@ import { counted } from "./formats.js";
 import { searching } from "./lookups.js";
 
 /**
- * @import { Desk, Field } from "./types.js"
+ * @import { Desk, Field, Pick } from "./types.js"
  * @typedef {"artist"|"venue"|"song"} Kind
  * @typedef {{id: number, revision: number, show_count: number, slug?: string, name?: string, title?: string,
  *   [field: string]: string|number|boolean|null|undefined}} Edited
@@ -50,13 +50,14 @@ export const ENTRIES = {
  * @param {Desk} desk
  * @param {Kind} kind
  * @param {Edited|null} before  null: a new entry
+ * @param {Pick|null} [writer]  of a new song: the artist who wrote it
  * @returns {Field[]}
  */
-export function fieldsOf(desk, kind, before) {
+export function fieldsOf(desk, kind, before, writer = null) {
   const fields = ENTRIES[kind].fields.map((field) => ({ ...field, value: String(before?.[field.name] ?? "") }));
-  const artist = before?.artist ? [{ id: Number(before.artist), text: `Artist ${before.artist}` }] : [];
+  const artist = before?.artist ? { id: Number(before.artist), text: String(before.artist_name) } : writer;
   return [
-    ...(kind === "song" ? [{ name: "artist", label: "Artist who wrote it", picks: { search: searching(desk, "artists"), chosen: artist } }] : []),
+    ...(kind === "song" ? [{ name: "artist", label: "Artist who wrote it", picks: { search: searching(desk, "artists"), chosen: artist ? [artist] : [] } }] : []),
     ...fields, ...(before ? [REASON] : []),
   ];
 }
@@ -83,7 +84,7 @@ export function bodyOf(kind, values, before) {
  * @param {Edited} after
  */
 export function differences(kind, before, after) {
-  const names = [...ENTRIES[kind].fields, { name: "artist", label: "Artist" }];
+  const names = [...ENTRIES[kind].fields, { name: "artist_name", label: "Artist" }];
   const lines = names.filter(({ name }) => before[name] !== after[name]).map(({ name, label }) =>
     `${label.split(/[,(]/)[0]?.trim()}: ${before[name] || "nothing"} → ${after[name] || "nothing"}`);
   return lines.length ? lines : ["Nothing changes."];

@@ -25,22 +25,32 @@ function createControl(field) {
   return control;
 }
 
+/** @param {Control} control */
+const valueOf = (control) => (control instanceof HTMLInputElement && control.type === "checkbox" ? (control.checked ? "on" : "") : control.value.trim());
+
 /**
  * @param {Field[]} fields
- * @returns {{elements: HTMLElement[], controls: Record<string, Control>, values(): Record<string, string>}}
- *   values: a checkbox is "on" or empty
+ * @returns {{elements: HTMLElement[], controls: Record<string, Control>, values(): Record<string, string>, renew(newer: Field[]): void}}
+ *   values: a checkbox is "on" or empty; renew: takes newer values of fields that nobody has changed
  */
 export function createFields(fields) {
   /** @type {Record<string, Control>} */
   const controls = {};
+  /** @type {Record<string, (field: Field) => void>} */
+  const setters = {};
   const elements = fields.map((field) => {
     if (field.picks) {
-      const { input, value, element } = createPicker(`field-${field.name}-${++made}`, field.name, field.picks);
+      const { input, value, element, hold } = createPicker(`field-${field.name}-${++made}`, field.name, field.picks);
       controls[field.name] = value;
+      setters[field.name] = ({ picks }) => hold(picks?.chosen ?? []);
       return h("div", { class: "field" }, h("label", { for: input.id }, field.label), element);
     }
     const control = createControl(field);
     controls[field.name] = control;
+    setters[field.name] = ({ value = "" }) => {
+      if (control instanceof HTMLInputElement && control.type === "checkbox") control.checked = value === "on";
+      else control.value = value;
+    };
     const hint = field.hint ? h("span", { class: "field-hint", id: `${control.id}-hint` }, field.hint) : null;
     if (hint) control.setAttribute("aria-describedby", hint.id);
     const label = h("label", { for: control.id }, field.label);
@@ -48,10 +58,18 @@ export function createFields(fields) {
       ? h("p", { class: "check" }, control, label)
       : h("p", { class: "field" }, label, control, hint);
   });
+  const values = () => Object.fromEntries(Object.entries(controls).map(([name, control]) => [name, valueOf(control)]));
+  let begun = values();
   return {
-    elements, controls,
-    values: () => Object.fromEntries(Object.entries(controls).map(([name, control]) => [name,
-      control instanceof HTMLInputElement && control.type === "checkbox" ? (control.checked ? "on" : "") : control.value.trim()])),
+    elements, controls, values,
+    renew(newer) {
+      const now = values();
+      for (const field of newer) {
+        if (now[field.name] !== begun[field.name]) continue;
+        setters[field.name]?.(field);
+        begun = { ...begun, [field.name]: values()[field.name] ?? "" };
+      }
+    },
   };
 }
 

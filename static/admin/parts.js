@@ -26,6 +26,7 @@ export function createLoader() {
    * @template Answer
    * @param {() => Promise<Answer>} question
    * @param {(answer: Answer) => void} draw
+   * @returns {Promise<boolean>} whether it was refused, and is the newest question
    */
   async function load(question, draw) {
     const mine = ++asked;
@@ -33,13 +34,16 @@ export function createLoader() {
     if (!isLoaded) show("Loading…", false);
     try {
       const answer = await question();
-      if (mine !== asked) return;
+      if (mine !== asked) return false;
       isLoaded = true;
       show("", false);
       draw(answer);
+      return false;
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      if (mine === asked) show(error.message, true);
+      if (mine !== asked) return false;
+      show(error.message, true);
+      return true;
     }
   }
   return { element, load };
@@ -53,23 +57,46 @@ export function createLoader() {
  */
 export function createPaged(fetchPage, draw) {
   const loader = createLoader();
-  const more = h("button", { class: "button", type: "button", hidden: true, on: { click: () => load(next) } }, "More");
+  const more = h("button", { class: "button", type: "button", hidden: true, on: { click: showMore } }, "More");
   /** @type {Item[]} */
   let items = [];
   let next = "";
+  /** @type {Promise<void>} the newest first page */
+  let first = Promise.resolve();
 
   /** @param {string} cursor */
-  const load = (cursor) => loader.load(() => fetchPage(cursor), (page) => {
-    items = cursor ? [...items, ...page.items] : page.items;
-    next = page.next ?? "";
+  async function load(cursor) {
+    const isRefused = await loader.load(() => fetchPage(cursor), (page) => {
+      items = cursor ? [...items, ...page.items] : page.items;
+      continueAt(page.next ?? "");
+      draw(items);
+    });
+    // The cursor belongs to the list of an older question.
+    if (isRefused && !cursor) continueAt("");
+  }
+
+  /** @param {string} cursor */
+  function continueAt(cursor) {
+    next = cursor;
     setHidden(more, !next);
-    draw(items);
-  });
+  }
+
+  /** Waits for a first page that is on its way: the page after the old one would belong to another list. */
+  async function showMore() {
+    let awaited;
+    do {
+      awaited = first;
+      await awaited;
+    } while (awaited !== first);
+    if (next) await load(next);
+  }
+
   return {
     element: h("div", { class: "paged" }, loader.element, more),
-    reload: () => load(""),
-    /** Asks something else about the list; its refusal is shown there. @param {() => Promise<void>} question */
-    guard: (question) => loader.load(question, () => {}),
+    reload() {
+      first = load("");
+      return first;
+    },
   };
 }
 
@@ -120,6 +147,31 @@ export function step(list, selector, by) {
   const next = all[at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)];
   next?.focus();
   next?.scrollIntoView({ block: "nearest" });
+}
+
+/**
+ * Gives the focus to the first of these elements that takes it, else to the heading of the page: what had it is gone.
+ * @param {...(Element|null|undefined)} elements
+ */
+export function focusFirst(...elements) {
+  for (const element of [...elements, document.querySelector("main h1")]) {
+    if (element instanceof HTMLElement) element.focus({ preventScroll: true });
+    if (element && document.activeElement === element) return;
+  }
+}
+
+/**
+ * Draws buttons anew when they are others. If the one with the focus goes, the first takes the focus.
+ * @param {HTMLElement} part
+ * @param {string} key  says which buttons they are
+ * @param {() => (Node|string)[]} draw
+ */
+export function drawButtons(part, key, draw) {
+  if (part.dataset.drawn === key) return;
+  part.dataset.drawn = key;
+  const hadFocus = part.contains(document.activeElement);
+  part.replaceChildren(...draw());
+  if (hadFocus) focusFirst(part.querySelector("button, a"));
 }
 
 /**

@@ -80,5 +80,13 @@ export function createPicker(id, name, { search, chosen = [], max = 1 }) {
     found.querySelector("button")?.click();
   });
   drawHeld();
-  return { input, value, element: h("div", { class: "picker" }, held, input, value, found, says) };
+  return {
+    input, value,
+    /** Holds other entries. @param {Pick[]} picks */
+    hold(picks) {
+      list = [...picks];
+      drawHeld();
+    },
+    element: h("div", { class: "picker" }, held, input, value, found, says),
+  };
 }

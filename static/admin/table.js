@@ -1,5 +1,6 @@
 /** A table that keeps its rows: what did not change is not drawn again, so that focus and selection stay. */
 import { h, setAttribute, setHidden, setText } from "../dom.js";
+import { focusFirst } from "./parts.js";
 
 /**
  * @typedef {{label: string, act(): unknown}} Act
@@ -15,19 +16,22 @@ const actsOf = new WeakMap();
  * @param {string[]} heads
  */
 export function createTable(title, heads) {
+  const heading = h("h2", { tabindex: "-1" }, title);
   const body = h("tbody", {});
   const empty = h("p", { class: "note", hidden: true }, "None.");
   const table = h("table", { class: "table" }, h("caption", { class: "sr" }, title),
     h("thead", {}, h("tr", {}, ...heads.map((head) => h("th", { scope: "col" }, head)))), body);
   // It scrolls by itself where it is wider than the page, also by keys.
   const frame = h("div", { class: "table-frame", tabindex: "0", role: "region", "aria-label": title }, table);
-  const element = h("section", { class: "table-part" }, h("h2", {}, title), frame, empty);
+  const element = h("section", { class: "table-part" }, heading, frame, empty);
   /** @type {Map<string, HTMLTableRowElement>} */
   let drawn = new Map();
   return {
     element,
     /** @param {Row[]|null} rows  null: not for this user */
     update(rows) {
+      const focused = body.contains(document.activeElement) ? document.activeElement : null;
+      const focusedRow = focused?.closest("tr");
       setHidden(element, rows === null);
       setHidden(empty, (rows?.length ?? 0) > 0);
       setHidden(frame, !rows?.length);
@@ -46,6 +50,8 @@ export function createTable(title, heads) {
       const order = [...next.values()];
       if (order.length !== body.rows.length || order.some((row, index) => body.rows[index] !== row)) body.replaceChildren(...order);
       drawn = next;
+      if (!focused || body.contains(focused)) return;
+      focusFirst(focusedRow && body.contains(focusedRow) ? focusedRow.querySelector("button, a") : null, frame, heading);
     },
   };
 }

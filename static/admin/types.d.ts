@@ -95,6 +95,11 @@ export interface Question {
   label: string;
   /** The act cannot be undone here: the focus is on Cancel. */
   isGrave?: boolean;
+  /**
+   * Reads again what the act begins with, after the server has refused it because somebody else was faster. Gives the fields as they
+   * are now: what was changed in the dialog stays.
+   */
+  refresh?(): Promise<Field[]>;
   /** Does the act, and gives its result in one sentence. */
   act(values: Record<string, string>): Promise<string>;
 }

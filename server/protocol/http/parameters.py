@@ -37,6 +37,12 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
     cursor: CursorText | None = None
 
 
+class PreviewQuery(msgspec.Struct, frozen=True):
+    """`preview`: answer as if the act were done, and change nothing."""
+
+    preview: bool = False
+
+
 Query = TypeVar("Query", bound=msgspec.Struct)
 
 

@@ -62,6 +62,26 @@ async def test_entries_are_made_and_edited(boss: Person, factory: RowFactory) ->
     ]  # fmt: skip
 
 
+async def test_songs_are_listed_by_page(boss: Person, factory: RowFactory) -> None:
+    """All songs come newest first; those of an artist by title; each page goes on where the one before ended."""
+    artist = await boss.ok("POST", "/api/admin/artists", {"name": "Lister"}, status=201)
+    other = await boss.ok("POST", "/api/admin/artists", {"name": "Other"}, status=201)
+    made = [
+        await boss.ok("POST", "/api/admin/songs", {"artist": owner["id"], "title": title}, status=201)
+        for owner, title in ((artist, "B"), (artist, "C"), (other, "D"), (artist, "A"))
+    ]
+    for query, titles in (("", ["A", "D", "C", "B"]), (f"&artist={artist['id']}", ["A", "B", "C"])):
+        first = await boss.ok("GET", f"/api/admin/songs?limit=2{query}")
+        rest = await boss.ok("GET", f"/api/admin/songs?limit=2&cursor={first['next']}{query}")
+        items = [*first["items"], *rest["items"]]
+        assert [item["title"] for item in items] == titles
+    assert rest["next"] is None
+    assert items[0] == {
+        "id": made[3]["id"], "title": "A", "artist": {name: artist[name] for name in ("id", "slug", "name")},
+    }  # fmt: skip
+    assert (await boss.ok("GET", "/api/admin/songs?artist=999")) == {"items": [], "next": None}
+
+
 async def test_a_show_is_made_with_its_bill(boss: Person, factory: RowFactory) -> None:
     """It opens 30 days before its start at the time zone of its venue, is read by everyone at once, and takes songs."""
     support = await boss.ok("POST", "/api/admin/artists", {"name": "Support"}, status=201)
