@@ -65,6 +65,16 @@ select w.position
   join shows w on w.id = g.show_id
  where g.id = :id::bigint and g.state = g.decision and g.decision = :decision::text::vote_group_state;
 
+-- name: effect_of_decision^
+-- takes: id; decision
+-- gives: 1 row: the ballots and votes that the decision takes out of the counts, or brings back; and the votes of the group in all
+select count(distinct v.user_id) filter (where c.moves) as ballots, count(*) filter (where c.moves and v.choice = 'up') as up,
+       count(*) filter (where c.moves and v.choice = 'down') as down, count(*) as votes
+  from vote_group_members m
+  join votes v on v.user_id = m.user_id and v.show_id = m.show_id
+ cross join lateral (select m.is_set_aside = (:decision::text = 'restored') as moves) c
+ where m.group_id = :id::bigint;
+
 -- name: set_group_rule$
 -- takes: show_id; is_automatic
 -- gives: whether there is such a show

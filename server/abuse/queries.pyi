@@ -6,24 +6,6 @@ from typing import Any, TypedDict
 
 from server.store.database import Connection
 
-# abuse/decisions.sql
-class FetchUndoneRow(TypedDict):
-    id: int
-    show_id: int
-    position: int
-
-class _Decisions:
-    def fetch_undone(
-        self,
-        connection: Connection,
-        *,
-        shard_count: int | None,
-        shards: Sequence[int | None] | None,
-        begun_ids: Sequence[int | None] | None,
-        older_s: float | None,
-        count: int | None,
-    ) -> AsyncIterator[FetchUndoneRow]: ...
-
 # abuse/groups.sql
 class ListGroupsRow(TypedDict):
     id: int
@@ -71,6 +53,12 @@ class ListMembersRow(TypedDict):
 class DecideRow(TypedDict):
     show_id: int
 
+class EffectOfDecisionRow(TypedDict):
+    ballots: int | Any
+    up: int | Any
+    down: int | Any
+    votes: int | Any
+
 class GroupRuleRow(TypedDict):
     sets_groups_aside: bool
 
@@ -86,7 +74,9 @@ class _Groups:
     async def decide(
         self, connection: Connection, *, decision: str | None, decided_by: int | None, id: int | None
     ) -> DecideRow | None: ...
-    async def applied_at(self, connection: Connection, *, id: int | None, decision: str | None) -> int | None: ...
+    async def effect_of_decision(
+        self, connection: Connection, *, decision: str | None, id: int | None
+    ) -> EffectOfDecisionRow: ...
     async def set_group_rule(
         self, connection: Connection, *, show_id: int | None, is_automatic: bool | None
     ) -> bool | Any: ...
@@ -107,6 +97,10 @@ class FetchMembersRow(TypedDict):
 class InsertGroupRow(TypedDict):
     id: int
     is_decided: bool | Any
+
+class FetchUndoneRow(TypedDict):
+    id: int
+    show_id: int
 
 class _Watch:
     def fetch_accounts(
@@ -134,7 +128,9 @@ class _Watch:
         ended_ms: int | None,
         group_id: int | None,
     ) -> int | Any | None: ...
+    def fetch_undone(
+        self, connection: Connection, *, older_s: float | None, count: int | None
+    ) -> AsyncIterator[FetchUndoneRow]: ...
 
-decisions: _Decisions
 groups: _Groups
 watch: _Watch

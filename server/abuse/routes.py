@@ -16,7 +16,7 @@ from server.moderation.logs import write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.protocol.http.parameters import PageQuery
+from server.protocol.http.parameters import PageQuery, PreviewQuery
 from server.protocol.instants import iso
 from server.protocol.outcomes import FutureWaiter
 from server.store.database import Database
@@ -128,15 +128,28 @@ class GroupMemberPage(msgspec.Struct, frozen=True):
     next: str | None
 
 
+class DecisionEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision does: the ballots with their votes up and down that leave the counts, or come back. `withdrawn`: votes that are
+    withdrawn for good, counted or not.
+    """
+
+    is_preview: bool
+    ballots: int
+    up: int
+    down: int
+    withdrawn: int
+
+
 class GroupDecision(msgspec.Struct, frozen=True, kw_only=True):
     """A decision, and the position of its show's counts that have it. `accepted`: the counts follow, because the group is large or
-    PostgreSQL does not answer.
+    PostgreSQL does not answer. A preview has no position. `effect`: null when the request repeats a decision.
     """
 
     id: int
     decision: State
-    at: int
-    durability: Literal["committed", "accepted"]
+    at: int | None
+    durability: Literal["committed", "accepted"] | None
+    effect: DecisionEffect | None
 
 
 class GroupRoutes:
@@ -174,8 +187,8 @@ class GroupRoutes:
                 query=PageQuery, answer=GroupMemberPage, codes=(Code.NOT_FOUND,), summary="List the ballots of a group.",
             ),
             Endpoint(
-                method="POST", path="/api/admin/groups/{group}", handler=self.post_group, access="moderator", body=DecisionBody,
-                answer=GroupDecision, codes=(Code.NOT_FOUND, Code.CONFLICT, Code.OVERLOADED, Code.UNAVAILABLE),
+                method="POST", path="/api/admin/groups/{group}", handler=self.post_group, access="moderator",
+                query=PreviewQuery, body=DecisionBody, answer=GroupDecision, codes=(Code.NOT_FOUND, Code.CONFLICT, Code.OVERLOADED, Code.UNAVAILABLE),
                 summary="Set a group's votes aside, restore them, or void them for good. After the answer no count differs.",
             ),
             Endpoint(
@@ -247,8 +260,11 @@ class GroupRoutes:
 
     async def post_group(self, call: Call) -> Answer:
         """`POST /api/admin/groups/{group}`."""
-        group_id = call.id("group")
-        show_id = await self._decide(call, group_id)
+        group_id, is_preview = call.id("group"), call.query.preview
+        show_id, effect = await self._decide(call, group_id)
+        told: dict[str, Any] = {"id": group_id, "decision": call.body.decision, "effect": effect}
+        if is_preview:
+            return Answer(document=GroupDecision(**told, at=None, durability=None))
         at = await self._applied_at(call, group_id)
         durability: Literal["committed", "accepted"] = "committed"
         if at is None:  # Else a request is repeated.
@@ -263,21 +279,28 @@ class GroupRoutes:
                     await asyncio.sleep(APPLIED_EVERY_S)
             if at is None:
                 at, durability = outcome.at, "accepted"
-        return Answer(document=GroupDecision(id=group_id, decision=call.body.decision, at=at, durability=durability))
+        return Answer(document=GroupDecision(**told, at=at, durability=durability))
 
-    async def _decide(self, call: Call, group_id: int) -> int:
-        """Stores the decision of a request; gives its show. A repeated request finds its own decision, and changes nothing."""
-        decision, user = call.body.decision, call.user
-        async with self._database.acting(user) as connection:
-            decided = await queries.decide(connection, id=group_id, decision=decision, decided_by=user.user_id)
+    async def _decide(self, call: Call, group_id: int) -> tuple[int, DecisionEffect | None]:
+        """Stores the decision of a request; gives its show and its effect. A repeated request finds its own decision, and changes
+        nothing.
+        """
+        body, user, is_preview = call.body, call.user, call.query.preview
+        async with self._database.acting(user, is_preview=is_preview) as connection:
+            decided = await queries.decide(connection, id=group_id, decision=body.decision, decided_by=user.user_id)
             if decided is not None:
-                detail = {"show": decided["show_id"], "reason": call.body.reason}
-                await write_audit_log(connection, user, _ACTIONS[decision], f"group:{group_id}", detail)
-                return int(decided["show_id"])
+                detail = {"show": decided["show_id"], "reason": body.reason}
+                await write_audit_log(connection, user, _ACTIONS[body.decision], f"group:{group_id}", detail)
+                row = await queries.effect_of_decision(connection, id=group_id, decision=body.decision)
+                return int(decided["show_id"]), DecisionEffect(
+                    is_preview=is_preview, ballots=row["ballots"], up=row["up"], down=row["down"],
+                    withdrawn=row["votes"] if body.decision == "void" else 0,
+                )  # fmt: skip
             found = await queries.find_group(connection, id=group_id)
-        if found is None or (found["decision"], found["decided_by"]) != (decision, user.user_id):
+        is_repeated = found is not None and (found["decision"], found["decided_by"]) == (body.decision, user.user_id)
+        if not is_repeated or is_preview:
             raise _why_not(found)
-        return int(found["show_id"])
+        return int(found["show_id"]), None
 
     async def _applied_at(self, call: Call, group_id: int) -> int | None:
         """The position of the show's counts that have the decision of a request; None: they do not have all of it."""

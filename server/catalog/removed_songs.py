@@ -14,6 +14,7 @@ from server.errors import CacheError, Refused, StoreConflict, StoreError
 from server.moderation.logs import write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
+from server.protocol.http.parameters import PreviewQuery
 from server.protocol.instants import iso
 from server.store.database import Database
 
@@ -42,6 +43,7 @@ class RestoredSong(msgspec.Struct, frozen=True):
 
     id: int
     votes: int
+    is_preview: bool
 
 
 class RemovedSongRoutes:
@@ -65,8 +67,8 @@ class RemovedSongRoutes:
                 summary="List the songs that were removed from the sets of a show with their votes, for 30 days.",
             ),
             Endpoint(
-                method="POST", path=path + "/{song}", handler=self.post_restored, access="moderator", answer=RestoredSong,
-                codes=(Code.NOT_FOUND, Code.CONFLICT), slugs=("show",),
+                method="POST", path=path + "/{song}", handler=self.post_restored, access="moderator", query=PreviewQuery,
+                answer=RestoredSong, codes=(Code.NOT_FOUND, Code.CONFLICT), slugs=("show",),
                 summary="Put a removed song back at the end of its set, with its votes. A fan over the show's budget keeps newer votes.",
             ),
         ]  # fmt: skip
@@ -90,9 +92,9 @@ class RemovedSongRoutes:
 
     async def post_restored(self, call: Call) -> Answer:
         """`POST /api/admin/shows/{show}/removed-songs/{song}`."""
-        song_id = call.id("song")
+        song_id, is_preview = call.id("song"), call.query.preview
         try:
-            async with self._owner.transaction() as connection:
+            async with self._owner.rehearsal() if is_preview else self._owner.transaction() as connection:
                 show = await lock_show(connection, call.reference("show"))
                 votes = await queries.restore_song(connection, id=song_id, show_id=show["id"])
                 if votes is None:
@@ -105,9 +107,12 @@ class RemovedSongRoutes:
         except StoreConflict as error:
             message = "The set of this song is gone, or has the song again. Remove the new one first."
             raise Refused(Code.CONFLICT, message) from error
+        restored = RestoredSong(song_id, votes, is_preview)
+        if is_preview:
+            return Answer(document=restored)
         try:
             await self._reopen([show["id"]])
         except (StoreError, CacheError) as error:
             # The song counts again in the database. `mysetlist reconcile --repair` finds what Valkey lacks.
             log.warning("show.not_reopened", show=show["id"], error=str(error))
-        return Answer(document=RestoredSong(song_id, votes))
+        return Answer(document=restored)

@@ -18,11 +18,11 @@ from server.moderation.screening import screen
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.protocol.http.parameters import PageQuery, Reference
+from server.protocol.http.parameters import PageQuery, PreviewQuery, Reference
 from server.protocol.instants import iso
 from server.protocol.positions import EXACT_MAX
 from server.store.database import Database
-from server.store.rule_changes import ChangeRules
+from server.store.rule_changes import ChangeRules, rehearsed
 
 Status = Literal["pending", "approved", "declined"]
 
@@ -84,12 +84,14 @@ class SuggestionDecision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DecidedSuggestion(msgspec.Struct, frozen=True, kw_only=True):
-    """The decision and how many fans' suggestions it settles; fans vote on `song`."""
+    """The decision and how many fans' suggestions it settles; fans vote on `song`, which is at the `position` in its set."""
 
     id: int
     status: Status
     fan_count: int
     song: int | None
+    position: int | None
+    is_preview: bool
 
 
 class SuggestionRoutes:
@@ -132,7 +134,7 @@ class SuggestionRoutes:
             ),
             Endpoint(
                 method="POST", path=f"{staff}/{{suggestion}}", handler=self.post_decision, access="moderator",
-                body=SuggestionDecision, answer=DecidedSuggestion, codes=(*missing, Code.CONFLICT),
+                query=PreviewQuery, body=SuggestionDecision, answer=DecidedSuggestion, codes=(*missing, Code.CONFLICT),
                 summary="Decide about a song, for all fans who suggest it; fans can vote on an approved song at once.",
             ),
         ]  # fmt: skip
@@ -205,8 +207,9 @@ class SuggestionRoutes:
         """`POST /api/admin/suggestions/{suggestion}`."""
         body: SuggestionDecision = call.body
         status: Status = "approved" if body.decision == "approve" else "declined"
-        song = None
-        async with self._change_rules(self._owner.transaction()) as change:
+        added, is_preview = None, call.query.preview
+        opened = rehearsed(self._owner.rehearsal()) if is_preview else self._change_rules(self._owner.transaction())
+        async with opened as change:
             connection = change.connection
             found = await queries.suggestion_by_id(connection, id=call.id("suggestion"))
             if found is None:
@@ -223,10 +226,15 @@ class SuggestionRoutes:
                 )
             if status == "approved":
                 new = NewSetSong(title=found["title"], setlist=body.setlist)
-                song = (await add_song(connection, show, new)).id
+                added = await add_song(connection, show, new)
+            song, position = (added.id, added.position) if added else (None, None)
             detail = {"title": found["title"], "fans": fan_count, "reason": body.reason, "song": song}
             await write_audit_log(connection, call.user, f"suggestion.{body.decision}", f"show:{show['id']}", detail)
-        return Answer(document=DecidedSuggestion(id=found["id"], status=status, fan_count=fan_count, song=song))
+        return Answer(
+            document=DecidedSuggestion(
+                id=found["id"], status=status, fan_count=fan_count, song=song, position=position, is_preview=is_preview
+            )
+        )
 
     def _require_open(self, show: Any) -> None:
         is_over = show["is_final"] or show["status"] == "cancelled" or show["closes_at"] <= utc_now(self._clock)

@@ -14,7 +14,7 @@ from server.moderation.text_review import Status
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.protocol.http.parameters import PageQuery
+from server.protocol.http.parameters import PageQuery, PreviewQuery
 from server.protocol.identity import Identity
 from server.protocol.instants import iso
 from server.store.database import Database
@@ -42,11 +42,15 @@ class ReportDecisionBody(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision; `subject` is the review or profile it is about."""
+    """A decision; `subject` is the review or profile it is about, and `also_answered` counts the other texts and reports about it that
+    it answers too.
+    """
 
     id: int
     decision: Literal["approve", "reject", "uphold", "dismiss"]
     subject: str
+    also_answered: int
+    is_preview: bool
 
 
 class LogItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,12 +100,12 @@ class DecisionRoutes:
             ),
             Endpoint(
                 method="POST", path="/api/admin/moderation/{held}", handler=self.post_held, access="moderator",
-                body=HeldBody, answer=Decision, codes=refusals,
+                query=PreviewQuery, body=HeldBody, answer=Decision, codes=refusals,
                 summary="Approve or reject a held text. An edit by its author removes it from the queue: 404.",
             ),
             Endpoint(
                 method="POST", path="/api/admin/reports/{report}", handler=self.post_report, access="moderator",
-                body=ReportDecisionBody, answer=Decision, codes=refusals,
+                query=PreviewQuery, body=ReportDecisionBody, answer=Decision, codes=refusals,
                 summary="Uphold a report, which hides the reported text, or dismiss it.",
             ),
         ]  # fmt: skip
@@ -133,8 +137,9 @@ class DecisionRoutes:
 
     async def post_held(self, call: Call) -> Answer:
         """`POST /api/admin/moderation/{held}`."""
-        held_id, moderator, body = call.id("held"), call.user, call.body
-        async with self._db.acting(moderator) as connection:
+        held_id, moderator, body, is_preview = call.id("held"), call.user, call.body, call.query.preview
+        also_answered = 0
+        async with self._db.acting(moderator, is_preview=is_preview) as connection:
             found = await queries.find_held(connection, id=held_id)
             if found is None:
                 raise Refused(
@@ -150,16 +155,17 @@ class DecisionRoutes:
             if body.decision == "approve":
                 await _set_status(connection, subject, "approved")
             else:
-                await _hide(connection, subject, moderator, body.note)
+                also_answered = await _hide(connection, subject, moderator, body.note)
             detail = {"moderation": held_id, "reasons": found["reasons"], "note": body.note}
             await write_moderation_log(connection, moderator, f"text.{body.decision}", str(subject), detail)
             await _audit(connection, call, f"text.{body.decision}", subject, {"held": held_id})
-        return Answer(document=Decision(id=held_id, decision=body.decision, subject=str(subject)))
+        return Answer(document=_decision(held_id, body.decision, subject, also_answered, is_preview=is_preview))
 
     async def post_report(self, call: Call) -> Answer:
         """`POST /api/admin/reports/{report}`."""
-        report_id, moderator, body = call.id("report"), call.user, call.body
-        async with self._db.acting(moderator) as connection:
+        report_id, moderator, body, is_preview = call.id("report"), call.user, call.body, call.query.preview
+        also_answered = 0
+        async with self._db.acting(moderator, is_preview=is_preview) as connection:
             found = await queries.find_report(connection, id=report_id)
             if found is None:
                 raise Refused(Code.NOT_FOUND, "No such report. Load the queue again.")
@@ -169,11 +175,17 @@ class DecisionRoutes:
             if decided is None:
                 raise _nothing_to_decide(await queries.find_report(connection, id=report_id))
             if body.decision == "uphold":
-                await _hide(connection, subject, moderator, body.note)
+                also_answered = await _hide(connection, subject, moderator, body.note)
             detail = {"report": report_id, "note": body.note}
             await write_moderation_log(connection, moderator, f"report.{body.decision}", str(subject), detail)
             await _audit(connection, call, f"report.{body.decision}", subject, {"report": report_id})
-        return Answer(document=Decision(id=report_id, decision=body.decision, subject=str(subject)))
+        return Answer(document=_decision(report_id, body.decision, subject, also_answered, is_preview=is_preview))
+
+
+def _decision(number: int, decision: Any, subject: Subject, also_answered: int, *, is_preview: bool) -> Decision:
+    return Decision(
+        id=number, decision=decision, subject=str(subject), also_answered=also_answered, is_preview=is_preview
+    )
 
 
 async def _lock(connection: Connection, found: Any) -> Subject:
@@ -209,9 +221,10 @@ async def _set_status(connection: Connection, subject: Subject, status: Status) 
         await queries.set_profile_status(connection, user_id=subject.profile, status=status)
 
 
-async def _hide(connection: Connection, subject: Subject, moderator: Identity, note: str) -> None:
-    """Hides the subject. That also answers its other held texts and reports."""
+async def _hide(connection: Connection, subject: Subject, moderator: Identity, note: str) -> int:
+    """Hides the subject. That also answers its other held texts and reports; gives their number."""
     await _set_status(connection, subject, "rejected")
     parameters = {"review": subject.review, "profile": subject.profile, "decided_by": moderator.user_id}
-    await queries.reject_held(connection, note=note, **parameters)
-    await queries.uphold_reports(connection, **parameters)
+    held: int = await queries.reject_held(connection, note=note, **parameters)
+    reports: int = await queries.uphold_reports(connection, **parameters)
+    return held + reports

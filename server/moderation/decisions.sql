@@ -37,19 +37,29 @@ update reports
  where id = :id::bigint and status = 'open'
 returning id;
 
--- name: reject_held!
+-- name: reject_held$
 -- takes: review bigint or null, profile bigint or null; exactly one is given; decided_by, note
+-- gives: how many are rejected
 -- locks: the pending row of content_moderation of this review or profile
-update content_moderation
-   set status = 'rejected', decided_at = now(), decided_by = :decided_by::bigint, note = :note::text
- where status = 'pending' and (review_id = :review::bigint or profile_id = :profile::bigint);
+with rejected as (
+    update content_moderation
+       set status = 'rejected', decided_at = now(), decided_by = :decided_by::bigint, note = :note::text
+     where status = 'pending' and (review_id = :review::bigint or profile_id = :profile::bigint)
+ returning 1
+)
+select count(*) from rejected;
 
--- name: uphold_reports!
+-- name: uphold_reports$
 -- takes: review bigint or null, profile bigint or null; exactly one is given; decided_by
+-- gives: how many are upheld
 -- locks: the open reports of this review or profile
-update reports
-   set status = 'upheld', decided_at = now(), decided_by = :decided_by::bigint
- where status = 'open' and (review_id = :review::bigint or profile_id = :profile::bigint);
+with upheld as (
+    update reports
+       set status = 'upheld', decided_at = now(), decided_by = :decided_by::bigint
+     where status = 'open' and (review_id = :review::bigint or profile_id = :profile::bigint)
+ returning 1
+)
+select count(*) from upheld;
 
 -- name: set_review_status!
 -- takes: id, status

@@ -17,7 +17,7 @@ from server.people.queries import accounts as queries
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.protocol.http.parameters import PageQuery, Search
+from server.protocol.http.parameters import PageQuery, PreviewQuery, Search
 from server.protocol.identity import Identity, Role
 from server.protocol.ids import parse_id
 from server.protocol.instants import iso
@@ -75,6 +75,13 @@ class StaffBan(Ban, frozen=True, kw_only=True):
     lifted_at: str | None
 
 
+class NewBan(StaffBan, frozen=True, kw_only=True):
+    """A ban that was made. `votes_kept`: votes of the account, which stay. `is_preview`: nothing was made."""
+
+    votes_kept: int
+    is_preview: bool
+
+
 class Account(Profile, frozen=True, kw_only=True):
     """An account with its profile, its activity counts and its latest 100 bans."""
 
@@ -103,17 +110,18 @@ class AccountRoutes:
                 codes=missing, summary="Show an account with its profile and its bans.",
             ),
             Endpoint(
-                method="PATCH", path=path + "/{user}", handler=self.patch_account, access="admin", body=RoleBody,
-                answer=Account, codes=refusals,
+                method="PATCH", path=path + "/{user}", handler=self.patch_account, access="admin", query=PreviewQuery,
+                body=RoleBody, answer=Account, codes=refusals,
                 summary="Change the role of an account. The last administrator keeps the role.",
             ),
             Endpoint(
-                method="POST", path=path + "/{user}/bans", handler=self.post_ban, access="moderator", body=BanBody,
-                status=201, answer=StaffBan, codes=refusals, summary="Ban a user. Only an administrator can ban staff.",
+                method="POST", path=path + "/{user}/bans", handler=self.post_ban, access="moderator",
+                query=PreviewQuery, body=BanBody, status=201, answer=NewBan, codes=refusals, summary="Ban a user. Only an administrator can ban staff.",
             ),
             Endpoint(
                 method="DELETE", path=path + "/{user}/bans/{ban}", handler=self.delete_ban, access="moderator",
-                status=204, codes=missing, summary="Lift a ban. Repeating it changes nothing.",
+                query=PreviewQuery, status=204, other_status=200, other_answer=Account, codes=missing,
+                summary="Lift a ban. Repeating it changes nothing. A preview answers with the account as it would be.",
             ),
         ]  # fmt: skip
 
@@ -155,7 +163,7 @@ class AccountRoutes:
     async def patch_account(self, call: Call) -> Answer:
         """`PATCH /api/admin/users/{user}`."""
         user_id, role, actor = call.id("user"), call.body.role, call.user
-        async with self._db.acting(actor) as connection:
+        async with self._db.acting(actor, is_preview=call.query.preview) as connection:
             admins = {row["id"] async for row in queries.lock_admins(connection)}
             before = await _role_of(connection, user_id)
             if admins == {user_id} and role != "admin":
@@ -167,9 +175,9 @@ class AccountRoutes:
 
     async def post_ban(self, call: Call) -> Answer:
         """`POST /api/admin/users/{user}/bans`."""
-        user_id, body, actor = call.id("user"), call.body, call.user
+        user_id, body, actor, is_preview = call.id("user"), call.body, call.user, call.query.preview
         self._check_expiry(body.expires_at)
-        async with self._db.acting(actor) as connection:
+        async with self._db.acting(actor, is_preview=is_preview) as connection:
             await _check_may_ban(connection, actor, user_id)
             if any(ban.kind == body.kind for ban in await list_active_bans(connection, user_id)):
                 raise Refused(Code.CONFLICT, "This user already has an active ban of this kind. Lift it first.")
@@ -185,12 +193,14 @@ class AccountRoutes:
                 "ban": row["id"], "kind": body.kind, "reason": row["reason"], "expires_at": iso(row["expires_at"]),
             }  # fmt: skip
             await _log_both(connection, actor, "user.ban", user_id, detail)
-        return Answer(document=_staff_ban(row))
+            votes_kept = (await _fetch(connection, user_id)).counts.votes
+        made = msgspec.structs.asdict(_staff_ban(row))
+        return Answer(document=NewBan(**made, votes_kept=votes_kept, is_preview=is_preview))
 
     async def delete_ban(self, call: Call) -> Answer:
         """`DELETE /api/admin/users/{user}/bans/{ban}`."""
-        user_id, ban_id, actor = call.id("user"), call.id("ban"), call.user
-        async with self._db.acting(actor) as connection:
+        user_id, ban_id, actor, is_preview = call.id("user"), call.id("ban"), call.user, call.query.preview
+        async with self._db.acting(actor, is_preview=is_preview) as connection:
             await _check_may_ban(connection, actor, user_id)
             found = await queries.lock_ban(connection, id=ban_id, user_id=user_id)
             if found is None:
@@ -198,7 +208,7 @@ class AccountRoutes:
             if found["lifted_at"] is None:
                 await queries.lift_ban(connection, id=ban_id, lifted_by=actor.user_id)
                 await _log_both(connection, actor, "user.unban", user_id, {"ban": ban_id})
-        return Answer()
+            return Answer(document=await _fetch(connection, user_id), status=200) if is_preview else Answer()
 
     def _check_expiry(self, expires_at: dt.datetime | None) -> None:
         if expires_at is None:

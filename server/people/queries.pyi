@@ -674,12 +674,17 @@ class FetchTicketsRow(TypedDict):
     code_count: int | Any
     redeemed_count: int | Any
 
+class EffectOfTicketsRow(TypedDict):
+    votes_kept: int | Any
+    fans_stopped: int | Any
+
 class UnkeyedCodesRow(TypedDict):
     show_id: int
     code_hash: bytes
 
 class _Tickets:
     async def fetch_tickets(self, connection: Connection, *, show_id: int | None) -> FetchTicketsRow | None: ...
+    async def effect_of_tickets(self, connection: Connection, *, show_id: int | None) -> EffectOfTicketsRow: ...
     async def require_ticket(
         self, connection: Connection, *, show_id: int | None, is_required: bool | None
     ) -> bool | Any: ...

@@ -18,9 +18,10 @@ from server.people.queries import tickets as queries
 from server.people.ticket_codes import CODE_CHARS_MAX, keyed_hash, make_code, refuse_guessable, unkeyed_hash
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
+from server.protocol.http.parameters import PreviewQuery
 from server.store.database import Database
 from server.store.named_queries import columns
-from server.store.rule_changes import ChangeRules
+from server.store.rule_changes import ChangeRules, rehearsed
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -58,10 +59,11 @@ class CodesBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewCodes(msgspec.Struct, frozen=True):
-    """The number of added codes, and the codes that were made. They are shown only this once."""
+    """The number of added codes, and the codes that were made. They are shown only this once; a preview makes none."""
 
     added: int
     codes: list[str]
+    is_preview: bool
 
 
 Source = Literal["code", "work", "mail"]
@@ -74,13 +76,26 @@ class TicketsBody(msgspec.Struct, frozen=True, kw_only=True):
     source: Source = "code"
 
 
+class TicketsEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """What an act does for fans. `votes_kept`: votes of the show, which stay. `fans_stopped`: fans who have voted, and cannot
+    vote on until they have a ticket.
+    """
+
+    is_preview: bool
+    votes_kept: int
+    fans_stopped: int
+
+
 class Tickets(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a vote requires a ticket, how fans get one, and the numbers of codes and of redeemed codes."""
+    """Whether a vote requires a ticket, how fans get one, and the numbers of codes and of redeemed codes. `effect` is what the
+    act that was asked for does, or would do; null: nothing was asked for.
+    """
 
     requires_ticket: bool
     source: Source
     code_count: int
     redeemed_count: int
+    effect: TicketsEffect | None = None
 
 
 class TicketLimits(Protocol):
@@ -140,13 +155,13 @@ class TicketRoutes:
                 slugs=("show",), summary="Say whether a show requires tickets, and count its codes.",
             ),
             Endpoint(
-                method="PUT", path=path, handler=self.put_tickets, access="admin", body=TicketsBody, answer=Tickets,
-                slugs=("show",),
+                method="PUT", path=path, handler=self.put_tickets, access="admin", query=PreviewQuery,
+                body=TicketsBody, answer=Tickets, slugs=("show",),
                 summary="Require a ticket for votes on a show, or stop requiring it. Existing votes stay.",
             ),
             Endpoint(
-                method="POST", path=path, handler=self.post_codes, access="admin", body=CodesBody, status=201,
-                answer=NewCodes, slugs=("show",),
+                method="POST", path=path, handler=self.post_codes, access="admin", query=PreviewQuery,
+                body=CodesBody, status=201, answer=NewCodes, slugs=("show",),
                 summary="Add given codes to a show, or make new ones. Codes that the show already has are skipped.",
             ),
         ]  # fmt: skip
@@ -195,12 +210,10 @@ class TicketRoutes:
 
     async def put_tickets(self, call: Call) -> Answer:
         """`PUT /api/admin/shows/{show}/tickets`."""
-        show_id, is_required, source = (
-            await self._find_show(call.path["show"]),
-            call.body.requires_ticket,
-            call.body.source,
-        )
-        async with self._change_rules(self._database.acting(call.user)) as change:
+        show_id, is_preview = await self._find_show(call.path["show"]), call.query.preview
+        is_required, source = call.body.requires_ticket, call.body.source
+        acting = self._database.acting(call.user, is_preview=is_preview)
+        async with rehearsed(acting) if is_preview else self._change_rules(acting) as change:
             connection = change.connection
             await change.hold([show_id])
             before = await _fetch(connection, show_id)
@@ -212,22 +225,25 @@ class TicketRoutes:
                 await queries.set_ticket_source(connection, show_id=show_id, source=source)
                 detail_of_source = {"source": [before.source, source]}
                 await write_audit_log(connection, call.user, "show.tickets", f"show:{show_id}", detail_of_source)
-            return Answer(document=await _fetch(connection, show_id))
+            after = await _fetch(connection, show_id)
+            row = await queries.effect_of_tickets(connection, show_id=show_id)
+            effect = TicketsEffect(**columns(row), is_preview=is_preview)
+        return Answer(document=msgspec.structs.replace(after, effect=effect))
 
     async def post_codes(self, call: Call) -> Answer:
         """`POST /api/admin/shows/{show}/tickets`."""
-        show_id, body = await self._find_show(call.path["show"]), call.body
+        show_id, body, is_preview = await self._find_show(call.path["show"]), call.body, call.query.preview
         if (body.codes is None) == (body.make is None):
             raise Refused(Code.BAD_REQUEST, "Give exactly one of `codes` and `make`.")
         made = [make_code() for _ in range(body.make or 0)]
         refuse_guessable(body.codes or ())
         unkeyed = [unkeyed_hash(show_id, code) for code in body.codes or made]
         hashes = [keyed_hash(self._secret, one) for one in unkeyed]
-        async with self._database.acting(call.user) as connection:
+        async with self._database.acting(call.user, is_preview=is_preview) as connection:
             await _fetch(connection, show_id)
             added = await queries.insert_codes(connection, show_id=show_id, code_hashes=hashes, unkeyed_hashes=unkeyed)
             await write_audit_log(connection, call.user, "show.codes", f"show:{show_id}", {"added": added})
-        return Answer(document=NewCodes(added, made))
+        return Answer(document=NewCodes(added, [] if is_preview else made, is_preview))
 
 
 async def _fetch(connection: Connection, show_id: int) -> Tickets:

@@ -9,6 +9,20 @@ select s.requires_ticket, s.ticket_source::text as source, count(t.show_id) as c
  where s.id = :show_id::bigint
  group by s.id;
 
+-- name: effect_of_tickets^
+-- takes: show_id
+-- gives: 1 row: the votes of the show; the fans who have voted and lack the ticket that a vote requires
+with voters as (
+    select v.user_id, count(*) as votes from setlist_songs e join votes v on v.setlist_song_id = e.id
+     where e.show_id = :show_id::bigint
+     group by v.user_id
+)
+select coalesce(sum(r.votes), 0)::bigint as votes_kept,
+       count(*) filter (where w.requires_ticket and not exists (
+           select from ticket_codes t where t.show_id = w.id and t.user_id = r.user_id)) as fans_stopped
+  from voters r
+  join shows w on w.id = :show_id;
+
 -- name: require_ticket$
 -- takes: show_id, is_required
 -- gives: whether the show exists

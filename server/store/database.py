@@ -169,14 +169,18 @@ class Database:
                 await transaction.rollback()
 
     @asynccontextmanager
-    async def acting(self, identity: Identity | None, *, is_snapshot: bool = False) -> AsyncIterator[Connection]:
+    async def acting(
+        self, identity: Identity | None, *, is_snapshot: bool = False, is_preview: bool = False
+    ) -> AsyncIterator[Connection]:
         """One transaction on behalf of a user. Row security limits it to the user's own rows; None: to public rows.
 
-        Takes:  is_snapshot, True: read-only, at one instant, like `snapshot`
+        Takes:  is_snapshot, True: read-only, at one instant, like `snapshot`; is_preview, True: undone at its end, like
+                `rehearsal`
         Raises: Refused: unauthenticated, a constraint failed because the account was erased meanwhile
         """
         try:
-            async with self.snapshot() if is_snapshot else self.transaction() as connection:
+            opened = self.rehearsal() if is_preview else self.snapshot() if is_snapshot else self.transaction()
+            async with opened as connection:
                 if identity is not None:
                     await act_as(connection, identity)
                 yield connection

@@ -3,7 +3,7 @@ import { h, setText } from "../dom.js";
 import { ask, REASON } from "./ask.js";
 import { createFilters } from "./fields.js";
 import { counted, moment, number } from "./formats.js";
-import { button, createFacts, createLoader, createPaged, queryOf, send, stepKeys } from "./parts.js";
+import { button, createFacts, createLoader, createPaged, drawButtons, queryOf, send, stepKeys } from "./parts.js";
 import { createTable } from "./table.js";
 
 /**
@@ -14,7 +14,8 @@ import { createTable } from "./table.js";
  *   found_at: string, decided_by: number|null, decided_at: string|null}} Group
  * @typedef {{song_id: number, title: string, up: number, down: number}} GroupVotes
  * @typedef {{user_id: number, made_at: string, is_set_aside: boolean, first_at: string|null, votes: [song: number, choice: string][]}} Member
- * @typedef {{decision: State, durability: "committed"|"accepted"}} Decided
+ * @typedef {{decision: State, durability: "committed"|"accepted"|null,
+ *   effect: {ballots: number, up: number, down: number, withdrawn: number}}} Decided
  */
 
 const EVERY_MS = 10_000;
@@ -53,7 +54,7 @@ function openList(desk, show) {
   const loadRule = () => show ? rule.load(() => /** @type {Promise<{show_id: number, is_automatic: boolean}>} */ (
     desk.call(`/api/admin/shows/${encodeURIComponent(show)}/group-rule`)), ({ is_automatic }) => {
     setText(says, is_automatic ? "Groups of this show are set aside as soon as they are found, without a person." : "Groups of this show wait for a person.");
-    acts.replaceChildren(button(is_automatic ? "Wait for a person…" : "Set aside without a person…", () => changeRule(!is_automatic)));
+    drawButtons(acts, String(is_automatic), () => [button(is_automatic ? "Wait for a person…" : "Set aside without a person…", () => changeRule(!is_automatic))]);
   }) : undefined;
 
   /** @param {boolean} is_automatic */
@@ -128,35 +129,32 @@ function openGroup(desk, id) {
     reasons.replaceChildren(...[...group.reasons].sort((one, other) => other.weight - one.weight).map(({ weight, words }) => h("li", {},
       h("meter", { min: 0, max: most, value: weight, "aria-label": `Weight ${number(weight)}` }), h("span", {}, words))));
     votes.update(of.map(({ song_id, title: song, up, down }) => ({ key: String(song_id), cells: [song, number(up), number(down)] })));
-    // Every ten seconds the group is drawn again: a button that stays keeps the focus.
-    if (acts.dataset.decision === decision) return;
-    acts.dataset.decision = decision;
-    acts.replaceChildren(...choices(decision).map(({ label, key, start }) => button(label, start, key)),
+    drawButtons(acts, decision, () => [...choices(decision).map(({ label, key, start }) => button(label, start, key)),
       h("a", { class: "button", href: `/admin/shows/${show_id}`, data: { link: "" } }, "Its show"),
-      h("a", { class: "button", href: `/admin/abuse/show/${show_id}`, data: { link: "" } }, "All groups of it"));
+      h("a", { class: "button", href: `/admin/abuse/show/${show_id}`, data: { link: "" } }, "All groups of it")]);
   }
 
   /** What may be decided now. @param {State} decision */
   const choices = (decision) => [
-    ...(decision === "open" || decision === "restored" ? [{ key: "a", label: "Set aside…", start: () => decide("set_aside", "Set aside", ["The votes below leave the counts at once, on every page.", "They are kept: Restore brings exactly them back."], false) }] : []),
-    ...(decision === "set_aside" ? [{ key: "r", label: "Restore…", start: () => decide("restored", "Restore", ["The votes below count again at once, on every page."], false) }] : []),
-    ...(decision === "void" ? [] : [{ key: "v", label: "Void…", start: () => decide("void", "Void for good", ["The votes below are withdrawn for good. Nobody can bring them back."], true) }]),
+    ...(decision === "open" || decision === "restored" ? [{ key: "a", label: "Set aside…", start: () => decide("set_aside", "Set aside", false) }] : []),
+    ...(decision === "set_aside" ? [{ key: "r", label: "Restore…", start: () => decide("restored", "Restore", false) }] : []),
+    ...(decision === "void" ? [] : [{ key: "v", label: "Void…", start: () => decide("void", "Void for good", true) }]),
   ];
 
-  /** @type {(decision: State, label: string, lines: string[], isGrave: boolean) => Promise<void>} */
-  async function decide(decision, label, lines, isGrave) {
+  /** @type {(decision: State, label: string, isGrave: boolean) => Promise<void>} */
+  async function decide(decision, label, isGrave) {
     if (!shown) return;
     const { group, votes: of } = shown;
-    const up = of.reduce((sum, one) => sum + one.up, 0);
-    const down = of.reduce((sum, one) => sum + one.down, 0);
     await ask(desk, {
       title: `${label}: group ${group.id}?`, label, isGrave, fields: [REASON],
-      lines: [`${counted(group.ballot_count, "ballot")} with ${counted(up, "vote")} up and ${number(down)} down.`, ...of.slice(0, 4).map((one) => `${one.title}: ${number(one.up)} up, ${number(one.down)} down`),
-        ...(of.length > 4 ? [`and ${of.length - 4} more songs`] : []), ...lines],
+      lines: [...of.slice(0, 4).map((one) => `${one.title}: ${number(one.up)} up, ${number(one.down)} down`), ...(of.length > 4 ? [`and ${of.length - 4} more songs`] : [])],
+      async preview({ reason = "" }) {
+        return effectLines(/** @type {Decided} */ (await send(desk, "POST", `${path}?preview=true`, { decision, reason })));
+      },
       async act({ reason = "" }) {
         const { durability } = /** @type {Decided} */ (await send(desk, "POST", path, { decision, reason }));
         const told = { set_aside: "set aside", restored: "restored", void: "void", open: "open" }[decision];
-        return `Group ${group.id} is ${told}. ${durability === "committed" ? "No count differs any more." : "The counts follow as soon as PostgreSQL answers."}`;
+        return `Group ${group.id} is ${told}. ${durability === "committed" ? "No count differs any more." : "The counts follow: the group is large, or PostgreSQL does not answer."}`;
       },
     });
     load();
@@ -170,6 +168,15 @@ function openGroup(desk, id) {
     } })),
     close: stop,
   };
+}
+
+/** What a decision does, in words. @param {Decided} decided */
+function effectLines({ decision, effect: { ballots, up, down, withdrawn } }) {
+  const votes = `${counted(ballots, "ballot")} with ${counted(up, "vote")} up and ${number(down)} down`;
+  if (decision === "restored") return [`${votes} ${ballots === 1 ? "counts" : "count"} again at once, on every page.`];
+  const leave = `${votes} ${ballots === 1 ? "leaves" : "leave"} the counts at once, on every page.`;
+  return decision === "void" ? [leave, `${counted(withdrawn, "vote")} ${withdrawn === 1 ? "is" : "are"} withdrawn for good. Nobody can bring them back.`]
+    : [leave, "They are kept: Restore brings exactly them back."];
 }
 
 /** @param {Member} member */

@@ -1,8 +1,8 @@
 /** One account: its profile, its bans, its role. */
 import { h, setText } from "../dom.js";
 import { ask } from "./ask.js";
-import { moment, number } from "./formats.js";
-import { button, createFacts, createLoader, send } from "./parts.js";
+import { counted, moment, number } from "./formats.js";
+import { button, createFacts, createLoader, drawButtons, send } from "./parts.js";
 import { createTable } from "./table.js";
 
 /**
@@ -63,11 +63,11 @@ export function createAccount(desk, id) {
         one.expires_at ? moment(one.expires_at) : "for good", one.banned_by === null ? "–" : `account ${one.banned_by}`],
       acts: isActive(one) && isMine ? [{ label: "Lift", act: () => lift(one) }] : [],
     })));
-    acts.replaceChildren(
+    drawButtons(acts, String(isMine), () => [
       ...(isMine ? [button("Ban…", ban, "b")] : []),
       ...(desk.user.role === "admin" ? [button("Change role…", changeRole, "l")] : []),
       ...(desk.has("audit") ? [h("a", { class: "button", href: `/admin/audit/user/${account.id}`, data: { link: "" } }, "Acts about it")] : []),
-    );
+    ]);
   }
 
   async function ban() {
@@ -79,10 +79,13 @@ export function createAccount(desk, id) {
         { name: "hours", label: "For how long", type: "select", options: LENGTHS, value: "168" },
         { name: "reason", label: "Reason (the fan sees it)", required: true, attributes: { maxlength: 1000 } },
       ],
-      preview: async ({ kind, hours }) => [`The account ${KINDS[/** @type {Ban["kind"]} */ (kind)]} ${hours ? `until ${moment(until(hours))}` : "for good"}.`,
-        "Votes that it has cast stay. Staff can lift the ban at any time."],
-      async act({ kind, hours, reason }) {
-        const made = /** @type {Ban} */ (await send(desk, "POST", `${path}/bans`, { kind, reason, expires_at: hours ? until(hours) : null }));
+      async preview(values) {
+        const made = /** @type {Ban & {votes_kept: number}} */ (await send(desk, "POST", `${path}/bans?preview=true`, bodyOf({ ...values, reason: values.reason || "–" })));
+        return [`The account ${KINDS[made.kind]} ${made.expires_at ? `until ${moment(made.expires_at)}` : "for good"}.`,
+          `${counted(made.votes_kept, "vote")} that it has cast ${made.votes_kept === 1 ? "stays" : "stay"}. Staff can lift the ban at any time.`];
+      },
+      async act(values) {
+        const made = /** @type {Ban} */ (await send(desk, "POST", `${path}/bans`, bodyOf(values)));
         return `Account ${id} ${KINDS[made.kind]}${made.expires_at ? ` until ${moment(made.expires_at)}` : " any more"}.`;
       },
     });
@@ -91,7 +94,13 @@ export function createAccount(desk, id) {
 
   /** @param {Ban} one */
   async function lift({ id: number, kind }) {
-    await ask(desk, { title: `Lift ban ${number}?`, label: "Lift the ban", lines: [`The account, which ${KINDS[kind]} now, may do so again at once.`],
+    await ask(desk, { title: `Lift ban ${number}?`, label: "Lift the ban",
+      async preview() {
+        const after = /** @type {Account} */ (await desk.call(`${path}/bans/${number}?preview=true`, { method: "DELETE" }));
+        const rest = after.bans.filter(isActive);
+        return [`The account, which ${KINDS[kind]} now, may do so again at once${rest.length ? ", as far as its other bans allow" : ""}.`,
+          ...rest.map((other) => `Ban ${other.id} stays: the account ${KINDS[other.kind]} ${other.expires_at ? `until ${moment(other.expires_at)}` : "for good"}.`)];
+      },
       async act() {
         await desk.call(`${path}/bans/${number}`, { method: "DELETE" });
         return `Ban ${number} is lifted.`;
@@ -105,8 +114,11 @@ export function createAccount(desk, id) {
     await ask(desk, {
       title: `Change the role of account ${shown.id}`, label: "Change the role",
       fields: [{ name: "role", label: "Role", type: "select", value: before, options: [["user", "Fan"], ["moderator", "Moderator"], ["admin", "Administrator"]] }],
-      preview: async ({ role }) => [role === before ? `The account is ${before} already.` : `The account is ${role} instead of ${before}.`,
-        "A lower role counts within two seconds, a higher one from the next sign-in on."],
+      async preview({ role }) {
+        const after = /** @type {Account} */ (await send(desk, "PATCH", `${path}?preview=true`, { role }));
+        return after.role === before ? [`The account is ${before} already. Nothing changes.`]
+          : [`The account is ${after.role} instead of ${before}.`, "A lower role counts within two seconds, a higher one from the next sign-in on."];
+      },
       async act({ role }) {
         const { role: now } = /** @type {Account} */ (await send(desk, "PATCH", path, { role }));
         return `Account ${id} is ${now} now.`;
@@ -125,6 +137,9 @@ export function createAccount(desk, id) {
     ],
   };
 }
+
+/** @param {Record<string, string>} values */
+const bodyOf = ({ kind, hours, reason }) => ({ kind, reason, expires_at: hours ? until(hours) : null });
 
 /** @param {string} hours */
 const until = (hours) => new Date(Date.now() + Number(hours) * HOUR_MS).toISOString();

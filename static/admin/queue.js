@@ -12,7 +12,8 @@ import { button, createLoader, send, step, stepKeys } from "./parts.js";
  *   reason: string|null, reporter: number|null,
  *   review: {id: number, venue: number, user: number, rating: number, body: string}|null,
  *   profile: {user: number, display_name: string|null, bio: string, city: string}|null, suggestion: Suggestion|null}} QueueItem
- * @typedef {{label: string, lines: string[], note: Field, result: string, send(note: string): Promise<unknown>}} Choice
+ * @typedef {{also_answered?: number, position?: number|null, fan_count?: number}} Decided
+ * @typedef {{label: string, lines: string[], note: Field, result: string, send(note: string, preview: boolean): Promise<Decided>}} Choice
  * @typedef {{key: string, priority: Priority, at: string, head: string, text: string, says: string[], author: number|null,
  *   href: string, accept: Choice, refuse: Choice}} Entry
  */
@@ -90,8 +91,9 @@ export function createQueue(desk) {
     const { label, lines, note, result, send: act } = entry[way];
     drawn.get(key)?.focus();
     const isDone = await ask(desk, { title: `${label}: ${entry.head}`, label, lines: [`“${shortened(entry.text)}”`, ...lines], fields: [note],
+      preview: async (values) => told(await act(values.note ?? "", true)),
       async act(values) {
-        await act(values.note ?? "");
+        await act(values.note ?? "", false);
         return result;
       } });
     if (isDone) {
@@ -119,9 +121,9 @@ export function createQueue(desk) {
     const author = review?.user ?? profile?.user ?? null;
     const isHeld = kind === "held";
     const path = isHeld ? `/api/admin/moderation/${id}` : `/api/admin/reports/${id}`;
-    /** @type {(decision: string) => (note: string) => Promise<unknown>} */
-    const sending = (decision) => (note) => send(desk, "POST", path, { decision, note });
-    const hides = ["The text is hidden from everybody but its author.", "That also answers its other reports."];
+    /** @type {(decision: string) => Choice["send"]} */
+    const sending = (decision) => (note, preview) => send(desk, "POST", `${path}?preview=${preview}`, { decision, note });
+    const hides = ["The text is hidden from everybody but its author."];
     return /** @type {Entry} */ ({
       key: `${kind}-${id}`, priority: item.priority, at: item.created_at, author, href: `/admin/people/${author}`,
       head: isHeld ? `Held ${what}` : `Reported ${what}`,
@@ -138,15 +140,14 @@ export function createQueue(desk) {
 
   /** @type {(item: QueueItem, suggestion: Suggestion) => Entry} */
   function ofSuggestion({ id, priority, created_at, reasons }, { show, show_name, title, fan_count }) {
-    const path = `/api/admin/suggestions/${id}`;
+    /** @type {(decision: string) => Choice["send"]} */
+    const sending = (decision) => (reason, preview) => send(desk, "POST", `/api/admin/suggestions/${id}?preview=${preview}`, { decision, reason });
     return /** @type {Entry} */ ({
       key: `suggestion-${id}`, priority, at: created_at, author: null, href: `/shows/${show}`, text: title,
       head: `Suggested song for ${show_name || `show ${show}`}`,
       says: [`${counted(fan_count, "fan")} ${fan_count === 1 ? "suggests" : "suggest"} it`, ...reasons.map((found) => FOUND[found] ?? found)],
-      accept: { label: "Approve", lines: ["The song goes to the end of the first predicted set. Fans can vote on it at once."], note: REASON,
-        result: `${title} is in the set.`, send: (reason) => send(desk, "POST", path, { decision: "approve", reason }) },
-      refuse: { label: "Decline", lines: ["The suggestion is closed for this show, for all fans who made it."], note: REASON,
-        result: `${title} is declined.`, send: (reason) => send(desk, "POST", path, { decision: "decline", reason }) },
+      accept: { label: "Approve", lines: ["Fans can vote on the song at once."], note: REASON, result: `${title} is in the set.`, send: sending("approve") },
+      refuse: { label: "Decline", lines: ["The suggestion is closed for this show."], note: REASON, result: `${title} is declined.`, send: sending("decline") },
     });
   }
 
@@ -159,6 +160,13 @@ export function createQueue(desk) {
   ];
   return { element, shortcuts, close: desk.repeat(load, EVERY_MS) };
 }
+
+/** What the server says that a decision does. @param {Decided} decided */
+const told = ({ also_answered, position, fan_count }) => [
+  ...(also_answered ? [`That also answers ${counted(also_answered, "other report or held text", "other reports or held texts")} about it.`] : []),
+  ...(position ? [`It gets place ${position} of the first predicted set.`] : []),
+  ...(fan_count ? [`It answers the suggestion of ${counted(fan_count, "fan")}.`] : []),
+];
 
 /** @param {string} text */
 const shortened = (text) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);

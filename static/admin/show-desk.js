@@ -2,7 +2,7 @@
 import { h, setText } from "../dom.js";
 import { download } from "./api.js";
 import { counted, number } from "./formats.js";
-import { button, createFacts, createLoader } from "./parts.js";
+import { button, createFacts, createLoader, drawButtons } from "./parts.js";
 import { actsOf, changes, doAct, RESULTS } from "./show-acts.js";
 import { createSets } from "./show-sets.js";
 import { createTickets } from "./show-tickets.js";
@@ -66,9 +66,7 @@ export function createShowDesk(desk, ref) {
     setText(title, settings.name);
     drawFacts();
     const list = actsOf(desk, settings);
-    const labels = list.map(({ label }) => label).join("|");
-    if (acts.dataset.labels !== labels) acts.replaceChildren(...list.map(({ label, key }) => button(label, () => start(label), key)));
-    acts.dataset.labels = labels;
+    drawButtons(acts, list.map(({ label }) => label).join("|"), () => list.map(({ label, key }) => button(label, () => start(label), key)));
     tickets.draw();
   }
 

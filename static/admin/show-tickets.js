@@ -1,14 +1,16 @@
 /** The tickets of a show, and the songs that were removed from it with their votes. */
 import { h, setText } from "../dom.js";
 import { ask } from "./ask.js";
-import { ago, counted } from "./formats.js";
+import { ago, counted, number } from "./formats.js";
 import { button, createLoader, send } from "./parts.js";
 import { createTable } from "./table.js";
 
 /**
  * @import { Desk, ShowSettings } from "./types.js"
  * @typedef {"code"|"mail"|"work"} Source
- * @typedef {{requires_ticket: boolean, source: Source, code_count: number, redeemed_count: number}} Tickets
+ * @typedef {{requires_ticket: boolean, source: Source, code_count: number, redeemed_count: number,
+ *   effect: {votes_kept: number, fans_stopped: number}|null}} Tickets
+ * @typedef {{added: number, codes: string[]}} NewCodes
  * @typedef {{id: number, title: string, votes: number, removed_at: string}} RemovedSong
  */
 
@@ -52,13 +54,18 @@ export function createTickets(desk, show) {
 
   async function require() {
     if (!shown) return;
-    await ask(desk, { title: "What does a vote require?", label: "Change", lines: ["Votes that were cast stay."],
+    await ask(desk, { title: "What does a vote require?", label: "Change",
       fields: [{ name: "source", label: "A vote requires", type: "select", value: shown.requires_ticket ? shown.source : "none", options: Object.entries(NEEDS) }],
-      preview: async ({ source }) => [source === "none" ? "Every fan can vote." : "Fans without it cannot vote any more, until they have it."],
-      async act({ source }) {
-        const needed = /** @type {keyof typeof NEEDS} */ (source);
-        await send(desk, "PUT", pathOf("tickets"), needed === "none" ? { requires_ticket: false } : { requires_ticket: true, source: needed });
-        return `A vote requires now: ${NEEDS[needed]}.`;
+      async preview(values) {
+        const { requires_ticket, effect } = /** @type {Tickets} */ (await send(desk, "PUT", `${pathOf("tickets")}?preview=true`, bodyOf(values)));
+        const stopped = effect?.fans_stopped ?? 0;
+        return [requires_ticket ? "Fans without it cannot vote any more, until they have it." : "Every fan can vote.",
+          `${counted(effect?.votes_kept ?? 0, "vote")} that ${effect?.votes_kept === 1 ? "was" : "were"} cast stay${effect?.votes_kept === 1 ? "s" : ""}.`,
+          ...(stopped ? [`${counted(stopped, "fan")} who voted ${stopped === 1 ? "has" : "have"} no ticket yet.`] : [])];
+      },
+      async act(values) {
+        await send(desk, "PUT", pathOf("tickets"), bodyOf(values));
+        return `A vote requires now: ${NEEDS[/** @type {keyof typeof NEEDS} */ (values.source)]}.`;
       } });
     loadTickets();
   }
@@ -66,8 +73,12 @@ export function createTickets(desk, show) {
   async function make() {
     await ask(desk, { title: "Make codes of tickets", label: "Make codes", lines: ["They are shown only once: keep them before you leave this page."],
       fields: [{ name: "count", label: "How many", type: "number", required: true, value: "100", attributes: { min: 1, max: 2_000 } }],
+      async preview({ count }) {
+        const { added } = /** @type {NewCodes} */ (await send(desk, "POST", `${pathOf("tickets")}?preview=true`, { make: Number(count) }));
+        return [`The show gets ${counted(added, "new code")}.`];
+      },
       async act({ count }) {
-        const { added, codes } = /** @type {{added: number, codes: string[]}} */ (await send(desk, "POST", pathOf("tickets"), { make: Number(count) }));
+        const { added, codes } = /** @type {NewCodes} */ (await send(desk, "POST", pathOf("tickets"), { make: Number(count) }));
         made.value = codes.join("\n");
         made.hidden = false;
         return `${counted(added, "code")} made.`;
@@ -80,9 +91,14 @@ export function createTickets(desk, show) {
   async function importCodes() {
     await ask(desk, { title: "Import codes of tickets", label: "Import", lines: ["Codes that the show has already are skipped."],
       fields: [{ name: "codes", label: "Codes, one a line, at most 2,000", type: "textarea", required: true }],
-      preview: async ({ codes }) => [`${counted(linesOf(codes).length, "code")} to add.`],
+      async preview({ codes }) {
+        const given = linesOf(codes);
+        if (!given.length) return ["Put the codes into the field."];
+        const { added } = /** @type {NewCodes} */ (await send(desk, "POST", `${pathOf("tickets")}?preview=true`, { codes: given }));
+        return [`The show gets ${counted(added, "new code")}${added < given.length ? `; ${counted(given.length - added, "code")} it has already` : ""}.`];
+      },
       async act({ codes }) {
-        const { added } = /** @type {{added: number}} */ (await send(desk, "POST", pathOf("tickets"), { codes: linesOf(codes) }));
+        const { added } = /** @type {NewCodes} */ (await send(desk, "POST", pathOf("tickets"), { codes: linesOf(codes) }));
         return `${counted(added, "code")} added.`;
       } });
     loadTickets();
@@ -99,9 +115,15 @@ export function createTickets(desk, show) {
 
   /** @param {RemovedSong} song */
   async function putBack({ id, title, votes }) {
-    await ask(desk, { title: `Put ${title} back?`, label: "Put back", lines: ["It goes to the end of its set.", `Its ${counted(votes, "vote")} count again. A fan over the show's budget keeps newer votes.`],
+    const path = `${pathOf("removed-songs")}/${id}`;
+    await ask(desk, { title: `Put ${title} back?`, label: "Put back", lines: ["It goes to the end of its set."],
+      async preview() {
+        const { votes: back } = /** @type {{votes: number}} */ (await send(desk, "POST", `${path}?preview=true`));
+        return [`${counted(back, "vote")} of its ${number(votes)} ${back === 1 ? "counts" : "count"} again.`,
+          ...(back < votes ? ["Fans over the show's budget keep newer votes."] : [])];
+      },
       async act() {
-        const { votes: back } = /** @type {{votes: number}} */ (await send(desk, "POST", `${pathOf("removed-songs")}/${id}`));
+        const { votes: back } = /** @type {{votes: number}} */ (await send(desk, "POST", path));
         return `${title} is back with ${counted(back, "vote")}.`;
       } });
     loadRemoved();
@@ -115,6 +137,9 @@ export function createTickets(desk, show) {
     },
   };
 }
+
+/** @param {Record<string, string>} values */
+const bodyOf = ({ source }) => (source === "none" ? { requires_ticket: false } : { requires_ticket: true, source });
 
 /** @param {string} [text] */
 const linesOf = (text = "") => text.split("\n").map((line) => line.trim()).filter(Boolean);

@@ -69,15 +69,20 @@ async def test_a_group_is_set_aside_and_restored_by_keys(page: Page, console: Co
     await expect(page.get_by_role("region", name="Its ballots").get_by_role("row")).to_have_count(3)
     await is_fine(page)
     await keys.press("a")
-    await expect(page.get_by_role("dialog")).to_contain_text("2 ballots with 2 votes up and 0 down.")
+    await expect(page.get_by_role("dialog")).to_contain_text(
+        "2 ballots with 2 votes up and 0 down leave the counts at once, on every page."
+    )
     await keys.press("Enter")
     await expect(page.locator("#notice")).to_contain_text("is set aside. No count differs any more.")
     await expect(page.locator(".facts")).to_contain_text("set aside")
     assert await console.sql.fetchval(up, show.songs[0]) == 1
-    await keys.press("r")
+    await page.get_by_role("button", name="Restore…").press("Enter")
+    await expect(page.get_by_role("dialog")).to_contain_text("2 ballots with 2 votes up and 0 down count again at once")
     await keys.press("Enter")
     await expect(page.locator("#notice")).to_contain_text("is restored.")
     assert await console.sql.fetchval(up, show.songs[0]) == 3
+    # The button is gone; the one in its place has the focus.
+    await expect(page.get_by_role("button", name="Set aside…")).to_be_focused()
 
     # Void cannot be undone: Enter alone does not do it.
     await expect(page.get_by_role("button", name="Set aside…")).to_be_visible()

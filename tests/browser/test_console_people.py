@@ -99,6 +99,7 @@ async def test_a_fan_is_found_banned_for_a_time_and_free_again(page: Page, conso
     await page.keyboard.press("b")
     dialog = page.get_by_role("dialog")
     await expect(dialog).to_contain_text("The account may not vote until")
+    await expect(dialog).to_contain_text("0 votes that it has cast stay.")
     await dialog.get_by_label("From what").select_option("write")
     await dialog.get_by_label("For how long").select_option("24")
     await expect(dialog).to_contain_text("The account may not write until")
@@ -111,9 +112,13 @@ async def test_a_fan_is_found_banned_for_a_time_and_free_again(page: Page, conso
         "select extract(epoch from expires_at - banned_at)::float8 / 3600 from user_bans"
     )
     assert hours == pytest.approx(24, abs=0.1)
-    await row.get_by_role("button", name="Lift").click()
-    await confirm(page, "Lift the ban", says="is lifted.")
+    await row.get_by_role("button", name="Lift").press("Enter")
+    await expect(dialog).to_contain_text("The account, which may not write now, may do so again at once.")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#notice")).to_contain_text("is lifted.")
     await expect(row).to_contain_text("lifted")
+    # The button is gone, and the keyboard stays where it was.
+    await expect(page.get_by_role("region", name="Bans")).to_be_focused()
 
     await page.goto(f"{console.node.url}/admin/people/{console.admin}")
     await expect(page.get_by_text("admin", exact=True)).to_be_visible()
@@ -124,11 +129,13 @@ async def test_an_administrator_changes_a_role(fans: FanPool, console: Console) 
     """The dialog says what the role becomes; the last administrator keeps the role, in the server's words."""
     async with open_staff(fans, console.node, console.admin) as staff:
         page = (await staff.open(f"/admin/people/{console.moderator}")).page
-        await page.get_by_role("button", name="Change role…").click()
+        await page.get_by_role("button", name="Change role…").press("Enter")
         dialog = page.get_by_role("dialog")
         await dialog.get_by_label("Role").select_option("user")
         await expect(dialog).to_contain_text("The account is user instead of moderator.")
         await confirm(page, "Change the role", says=f"Account {console.moderator} is user now.")
+        await expect(page.locator(".facts")).to_contain_text("user")
+        await expect(page.get_by_role("button", name="Change role…")).to_be_focused()
 
         await page.goto(f"{console.node.url}/admin/people/{console.admin}")
         await page.get_by_role("button", name="Change role…").click()

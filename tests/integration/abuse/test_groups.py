@@ -38,7 +38,15 @@ async def test_a_group_is_set_aside_restored_and_voided(people: People, factory:
     detail = await moderator.ok("GET", f"{PATH}/{group}")
     assert detail["votes"] == [{"song_id": show.first, "title": "Song 0", "up": 2, "down": 0}]
     assert detail["group"]["reasons"][0] == REASONS[0]
-    answer = await moderator.ok("POST", f"{PATH}/{group}", {"decision": "set_aside", "reason": "One script."})
+    told = {"decision": "set_aside", "reason": "One script."}
+    previewed = await moderator.ok("POST", f"{PATH}/{group}?preview=true", told)
+    assert await counts() == (3, 0, 3)
+    effect = {"is_preview": False, "ballots": 2, "up": 2, "down": 0, "withdrawn": 0}
+    assert previewed == {
+        "id": group, "decision": "set_aside", "at": None, "durability": None, "effect": effect | {"is_preview": True},
+    }  # fmt: skip
+    answer = await moderator.ok("POST", f"{PATH}/{group}", told)
+    assert answer["effect"] == effect
     assert (answer["id"], answer["decision"], answer["durability"]) == (group, "set_aside", "committed")
     assert await counts() == (1, 2, 3)
     shown = await moderator.ok("GET", "/api/shows/7")
@@ -46,10 +54,14 @@ async def test_a_group_is_set_aside_restored_and_voided(people: People, factory:
     (member, _) = (await moderator.ok("GET", f"{PATH}/{group}/members"))["items"]
     assert (member["user_id"], member["is_set_aside"], member["votes"]) == (cheat, True, [[show.first, "up"]])
     # Whoever repeats a request gets its answer again; another person learns that they were late.
-    assert await moderator.ok("POST", f"{PATH}/{group}", {"decision": "set_aside"}) == answer
+    repeated = await moderator.ok("POST", f"{PATH}/{group}", {"decision": "set_aside"})
+    assert repeated == answer | {"effect": None}
     other = await people.person("moderator")
     assert await other.refused("POST", f"{PATH}/{group}", {"decision": "set_aside"}) == "conflict"
-    await moderator.ok("POST", f"{PATH}/{group}", {"decision": "restored"})
+    voided = await moderator.ok("POST", f"{PATH}/{group}?preview=true", {"decision": "void"})
+    assert voided["effect"] == effect | {"is_preview": True, "ballots": 0, "up": 0, "withdrawn": 2}
+    restored = await moderator.ok("POST", f"{PATH}/{group}", {"decision": "restored"})
+    assert restored["effect"] == effect
     assert await counts() == (3, 0, 3)
     await moderator.ok("POST", f"{PATH}/{group}", {"decision": "void", "reason": "They said so."})
     assert await counts() == (1, 0, 1)

@@ -30,8 +30,11 @@ async def test_a_removed_song_comes_back_with_its_votes(
     await eve.ok("DELETE", "/api/me", status=204)
     await until_drained(database_url, redis_url)
     assert (await ben.ok("POST", VOTES, {"votes": [[third, "up"]]}))["remaining"] == 0
+    previewed = await moderator.ok("POST", f"{REMOVED}/{first}?preview=true")
+    assert previewed == {"id": first, "votes": 1, "is_preview": True}
+    assert len(await factory.tally(7)) == 2
     restored = await moderator.ok("POST", f"{REMOVED}/{first}")
-    assert restored == {"id": first, "votes": 1}
+    assert restored == {"id": first, "votes": 1, "is_preview": False}
     assert (await factory.tally(7))[0] == [first, 1, 0]
     assert (await moderator.ok("GET", REMOVED))["items"] == []
     assert await moderator.refused("POST", f"{REMOVED}/{first}") == "not_found"

@@ -49,7 +49,10 @@ async def test_one_decision_settles_a_song_that_many_fans_suggest(
         await far.hello(await factory.token())
         await far.cast(7, (show.first, "up"))
         await far.watch("setlist:7")
+        previewed = await moderator.ok("POST", f"{STAFF}/{mine['id']}?preview=true", {"decision": "approve"})
         decided = await moderator.ok("POST", f"{STAFF}/{mine['id']}", {"decision": "approve"})
+        assert previewed == decided | {"is_preview": True, "song": previewed["song"]}
+        assert decided["position"] == len(show.songs) + 1
         await far.cast(7, (decided["song"], "up"))
         assert (decided["status"], decided["fan_count"]) == ("approved", 2)
         await far.push("setlist:7", lambda push: push["setlists"][0]["songs"][-1]["title"] == "Déjà Vu")

@@ -47,7 +47,9 @@ async def test_a_moderator_approves_or_rejects_a_held_text(people: People, facto
         {"id": shown, "venue": 1, "user": ann.id, "rating": 4, "body": SPAM, "status": "pending"},
     )  # fmt: skip
     answer = await moderator.ok("POST", f"{QUEUE}/{first['id']}", {"decision": "approve", "note": "It is the venue's."})
-    assert answer == {"id": first["id"], "decision": "approve", "subject": f"review:{shown}"}
+    assert answer == {
+        "id": first["id"], "decision": "approve", "subject": f"review:{shown}", "also_answered": 0, "is_preview": False,
+    }  # fmt: skip
     await moderator.ok("POST", f"{QUEUE}/{second['id']}", {"decision": "reject"})
     assert await _queue(moderator) == []
     page = await people.nobody().ok("GET", REVIEWS)
@@ -144,7 +146,12 @@ async def test_upholding_one_report_closes_the_others(people: People) -> None:
     ]
     await _review(ann, SPAM)
     assert len(await _queue(moderator)) == 4
-    await moderator.ok("POST", f"/api/admin/reports/{reports[1]}", {"decision": "uphold"})
+    path = f"/api/admin/reports/{reports[1]}"
+    previewed = await moderator.ok("POST", f"{path}?preview=true", {"decision": "uphold"})
+    assert len(await _queue(moderator)) == 4
+    done = await moderator.ok("POST", path, {"decision": "uphold"})
+    assert previewed["also_answered"] == 3
+    assert previewed == done | {"is_preview": True}
     assert await _queue(moderator) == []
     assert (await ann.ok("GET", REVIEWS))["own"]["status"] == "rejected"
 

@@ -195,9 +195,16 @@ async def test_moderators_cannot_ban_staff(people: People) -> None:
 async def test_bans_are_in_both_logs(people: People, factory: RowFactory) -> None:
     """The entries name the moderator, the user, the kind and the reason. Lifting a ban twice is logged once."""
     ann, moderator = await people.person(), await people.person("moderator")
+    bans = f"{USERS}/{ann.id}/bans"
+    previewed = await moderator.ok("POST", f"{bans}?preview=true", {"kind": "vote", "reason": "a robot"}, status=201)
+    assert (previewed["kind"], previewed["votes_kept"], previewed["is_preview"]) == ("vote", 0, True)
     ban = await _ban(moderator, ann, "vote")
+    assert await moderator.refused("POST", f"{bans}?preview=true", {"kind": "vote", "reason": "twice"}) == "conflict"
+    lifted = await moderator.ok("DELETE", f"{bans}/{ban}?preview=true")
+    assert lifted["bans"][0]["lifted_at"] is not None
+    assert (await moderator.ok("GET", f"{USERS}/{ann.id}"))["bans"][0]["lifted_at"] is None
     for _ in range(2):
-        await moderator.ok("DELETE", f"{USERS}/{ann.id}/bans/{ban}", status=204)
+        await moderator.ok("DELETE", f"{bans}/{ban}", status=204)
     log = (await moderator.ok("GET", "/api/admin/moderation/log"))["items"]
     assert [(item["action"], item["subject"], item["moderator"]) for item in log] == [
         ("user.unban", f"user:{ann.id}", moderator.id),
@@ -217,6 +224,9 @@ async def test_bans_are_in_both_logs(people: People, factory: RowFactory) -> Non
 async def test_an_administrator_changes_roles(people: People, factory: RowFactory) -> None:
     """Each change is in the audit log with the old and the new role. Setting the same role again is not logged."""
     ann, admin = await people.person(), await people.person("admin")
+    previewed = await admin.ok("PATCH", f"{USERS}/{ann.id}?preview=true", {"role": "moderator"})
+    assert previewed["role"] == "moderator"
+    assert (await admin.ok("GET", f"{USERS}/{ann.id}"))["role"] == "user"
     for role in ("moderator", "moderator", "admin", "user"):
         account = await admin.ok("PATCH", f"{USERS}/{ann.id}", {"role": role})
         assert (account["id"], account["role"]) == (ann.id, role)

@@ -145,10 +145,10 @@ async def test_staff_export_only_their_own_data(
     roles: set[str] = set()
 
     class Watched(Database):
-        def acting(self, identity: Identity | None, *, is_snapshot: bool = False) -> Any:
+        def acting(self, identity: Identity | None, *, is_snapshot: bool = False, is_preview: bool = False) -> Any:
             assert is_snapshot
             roles.add(identity.role if identity else "")
-            return super().acting(identity, is_snapshot=is_snapshot)
+            return super().acting(identity, is_snapshot=is_snapshot, is_preview=is_preview)
 
     database = await Watched.open(database_url, role=REQUEST_ROLE)
     await export(database, admin.id)

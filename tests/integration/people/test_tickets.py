@@ -32,7 +32,7 @@ node, factory, people, database = one_node.node, one_node.emptied, one_node.peop
 
 PATH = "/api/admin/shows/7/tickets"
 REDEEM, VOTES = "/api/shows/7/ticket", "/api/shows/7/votes"
-BY_CODE = {"requires_ticket": True, "source": "code"}
+BY_CODE = {"requires_ticket": True, "source": "code", "effect": None}
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -93,8 +93,8 @@ async def test_codes_are_made_or_given(admin: Person, people: People, show: Show
         == 3
     )
     given = {"codes": ["7k3m9qxd", "7K3M-9QXD", "t2abw4zp", new["codes"][0]]}
-    assert await admin.ok("POST", PATH, given, status=201) == {"added": 2, "codes": []}
-    assert await admin.ok("POST", PATH, given, status=201) == {"added": 0, "codes": []}
+    assert await admin.ok("POST", PATH, given, status=201) == {"added": 2, "codes": [], "is_preview": False}
+    assert await admin.ok("POST", PATH, given, status=201) == {"added": 0, "codes": [], "is_preview": False}
     assert await redeem(await people.person(), " t2 abw4-ZP ") == "ok"
     assert await admin.ok("GET", PATH) == {**BY_CODE, "code_count": 5, "redeemed_count": 1}
     rows = " ".join(row[0] for row in await factory.sql.fetch("select t::text from ticket_codes t"))
@@ -179,7 +179,7 @@ async def test_codes_are_stored_with_the_secret(
         await factory.sql.execute(
             "insert into ticket_codes (show_id, code_hash, is_keyed) values (7, $1, false)", unkeyed_hash(7, code)
         )
-    assert await admin.ok("POST", PATH, {"codes": codes}, status=201) == {"added": 1, "codes": []}
+    assert await admin.ok("POST", PATH, {"codes": codes}, status=201) == {"added": 1, "codes": [], "is_preview": False}
     ann, ben, eve = await people.persons(3)
     assert await redeem(ann, codes[0]) == "ok"
     for _ in range(2):
@@ -315,9 +315,13 @@ async def test_tickets_are_required_and_no_longer_required(people: People, admin
     show = await factory.show(7)
     ann, ben = await people.persons(2)
     assert await vote(ann, show) == "ok"
+    previewed = await admin.ok("PUT", f"{PATH}?preview=true", {"requires_ticket": True})
+    assert previewed["effect"] == {"is_preview": True, "votes_kept": 1, "fans_stopped": 1}
+    assert (await admin.ok("GET", PATH))["requires_ticket"] is False
     for _ in range(2):
         answer = await admin.ok("PUT", PATH, {"requires_ticket": True})
         assert answer["requires_ticket"] is True
+        assert answer["effect"] == {"is_preview": False, "votes_kept": 1, "fans_stopped": 1}
 
     async def is_required() -> bool:
         return await vote(ben, show) == "forbidden"
