@@ -1,6 +1,7 @@
-/** The page of the visitor's account: where it is signed in, and how to end that. */
+/** The page of the visitor's account: its email, where it is signed in, and how to end that. */
 import { call, RequestError } from "./api.js";
 import { h, setHidden } from "./dom.js";
+import { createEmail } from "./me-email.js";
 
 /** @typedef {{id: number, kind: "fan"|"link"|"command", device: string, created_at: string, is_current: boolean}} Session */
 
@@ -89,3 +90,4 @@ everywhere.addEventListener("click", () => ask(true));
 elementOf("no").addEventListener("click", () => ask(false));
 elementOf("yes").addEventListener("click", () => act(endAll));
 act(load);
+createEmail({ onAccount: () => act(load) });

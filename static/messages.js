@@ -338,7 +338,7 @@ export const TICKET_HEADING = {
 export const TICKET_WHY = {
   code: "",
   work: "Before your first vote, your device works for some seconds. That only raises the price of many false accounts: it stops nobody who pays for it.",
-  mail: "Confirm your email on your page, then come back and press “I have confirmed it”.",
+  mail: "You get an email with a link. Open it, come back here, and press “I have confirmed it”.",
 };
 export const TICKET_START = { code: "", work: "Start", mail: "I have confirmed it" };
 export const WORKING = "Your device is working. This takes some seconds.";

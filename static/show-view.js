@@ -146,7 +146,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       setHidden(link, line === "");
       setText(link, line);
       const isWanted = needsTicket(state, show) && (voting === "open" || voting === "early" || voting === "locked");
-      ticket.update(show.id, isWanted, show.info.ticket_source ?? "code");
+      ticket.update(show.id, isWanted, show.info.ticket_source ?? "code", show.info.slug);
 
       const { line: found, detail } = messages.accuracyLines(show.status.accuracy);
       setHidden(accuracy, found === "");

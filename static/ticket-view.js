@@ -31,7 +31,7 @@ export function createTicketView({ onRedeemed }) {
   }, h("label", { for: "ticket" }, "Code on your ticket"), input, button);
   const heading = h("h2", { id: "ticket-heading" }, messages.TICKET_HEADING.code);
   const why = h("p", {});
-  const page = h("a", { href: "/me" }, "Your page");
+  const page = h("a", { class: "button", href: "/me" }, "Confirm your email");
   const start = h("button", { class: "button", type: "button", on: { click: () => earn() } });
   const element = h("section", { class: "ticket", "aria-labelledby": "ticket-heading" }, heading, form, why, page, start, outcome);
   let show = 0;
@@ -120,9 +120,11 @@ export function createTicketView({ onRedeemed }) {
      * @param {number} id
      * @param {boolean} isWanted
      * @param {TicketSource} by  how this show gives tickets
+     * @param {string} slug  of the show, to which the page of the account leads back
      */
-    update(id, isWanted, by) {
+    update(id, isWanted, by, slug) {
       show = id;
+      setAttribute(page, "href", `/me?show=${slug}`);
       source = by;
       setHidden(element, !isWanted);
       setText(heading, messages.TICKET_HEADING[by]);

@@ -14,7 +14,7 @@ _PAGE = """<!doctype html>
 <link rel="stylesheet" href="/static/style.css">
 </head>
 <body>
-<main>
+<main class="page account">
 <h1>{title}</h1>
 {body}
 <p><a href="/">MySetlist</a></p>
@@ -28,7 +28,11 @@ def _page(title: str, body: str) -> bytes:
     return _PAGE.format(title=title, body=body).encode("ascii")
 
 
-CONFIRMED = _page("Your address is confirmed", "<p>You will get the emails that you asked for.</p>")
+CONFIRMED = _page(
+    "Your address is confirmed",
+    "<p>Go on where you began: that page notices it. In this browser it is also "
+    '<a href="/me">your account</a>.</p>',
+)
 EXPIRED = _page("This link is no longer valid", "<p>Enter your address on MySetlist again to get a new link.</p>")
 UNSUBSCRIBED = _page("You are unsubscribed", "<p>MySetlist sends no more emails to this address.</p>")
 
@@ -36,12 +40,12 @@ UNSUBSCRIBED = _page("You are unsubscribed", "<p>MySetlist sends no more emails 
 def confirm_page(target: str) -> bytes:
     """Builds the page with the confirm button, which posts to `target`."""
     action = html.escape(target)
-    button = f'<form method="post" action="{action}"><button type="submit">Confirm</button></form>'
+    button = f'<form method="post" action="{action}"><button class="button button-main" type="submit">Confirm</button></form>'
     return _page("Confirm your address?", f"<p>MySetlist will send the emails that you asked for.</p>\n{button}")
 
 
 def unsubscribe_page(target: str) -> bytes:
     """Builds the page with the unsubscribe button, which posts to `target`."""
     action = html.escape(target)
-    button = f'<form method="post" action="{action}"><button type="submit">Unsubscribe</button></form>'
+    button = f'<form method="post" action="{action}"><button class="button" type="submit">Unsubscribe</button></form>'
     return _page("Unsubscribe?", f"<p>MySetlist will send no more emails to this address.</p>\n{button}")

@@ -145,7 +145,7 @@ class EarnedTicketRoutes:
 
 
 _WHY_REFUSED = {
-    "mail": "This show takes votes of fans with a confirmed email. Confirm yours on your page first.",
+    "mail": "This show takes votes of fans with a confirmed email. Confirm yours on the page of your account first.",
     "work": "This show asks for work of your device first.",
     "code": "This show takes votes with the code of a ticket.",
 }

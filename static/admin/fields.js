@@ -26,7 +26,7 @@ function createControl(field) {
 }
 
 /** @param {Control} control */
-const valueOf = (control) => (control instanceof HTMLInputElement && control.type === "checkbox" ? (control.checked ? "on" : "") : control.value.trim());
+const contentOf = (control) => (control instanceof HTMLInputElement && control.type === "checkbox" ? (control.checked ? "on" : "") : control.value.trim());
 
 /**
  * @param {Field[]} fields
@@ -58,7 +58,7 @@ export function createFields(fields) {
       ? h("p", { class: "check" }, control, label)
       : h("p", { class: "field" }, label, control, hint);
   });
-  const values = () => Object.fromEntries(Object.entries(controls).map(([name, control]) => [name, valueOf(control)]));
+  const values = () => Object.fromEntries(Object.entries(controls).map(([name, control]) => [name, contentOf(control)]));
   let begun = values();
   return {
     elements, controls, values,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 import aiohttp
 import asyncpg
@@ -12,10 +13,12 @@ from playwright.async_api import expect
 from server.node.node import Node
 from server.people.ticket_codes import keyed_hash, unkeyed_hash
 from tests.browser.conftest import OpenFan
+from tests.browser.console import severe_findings
 from tests.browser.pages import DESKTOP, Tab
 from tests.support.node_process import SECRET
 from tests.support.open_shows import make_shows, make_users
-from tests.support.running_node import until
+from tests.support.running_node import running_node, until
+from tests.support.smtp_server import SmtpServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -135,9 +138,9 @@ async def test_a_device_works_for_a_ticket(
     visitor.allowed_errors = re.compile(r"Failed to load resource: the server responded with a status of 40[013]")
     tab = await visitor.open_show(show)
     page = tab.page
-    await expect(page.get_by_role("link", name="Your page")).to_have_attribute("href", "/me")
+    await expect(page.get_by_role("link", name="Confirm your email")).to_have_attribute("href", re.compile("^/me[?]show=show-"))
     await page.get_by_role("button", name="I have confirmed it").click()
-    await expect(page.locator(".ticket-outcome")).to_contain_text("Confirm yours on your page first.")
+    await expect(page.locator(".ticket-outcome")).to_contain_text("Confirm yours on the page of your account first.")
     await sql.execute("update shows set ticket_source = 'work' where id = $1", show)
     # Until the page knows whether the visitor has a ticket, a tap casts the vote.
     async with page.expect_response(lambda response: response.url.endswith(f"/api/shows/{show}/ticket")):
@@ -152,3 +155,55 @@ async def test_a_device_works_for_a_ticket(
     assert await sql.fetchval(
         "select redeemed_at is not null from ticket_codes where show_id = $1 and user_id is not null", show
     )
+
+
+async def test_a_fan_gives_an_address_confirms_it_and_votes(
+    open_fan: OpenFan, own_database_url: str, redis_url: str, own_sql: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    """From a show that asks for a confirmed email to the page of the account, to the email's link, back to the show, to the vote."""
+    show, song = await make_ticketed_show(own_database_url, own_sql)
+    await own_sql.execute("update shows set ticket_source = 'mail' where id = $1", show)
+    async with (
+        SmtpServer.open() as mail,
+        running_node(own_database_url, redis_url, secret=SECRET, smtp_url=mail.url()) as node,
+    ):
+        visitor = await open_fan(node.url)
+        visitor.allowed_errors = re.compile("status of 40[0139]")
+        tab = await visitor.open_show(show)
+        page = tab.page
+        await page.get_by_role("link", name="Confirm your email").tap()
+        address = page.get_by_label("Email address")
+        await expect(page.locator("#email-state")).to_contain_text("Give yours")
+        assert await severe_findings(page) == []
+        await address.fill("fan@example")
+        await address.press("Enter")
+        await expect(page.locator("#email-state")).to_contain_text("This is no email address")
+        await expect(address).to_be_focused()
+        await address.fill("fan@example.org")
+        await address.press("Enter")
+        await expect(page.locator("#email-state")).to_contain_text("An email is on its way to fan@example.org.")
+        await expect(page.locator("#who")).to_contain_text("You are account")
+
+        async def link() -> str:
+            found = [re.search(r"https?://\S+/confirm-email\S+", one.text) for one in mail.arrived]
+            return found[0].group() if found and found[0] else ""
+
+        other = await visitor.open(urlsplit(await until(link)).path + "?" + urlsplit(await link()).query)
+        await other.page.get_by_role("button", name="Confirm").tap()
+        await expect(other.page.get_by_role("heading", level=1)).to_have_text("Your address is confirmed")
+        # The tab where the fan began notices it by itself; the other one leads to the same place.
+        await expect(page.locator("#email-state")).to_contain_text("fan@example.org is confirmed.")
+        await other.page.get_by_role("link", name="your account").tap()
+        await expect(other.page.get_by_role("link", name="Back to the show")).to_be_visible()
+        await other.page.close()
+        await page.get_by_role("link", name="Back to the show").tap()
+        await tab.expect_live()
+        await page.get_by_role("button", name="I have confirmed it").tap()
+        await expect_field(tab, is_there=False)
+        await expect(page.get_by_role("heading", name="confirmed email")).to_be_hidden()
+        await tab.button(song, "up").tap()
+        await tab.expect_durability(song, "committed")
+        await page.close()
+    preferences = await own_sql.fetchrow("select frequency::text, confirmed_at is not null from email_preferences")
+    assert preferences
+    assert tuple(preferences) == ("never", True)
