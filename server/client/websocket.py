@@ -107,8 +107,8 @@ class ReconnectingWebsocket(WSListener):
         Raises: OSError, WSError, TimeoutError: no answer; Refused: the server refused the hello or the subscribe
         Cancel: the half-open connection is closed
         """
-        transport, _ = await asyncio.wait_for(
-            ws_connect(
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            transport, _ = await ws_connect(
                 lambda: self,
                 self._url,
                 extra_headers={"Sec-WebSocket-Protocol": wire.SUBPROTOCOL},
@@ -116,9 +116,7 @@ class ReconnectingWebsocket(WSListener):
                 enable_auto_ping=self.quiet_s is not None,
                 auto_ping_idle_timeout=self.quiet_s or 0.0,
                 auto_ping_reply_timeout=self.quiet_s or 0.0,
-            ),
-            CONNECT_TIMEOUT_S,
-        )
+            )
         self.transport = transport
         try:
             await self.ask(lambda request_id: wire.hello_frame(request_id, self.token))

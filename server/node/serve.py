@@ -106,7 +106,8 @@ async def _prepare(settings: Settings) -> None:
 async def _end_crowd(crowd: asyncio.subprocess.Process) -> None:
     crowd.terminate()
     try:
-        await asyncio.wait_for(crowd.wait(), CROWD_STOP_S)
+        async with asyncio.timeout(CROWD_STOP_S):
+            await crowd.wait()
     except TimeoutError:
         # It waits for answers that this node may never give.
         crowd.kill()

@@ -82,7 +82,8 @@ class Exports:
             await self._ask(call)
             if is_made is not None:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(is_made.wait(), PATIENCE_S)
+                    async with asyncio.timeout(PATIENCE_S):
+                        await is_made.wait()
         finally:
             self._patient.pop(user_id, None)
         answer = await self._answer(call)
@@ -128,7 +129,8 @@ class Exports:
             except StoreError as error:
                 log.warning("exports.not_claimed", error=str(error))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), LOOK_EVERY_S)
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._asked.wait()
 
     async def _claim(self) -> int | None:
         async with self._owner.connection() as connection:

@@ -206,7 +206,8 @@ class Database:
     async def close(self) -> None:
         """Closes every connection; those still in use after a second are cut."""
         try:
-            await asyncio.wait_for(self._pool.close(), 1.0)
+            async with asyncio.timeout(1.0):
+                await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
 

@@ -1,4 +1,4 @@
-"""The rules of the house that no linter checks: the length of files, and the words of the glossary."""
+"""The rules of the house that no linter checks: the length of files, the words of the glossary, and cancellation."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ def test_a_long_file_gives_its_reason() -> None:
     long = {path: text for path in SOURCES if (text := path.read_text()).count("\n") > LINES_MAX}
     without = [str(path.relative_to(ROOT)) for path, text in long.items() if REASON not in text[:2000].lower()]
     assert without == [], f'cut these files, or write "{REASON.capitalize()} …" into their first docstring or comment'
+
+
+def test_no_wait_swallows_a_cancellation() -> None:
+    """In Python 3.11 `asyncio.wait_for` forgets a cancellation that comes together with the result; `asyncio.timeout` does not."""
+    used = [str(path.relative_to(ROOT)) for path in (ROOT / "server").rglob("*.py") if "wait_for(" in path.read_text()]
+    assert used == []
 
 
 def test_every_term_of_the_glossary_is_used() -> None:
