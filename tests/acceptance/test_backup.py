@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ import pytest
 from server.cli.backup_file import backup
 from server.errors import SetupError
 from server.store.dumps import libpq_address
-from tests.support.backups import no_progress, run_command
+from tests.support.backups import no_progress
+from tests.support.commands import plain_environ
 from tests.support.engines import DEBIAN_POSTGRES
 
 pytestmark = pytest.mark.timeout(60)
@@ -36,9 +39,11 @@ async def test_a_full_disk_leaves_nothing_behind(database_url: str, tmp_path: Pa
     file = tmp_path / "b" / "votes.backup"
     file.parent.mkdir()
     file.write_text("older")
-    code, _, errors = await run_command("backup", str(file), "--force", "--data-dir", str(tmp_path),
-                                        shell="ulimit -f 16", DATABASE_URL=database_url)  # fmt: skip
-    assert (code, errors) == (1, f"mysetlist: pg_dump: was ended by {signal.SIGXFSZ.name}\n")
+    command = [sys.executable, "-P", "-m", "server", "backup", str(file), "--force", "--data-dir", str(tmp_path)]
+    environ = plain_environ() | {"DATABASE_URL": database_url}
+    limited = ["bash", "-c", 'ulimit -f 16; exec "$@"', "-", *command]
+    done = subprocess.run(limited, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, f"mysetlist: pg_dump: was ended by {signal.SIGXFSZ.name}\n")
     assert [path.name for path in file.parent.iterdir()] == ["votes.backup"]
     assert file.read_text() == "older"
     with pytest.raises(SetupError, match="^cannot write .*: No such file or directory$"):

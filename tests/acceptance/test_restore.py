@@ -14,7 +14,8 @@ from server.embedded import EmbeddedEngines
 from server.errors import SetupError
 from server.store.dumps import USER_IDS_LEAP
 from tests.support.audit import SHARD_COUNT, differences, until_counted, until_drained
-from tests.support.backups import no_progress, rows_of, run_command, value
+from tests.support.backups import no_progress, rows_of, value
+from tests.support.commands import plain_environ, run_command
 from tests.support.engines import FAST_SETTINGS, execute
 from tests.support.node_process import NodeProcess
 from tests.support.open_shows import make_shows, make_users
@@ -32,6 +33,7 @@ async def test_a_restored_service_has_the_votes_of_the_file(database_url: str, r
     show, other = await make_shows(database_url, count=2)
     users = await make_users(database_url, 3)
     node = NodeProcess(tmp_path, DATABASE_URL=database_url, REDIS_URL=redis_url)
+    environ = plain_environ() | {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
     file = tmp_path / "votes.backup"
     await node.start()
     try:
@@ -42,9 +44,7 @@ async def test_a_restored_service_has_the_votes_of_the_file(database_url: str, r
             # A chore counts them a moment later: between reading the rows and the backup nothing may change.
             await until_counted(database_url)
             before = await rows_of(database_url)
-            code, _, errors = await run_command(
-                "backup", str(file), "--data-dir", str(tmp_path / "d"), DATABASE_URL=database_url
-            )
+            code, _, errors = await run_command("backup", str(file), "--data-dir", str(tmp_path / "d"), environ=environ)
             assert (code, errors) == (0, "")
             await client.cast(show.id, {show.songs[0]: "none", show.songs[2]: "up"})
         async with SteppedClient.connected(node.url, users[1]) as client:
@@ -59,8 +59,7 @@ async def test_a_restored_service_has_the_votes_of_the_file(database_url: str, r
             "--yes",
             "--data-dir",
             str(tmp_path / "d"),
-            DATABASE_URL=database_url,
-            REDIS_URL=redis_url,
+            environ=environ,
         )
         assert (code, errors) == (0, "")
         assert printed == f"restored {file}; all counts agree with the rows\n"

@@ -13,7 +13,8 @@ import pytest
 from server.cli.backup_file import backup, restore
 from server.errors import SetupError
 from server.voting.leases import NODE_CLASS
-from tests.support.backups import no_progress, rows_of, run_command, value
+from tests.support.backups import no_progress, rows_of, value
+from tests.support.commands import plain_environ, run_command
 from tests.support.engines import execute
 from tests.support.open_shows import make_shows, make_users
 
@@ -134,7 +135,7 @@ async def test_a_running_node_prevents_a_restore(database_url: str, redis_url: s
 
 async def test_a_restore_without_confirmation_is_refused(database_url: str, redis_url: str, tmp_path: Path) -> None:
     """Without --yes and without a terminal the command fails."""
-    code, _, errors = await run_command("restore", str(tmp_path / "x"), "--data-dir", str(tmp_path),
-                                        DATABASE_URL=database_url, REDIS_URL=redis_url)  # fmt: skip
+    environ = plain_environ() | {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    code, _, errors = await run_command("restore", str(tmp_path / "x"), "--data-dir", str(tmp_path), environ=environ)
     line = f"{tmp_path / 'x'} replaces everything in the database; no terminal to ask for confirmation: add --yes"
     assert (code, errors) == (1, f"mysetlist: {line}\n")

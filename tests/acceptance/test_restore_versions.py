@@ -13,7 +13,8 @@ from server.errors import SetupError
 from server.settings import data_folder
 from server.store.carry_over import VERSIONS_AFTER, VERSIONS_BEFORE
 from server.store.migrations import migrate_down, migrate_status, migrate_up
-from tests.support.backups import no_progress, rows_of, run_command, value
+from tests.support.backups import no_progress, rows_of, value
+from tests.support.commands import plain_environ, run_command
 from tests.support.engines import DEBIAN_POSTGRES, debian_postgres, execute
 from tests.support.open_shows import make_shows
 
@@ -43,7 +44,8 @@ async def test_postgres_15_and_an_owner_without_superuser(postgres_15: str, redi
     await migrate_up(urls[0], FOLDER)
     await make_shows(urls[0], count=2)
     file = tmp_path / "votes.backup"
-    code, printed, errors = await run_command("backup", str(file), "--data-dir", str(tmp_path), DATABASE_URL=urls[0])
+    environ = plain_environ() | {"DATABASE_URL": urls[0]}
+    code, printed, errors = await run_command("backup", str(file), "--data-dir", str(tmp_path), environ=environ)
     assert (code, errors) == (0, "")
     assert printed.startswith(f"{file}: ")
     for _ in range(2):  # into an empty database, then into a full one

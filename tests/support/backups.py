@@ -1,11 +1,6 @@
-"""Shared by the tests of backup and restore: the rows of a database, and `mysetlist` as a process."""
+"""Shared by the tests of backup and restore: the rows of a database."""
 
 from __future__ import annotations
-
-import asyncio
-import os
-import subprocess
-import sys
 
 import asyncpg
 
@@ -39,23 +34,3 @@ async def value(url: str, query: str) -> int:
         return int(await connection.fetchval(query))
     finally:
         await connection.close()
-
-
-async def run_command(*arguments: str, shell: str = "", **environ: str) -> tuple[int, str, str]:
-    """Runs `mysetlist` as a process without a terminal; gives exit code, stdout and stderr."""
-    command = [sys.executable, "-P", "-m", "server", *arguments]
-    if shell:
-        command = ["bash", "-c", f'{shell}; exec "$@"', "-", *command]
-    kept = {
-        name: text for name, text in os.environ.items() if not name.startswith(("DATABASE_", "REDIS_", "MYSETLIST_"))
-    }
-    done = await asyncio.to_thread(
-        subprocess.run,
-        command,
-        env=kept | environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=50,
-    )
-    return done.returncode, done.stdout, done.stderr

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,9 +13,9 @@ from typing import Any
 
 import aiohttp
 
+from tests.support.commands import Command, plain_environ
+
 SECRET = "0123456789abcdef0123456789abcdef"
-# The node gets no setting from the environment: tests must not use a developer's own DATABASE_URL.
-_FOREIGN = re.compile(r"^(DATABASE_URL|REDIS_URL|MYSETLIST_|PG|SPOTIFY_|TICKETMASTER_|SETLISTFM_|SMTP_)")
 
 
 async def until(condition: Callable[[], bool], why: str, *, timeout_s: float = 20.0) -> None:
@@ -47,18 +45,18 @@ class NodeProcess:
         """Takes: folder, for the data dir and the log; flags of `serve`; environ, more settings."""
         self.folder = folder
         self.log_path = folder / "node.log"
+        self.output_path = folder / "node.out"
         self.url = ""
         self._flags = flags
         self._port = 0
-        self.environ = {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
-        self.environ |= {
+        self.environ = plain_environ() | {
             "MYSETLIST_SECRET": SECRET,
             "MYSETLIST_LOG_FORMAT": "json",
             # No test sends requests to the real one.
             "MUSICBRAINZ_API_URL": "http://127.0.0.1:9",
             **environ,
         }
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Command | None = None
 
     @classmethod
     @asynccontextmanager
@@ -85,44 +83,44 @@ class NodeProcess:
         assert self._process is not None
         return self._process.pid
 
-    async def launch(self, *, port: int | None = None) -> asyncio.subprocess.Process:
+    def launch(self, *, port: int | None = None) -> Command:
         """Starts the process without waiting until it listens."""
         port = self._port if port is None else port
-        with self.log_path.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "server", "serve", "--port", str(port), "--data-dir", str(self.folder / "d"),
-                *self._flags, env=self.environ, stdout=asyncio.subprocess.PIPE, stderr=log, start_new_session=True,
-            )  # fmt: skip
+        self._process = Command(
+            "serve", "--port", str(port), "--data-dir", str(self.folder / "d"), *self._flags,
+            environ=self.environ, output=self.output_path, errors=self.log_path,
+        )  # fmt: skip
         return self._process
 
     async def start(self) -> None:
         """Starts the process and waits until it listens."""
-        process = await self.launch()
-        assert process.stdout is not None
+        self.output_path.write_text("")
+        process = self.launch()
         async with asyncio.timeout(30):
-            async for line in process.stdout:
-                found = re.match(r"listening on (http://\S+:(\d+))", line.decode())
-                if found:
+            while True:
+                has_ended = process.exit_code is not None
+                if found := re.search(r"^listening on (http://\S+:(\d+))$", self.output_path.read_text(), re.MULTILINE):
                     self.url, self._port = found[1], int(found[2])
                     return
-        raise AssertionError(f"the node did not start: {self.log_path.read_text()[-2000:]}")
+                assert not has_ended, f"the node did not start: {self.log_path.read_text()[-2000:]}"
+                await asyncio.sleep(0.005)
 
     async def kill(self) -> None:
         """Kills the process with SIGKILL, and waits for its end."""
         assert self._process is not None
-        self._process.kill()
+        self._process.send_signal(signal.SIGKILL)
         await self._process.wait()
 
     async def terminate(self) -> int:
         """Sends SIGTERM and waits for the end; gives the exit code."""
         assert self._process is not None
-        self._process.terminate()
+        self._process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(30):
             return await self._process.wait()
 
     async def end(self) -> None:
         """Stops the process, by force if it takes longer than 10 s. A second call does nothing."""
-        if self._process is None or self._process.returncode is not None:
+        if self._process is None or self._process.exit_code is not None:
             return
         self._process.send_signal(signal.SIGTERM)
         try:

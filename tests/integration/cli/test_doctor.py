@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +22,7 @@ from server.settings import Settings, data_folder
 from server.store.engine import missing_rights
 from server.store.migrations import migrate_up
 from tests.support import providers as stand_in
+from tests.support.commands import run_command
 from tests.support.engines import DEBIAN_POSTGRES, debian_postgres, execute, unused_port
 from tests.support.running_node import running_node, until
 from tests.support.smtp_server import SmtpServer
@@ -32,41 +31,40 @@ SECRET = "0123456789abcdef" * 4
 QUICK = Intervals(fleet_summary_s=0.05)
 
 
-def run_doctor(data_dir: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-P", "-m", "server", "doctor", "--data-dir", str(data_dir)]
+async def run_doctor(data_dir: Path, **environ: str) -> tuple[int, str, str]:
     plain = {"PATH": os.environ["PATH"], "HOME": str(data_dir)}
-    return subprocess.run(command, check=False, capture_output=True, text=True, env={**plain, **environ}, timeout=50)
+    return await run_command("doctor", "--data-dir", str(data_dir), environ=plain | environ)
 
 
 def verdicts(checks: list[Check]) -> dict[str, str]:
     return {check.name: check.verdict for check in checks}
 
 
-def test_a_machine_without_settings_passes(engine_dir: Path) -> None:
+async def test_a_machine_without_settings_passes(engine_dir: Path) -> None:
     """Without any setting doctor starts our own engines, passes every check, exits with 0 and leaves nothing running."""
-    done = run_doctor(engine_dir)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "our own" in done.stdout
-    assert "noeviction" in done.stdout
-    assert "not applied yet" in done.stdout
+    code, out, err = await run_doctor(engine_dir)
+    assert code == 0, out + err
+    assert "our own" in out
+    assert "noeviction" in out
+    assert "not applied yet" in out
     assert not (engine_dir / "run" / "valkey.sock").exists()
 
 
-def test_an_unreachable_database_is_the_reason(engine_dir: Path) -> None:
+async def test_an_unreachable_database_is_the_reason(engine_dir: Path) -> None:
     """Doctor exits with 1 and one line on stderr, and still makes the other checks."""
-    done = run_doctor(engine_dir, DATABASE_URL=f"postgresql://127.0.0.1:{unused_port()}/fans")
-    assert done.returncode == 1
-    assert done.stderr.startswith("mysetlist: DATABASE_URL: cannot reach PostgreSQL at ")
-    assert done.stderr.count("\n") == 1
-    assert "noeviction" in done.stdout
+    code, out, err = await run_doctor(engine_dir, DATABASE_URL=f"postgresql://127.0.0.1:{unused_port()}/fans")
+    assert code == 1
+    assert err.startswith("mysetlist: DATABASE_URL: cannot reach PostgreSQL at ")
+    assert err.count("\n") == 1
+    assert "noeviction" in out
 
 
-def test_an_invalid_setting_is_the_reason(engine_dir: Path) -> None:
+async def test_an_invalid_setting_is_the_reason(engine_dir: Path) -> None:
     """Doctor exits with 1 and one line that names the setting."""
-    done = run_doctor(engine_dir, MYSETLIST_TRUSTED_PROXIES="everyone")
-    assert done.returncode == 1
-    assert done.stderr.startswith("mysetlist: MYSETLIST_TRUSTED_PROXIES: 'everyone' is no address")
-    assert done.stderr.count("\n") == 1
+    code, _, err = await run_doctor(engine_dir, MYSETLIST_TRUSTED_PROXIES="everyone")
+    assert code == 1
+    assert err.startswith("mysetlist: MYSETLIST_TRUSTED_PROXIES: 'everyone' is no address")
+    assert err.count("\n") == 1
 
 
 async def test_engines_by_address_are_named(engine_dir: Path, database_url: str, redis_url: str) -> None:

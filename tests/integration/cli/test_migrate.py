@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 from server.settings import data_folder
 from server.store.migrations import migrate_status
 from server.voting.leases import live_nodes
+from tests.support.commands import run_command
 from tests.support.running_node import running_node, until
 
 
-def migrate_down(data_dir: Path, database_url: str, *flags: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command without a terminal."""
-    command = [sys.executable, "-P", "-m", "server", "migrate", "down", "--data-dir", str(data_dir), *flags]
+async def migrate_down(data_dir: Path, database_url: str, *flags: str) -> tuple[int, str]:
+    """Runs the command without a terminal; gives its exit code and errors."""
     environ = {"PATH": os.environ["PATH"], "DATABASE_URL": database_url, "MYSETLIST_SECRET": "s" * 32}
-    return subprocess.run(command, check=False, capture_output=True, text=True, env=environ, timeout=50)
+    code, _, errors = await run_command("migrate", "down", "--data-dir", str(data_dir), *flags, environ=environ)
+    return code, errors
 
 
 async def applied_count(database_url: str) -> int:
@@ -28,11 +26,11 @@ async def applied_count(database_url: str) -> int:
 async def test_without_a_terminal_it_needs_a_flag(tmp_path: Path, database_url: str) -> None:
     """It removes data, so a script has to say that it means it."""
     before = await applied_count(database_url)
-    done = migrate_down(tmp_path, database_url)
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "add --yes" in done.stderr
+    code, errors = await migrate_down(tmp_path, database_url)
+    assert (code, errors.count("\n")) == (1, 1)
+    assert "add --yes" in errors
     assert await applied_count(database_url) == before
-    assert migrate_down(tmp_path, database_url, "--yes").returncode == 0
+    assert (await migrate_down(tmp_path, database_url, "--yes"))[0] == 0
     assert await applied_count(database_url) == before - 1
 
 
@@ -41,7 +39,7 @@ async def test_it_refuses_under_a_running_node(tmp_path: Path, database_url: str
     before = await applied_count(database_url)
     async with running_node(database_url, redis_url):
         await until(lambda: live_nodes(database_url))
-        done = await asyncio.to_thread(migrate_down, tmp_path, database_url, "--yes")
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "1 running node uses this database; stop it, then" in done.stderr
+        code, errors = await migrate_down(tmp_path, database_url, "--yes")
+    assert (code, errors.count("\n")) == (1, 1)
+    assert "1 running node uses this database; stop it, then" in errors
     assert await applied_count(database_url) == before

@@ -17,6 +17,7 @@ import pytest
 from server.embedded import EmbeddedEngines
 from server.node.signals import stop_signals
 from server.node.workers import COMMAND_CONNECTIONS, NODE_CONNECTIONS, connections_for
+from tests.support.commands import Command
 from tests.support.engines import unused_port
 from tests.support.node_process import until
 
@@ -45,27 +46,22 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 
 
 @asynccontextmanager
-async def command(data_dir: Path, *words: str, **environ: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A running `mysetlist` command; killed at the end, if it still runs."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "server", *words, "--data-dir", str(data_dir),
-        env={"PATH": os.environ["PATH"], "HOME": str(data_dir), **environ},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, start_new_session=True,
+async def command(data_dir: Path, errors: Path, *words: str, **environ: str) -> AsyncIterator[Command]:
+    """A running `mysetlist` command; killed at the end, if it still runs. Takes: errors, a file for them."""
+    running = Command(
+        *words, "--data-dir", str(data_dir), environ={"PATH": os.environ["PATH"], "HOME": str(data_dir), **environ},
+        output=Path(os.devnull), errors=errors,
     )  # fmt: skip
     try:
-        yield process
+        yield running
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        running.send_signal(signal.SIGKILL)
 
 
-async def ended(process: asyncio.subprocess.Process) -> tuple[int, str]:
-    """Waits for the end; gives the exit code and the errors."""
+async def ended(running: Command) -> int:
+    """Waits for the end; gives the exit code."""
     async with asyncio.timeout(ENDS_WITHIN_S):
-        _, errors = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, errors.decode()
+        return await running.wait()
 
 
 async def let_start_hang(data_dir: Path) -> Path:
@@ -88,16 +84,17 @@ async def let_start_hang(data_dir: Path) -> Path:
     ids=["serve", "workers", "token"],
 )
 async def test_a_start_that_is_ended_leaves_no_engine(
-    engine_dir: Path, words: tuple[str, ...], number: signal.Signals, code: int
+    engine_dir: Path, tmp_path: Path, words: tuple[str, ...], number: signal.Signals, code: int
 ) -> None:
     """A signal ends the command while its own engines start, and the engines with it."""
     # The command `token` ends by itself soon after a start, so its start never ends.
     part = await let_start_hang(engine_dir) if words == ("token",) else engine_dir / "postgres"
-    async with command(engine_dir, *words) as process:
+    errors = tmp_path / "errors"
+    async with command(engine_dir, errors, *words) as running:
         await until(lambda: bool(processes_of(part)), "an engine has been started")
-        process.send_signal(number)
-        found, errors = await ended(process)
-    assert "Traceback" not in errors
+        running.send_signal(number)
+        found = await ended(running)
+    assert "Traceback" not in errors.read_text()
     assert found == code
     assert processes_of(engine_dir) == []
 
@@ -128,15 +125,18 @@ async def test_a_command_obeys_when_nobody_reads_its_output(engine_dir: Path) ->
     assert processes_of(engine_dir) == []
 
 
-async def test_a_node_that_waits_for_the_database_obeys(engine_dir: Path, database_url: str, redis_url: str) -> None:
+async def test_a_node_that_waits_for_the_database_obeys(
+    engine_dir: Path, tmp_path: Path, database_url: str, redis_url: str
+) -> None:
     """Its first query waits for a lock, so it is not ready for seconds."""
+    errors = tmp_path / "errors"
     locking = await asyncpg.connect(database_url)
     looking = await asyncpg.connect(database_url)
     environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MYSETLIST_SECRET": "s" * 32}
     try:
         async with (
             locking.transaction(),
-            command(engine_dir, "serve", "--port", str(unused_port()), **environ) as process,
+            command(engine_dir, errors, "serve", "--port", str(unused_port()), **environ) as running,
         ):
             await locking.execute("lock table log_positions in access exclusive mode")
 
@@ -149,9 +149,9 @@ async def test_a_node_that_waits_for_the_database_obeys(engine_dir: Path, databa
             async with asyncio.timeout(ENDS_WITHIN_S):
                 while not await is_waiting():
                     await asyncio.sleep(0.01)
-            process.terminate()
-            code, errors = await ended(process)
-        assert (code, "Traceback" in errors) == (0, False)
+            running.send_signal(signal.SIGTERM)
+            code = await ended(running)
+        assert (code, "Traceback" in errors.read_text()) == (0, False)
     finally:
         await locking.close()
         await looking.close()

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
 from typing import Any
 
 from tests.support import providers as stand_in
+from tests.support.commands import plain_environ, run_command
 
 
 async def test_the_sync_commands_import_and_report(
     provider_services: stand_in.Providers, database_url: str, redis_url: str, sql: Any
 ) -> None:
     """`artist` imports shows and setlists, `show` updates one show, `forget` removes; an unknown show is one line and exit 1."""
-    environ = os.environ | provider_services.environ() | {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    environ = plain_environ() | provider_services.environ() | {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
 
     async def run(*words: str, **changed: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "server", "sync", *words, env=environ | changed,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode()
+        return await run_command("sync", *words, environ=environ | changed)
 
     artist = provider_services.world.artists[0]
     code, out, _ = await run("artist", artist.name)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from server.errors import SetupError
 from server.load.crowd import CrowdOptions, run
 from server.protocol.limits import Limits
 from server.telemetry import LIMITED
+from tests.support.commands import Command, plain_environ, run_command
 from tests.support.engines import OpenDatabase
 from tests.support.node_process import SECRET, NodeProcess
 from tests.support.open_shows import make_shows
@@ -132,10 +133,10 @@ async def test_a_wrong_count_and_a_lost_vote_are_found(url: str, show: int, shar
 
 
 async def test_the_command_reports_after_sigterm_and_exits_1_on_a_wrong_count(
-    url: str, show: int, shared_database_url: str
+    url: str, show: int, shared_database_url: str, tmp_path: Path
 ) -> None:
     """`mysetlist crowd --verify` prints one JSON object also after SIGTERM, and exits with 1 if a count is wrong."""
-    code, report = await _command(url, show)
+    code, report = await _command(url, show, tmp_path / "first")
     assert (code, report["interrupted"], report["verify"]["ok"]) == (0, True, True)
     await _execute(
         shared_database_url,
@@ -147,7 +148,7 @@ async def test_the_command_reports_after_sigterm_and_exits_1_on_a_wrong_count(
         "create trigger miscounted before update on setlist_songs for each row execute function miscount()",
     )
     try:
-        code, report = await _command(url, show)
+        code, report = await _command(url, show, tmp_path / "second")
     finally:
         await _execute(shared_database_url, "drop function miscount cascade")
     assert code == 1
@@ -160,18 +161,10 @@ async def test_node_and_crowd_raise_the_limit_on_open_files(
     """A node and both processes of a crowd take more sockets than the shell's limit on open files allows."""
     await make_shows(database_url)
     async with NodeProcess.running(tmp_path, DATABASE_URL=database_url, REDIS_URL=redis_url) as node:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "server", "crowd", "--url", node.url, "--watchers", str(FILE_LIMIT * 5 // 2),
-            "--voters", "2", "--processes", "2", "--duration", "1", "--verify",
-            stdout=asyncio.subprocess.PIPE,
+        _, output, _ = await run_command(
+            "crowd", "--url", node.url, "--watchers", str(FILE_LIMIT * 5 // 2), "--voters", "2", "--processes", "2",
+            "--duration", "1", "--verify", environ=plain_environ(),
         )  # fmt: skip
-        try:
-            async with asyncio.timeout(RUN_TIMEOUT_S):
-                output, _ = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
     report = orjson.loads(output)
     assert report["ok"] is True
     assert report["pushes"]["views"] == FILE_LIMIT * 5 // 2
@@ -220,19 +213,18 @@ async def _until_a_push(url: str, show: int, votes: Awaitable[Any] | None = None
     return console.lines
 
 
-async def _command(url: str, show: int) -> tuple[int, dict[str, Any]]:
+async def _command(url: str, show: int, output: Path) -> tuple[int, dict[str, Any]]:
     """Runs the command until its votes are on a board, then ends it with SIGTERM; gives exit code and report."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "server", "crowd", "--url", url, "--show", str(show), "--voters", "10",
-        "--watchers", "3", "--rate", "100", "--duration", "0", "--verify",
-        stdout=asyncio.subprocess.PIPE,
+    command = Command(
+        "crowd", "--url", url, "--show", str(show), "--voters", "10", "--watchers", "3", "--rate", "100",
+        "--duration", "0", "--verify", environ=plain_environ(), output=output, errors=Path(os.devnull),
     )  # fmt: skip
     await _until_a_push(url, show)
-    process.send_signal(signal.SIGTERM)
-    output, _ = await process.communicate()
-    report: dict[str, Any] = orjson.loads(output)
-    assert process.returncode is not None
-    return process.returncode, report
+    command.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(RUN_TIMEOUT_S):
+        code = await command.wait()
+    report: dict[str, Any] = orjson.loads(output.read_bytes())
+    return code, report
 
 
 async def _corrupt(database_url: str, show: int) -> int:
@@ -257,22 +249,22 @@ async def _execute(database_url: str, statement: str, *arguments: Any) -> None:
         await connection.close()
 
 
-async def test_a_signal_ends_a_crowd_that_cannot_connect(database_url: str, redis_url: str) -> None:
+async def test_a_signal_ends_a_crowd_that_cannot_connect(database_url: str, redis_url: str, tmp_path: Path) -> None:
     """It was signed in and waits for room on the node: there is nothing to report, and it ends at once."""
     async with running_node(database_url, redis_url, secret=SECRET, limits=Limits(connections_per_address=1)) as node:
         (show,) = await make_shows(database_url)
         before = LIMITED.labels("connections_per_address")._value.get()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "server", "crowd", "--url", node.url, "--show", str(show.id), "--voters", "3",
-            stdout=asyncio.subprocess.PIPE,
+        output = tmp_path / "output"
+        command = Command(
+            "crowd", "--url", node.url, "--show", str(show.id), "--voters", "3",
+            environ=plain_environ(), output=output, errors=Path(os.devnull),
         )  # fmt: skip
 
         async def is_refused() -> bool:
             return bool(LIMITED.labels("connections_per_address")._value.get() > before)
 
         await until(is_refused)
-        process.send_signal(signal.SIGTERM)
+        command.send_signal(signal.SIGTERM)
         async with asyncio.timeout(RUN_TIMEOUT_S):
-            output, _ = await process.communicate()
-    assert process.returncode == 128 + signal.SIGTERM
-    assert b"{" not in output
+            assert await command.wait() == 128 + signal.SIGTERM
+    assert b"{" not in output.read_bytes()

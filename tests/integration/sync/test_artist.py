@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import logging
-import os
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -26,6 +23,7 @@ from server.sync.clients.provider import Provider, ProviderContext
 from server.sync.clients.responses import BODY_BYTES_MAX, Response, retry_after_s
 from server.sync.providers import Providers
 from tests.support.clock import FakeClock
+from tests.support.commands import plain_environ, run_command
 from tests.support.musicbrainz import MusicBrainz, running_musicbrainz
 from tests.support.unheld import unheld
 
@@ -309,15 +307,8 @@ async def test_the_command_syncs_an_artist(musicbrainz: MusicBrainz, database_ur
     """`mysetlist sync artist` prints the result; an unknown artist is one line and exit 1."""
 
     async def run(name: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "server", "sync", "artist", name,
-            env=os.environ
-            | {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MUSICBRAINZ_API_URL": musicbrainz.url},
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode()
+        urls = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MUSICBRAINZ_API_URL": musicbrainz.url}
+        return await run_command("sync", "artist", name, environ=plain_environ() | urls)
 
     code, out, _ = await run("Radiohead")
     assert code == 0
