@@ -6,6 +6,24 @@ from typing import Any, TypedDict
 
 from server.store.database import Connection
 
+# abuse/decisions.sql
+class FetchUndoneRow(TypedDict):
+    id: int
+    show_id: int
+    position: int
+
+class _Decisions:
+    def fetch_undone(
+        self,
+        connection: Connection,
+        *,
+        shard_count: int | None,
+        shards: Sequence[int | None] | None,
+        begun_ids: Sequence[int | None] | None,
+        older_s: float | None,
+        count: int | None,
+    ) -> AsyncIterator[FetchUndoneRow]: ...
+
 # abuse/groups.sql
 class ListGroupsRow(TypedDict):
     id: int
@@ -74,6 +92,7 @@ class _Groups:
     async def decide(
         self, connection: Connection, *, decision: str | None, decided_by: int | None, id: int | None
     ) -> DecideRow | None: ...
+    async def applied_at(self, connection: Connection, *, id: int | None, decision: str | None) -> int | None: ...
     async def effect_of_decision(
         self, connection: Connection, *, decision: str | None, id: int | None
     ) -> EffectOfDecisionRow: ...
@@ -97,10 +116,6 @@ class FetchMembersRow(TypedDict):
 class InsertGroupRow(TypedDict):
     id: int
     is_decided: bool | Any
-
-class FetchUndoneRow(TypedDict):
-    id: int
-    show_id: int
 
 class _Watch:
     def fetch_accounts(
@@ -128,9 +143,7 @@ class _Watch:
         ended_ms: int | None,
         group_id: int | None,
     ) -> int | Any | None: ...
-    def fetch_undone(
-        self, connection: Connection, *, older_s: float | None, count: int | None
-    ) -> AsyncIterator[FetchUndoneRow]: ...
 
+decisions: _Decisions
 groups: _Groups
 watch: _Watch

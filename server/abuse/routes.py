@@ -297,8 +297,7 @@ class GroupRoutes:
                     withdrawn=row["votes"] if body.decision == "void" else 0,
                 )  # fmt: skip
             found = await queries.find_group(connection, id=group_id)
-        is_repeated = found is not None and (found["decision"], found["decided_by"]) == (body.decision, user.user_id)
-        if not is_repeated or is_preview:
+        if found is None or is_preview or (found["decision"], found["decided_by"]) != (body.decision, user.user_id):
             raise _why_not(found)
         return int(found["show_id"]), None
 

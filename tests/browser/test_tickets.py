@@ -138,7 +138,9 @@ async def test_a_device_works_for_a_ticket(
     visitor.allowed_errors = re.compile(r"Failed to load resource: the server responded with a status of 40[013]")
     tab = await visitor.open_show(show)
     page = tab.page
-    await expect(page.get_by_role("link", name="Confirm your email")).to_have_attribute("href", re.compile("^/me[?]show=show-"))
+    await expect(page.get_by_role("link", name="Confirm your email")).to_have_attribute(
+        "href", re.compile("^/me[?]show=show-")
+    )
     await page.get_by_role("button", name="I have confirmed it").click()
     await expect(page.locator(".ticket-outcome")).to_contain_text("Confirm yours on the page of your account first.")
     await sql.execute("update shows set ticket_source = 'work' where id = $1", show)
