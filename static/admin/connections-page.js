@@ -69,7 +69,7 @@ function open(desk) {
     totals.update([
       ["Nodes", number(all.node_count)], ["Connections", number(all.connection_count)],
       ["Subscriptions", number(all.subscription_count)], ["Pushes a second", number(all.pushes_per_s)],
-      ["Skipped a second", number(all.skipped_per_s)], ["Longest lag", all.lag_max_ms === null ? "–" : `${all.lag_max_ms} ms`],
+      ["Skipped a second", number(all.skipped_per_s)], ["Longest lag", all.lag_max_ms === null ? "–" : `${all.lag_max_ms}\u00a0ms`],
       ["Buffers", bytes(all.buffer_bytes)],
     ]);
     setText(note, is_complete ? "" : "Valkey does not answer: only the node that answers is listed.");
@@ -77,7 +77,7 @@ function open(desk) {
       key: one.node, level: one.behind_count || one.untrusted_proxy ? "warning" : "", cells: [one.node,
         one.untrusted_proxy ? `proxy ${one.untrusted_proxy} is not trusted` : one.node === shown?.node ? "listed below" : "seen",
         ...[one.connection_count, one.user_count, one.subscription_count, one.behind_count, one.pushes_per_s, one.skipped_per_s].map(number),
-        one.lag_max_ms === null ? "–" : `${one.lag_max_ms} ms`, bytes(one.buffer_bytes)],
+        one.lag_max_ms === null ? "–" : `${one.lag_max_ms}\u00a0ms`, bytes(one.buffer_bytes)],
       acts: one.node === shown?.node ? [] : [{ label: "List", act: () => {
         node = one.node;
         turn([""]);
@@ -86,7 +86,7 @@ function open(desk) {
     const wanted = filter.values().channel ?? "";
     channels.update(shown.channels.filter(({ name }) => name.includes(wanted)).map((one) => ({
       key: one.name,
-      cells: [one.name, number(one.subscriber_count), number(one.pushes_per_s), one.lag_ms === null ? "–" : `${one.lag_ms} ms`, String(one.at)],
+      cells: [one.name, number(one.subscriber_count), number(one.pushes_per_s), one.lag_ms === null ? "–" : `${one.lag_ms}\u00a0ms`, String(one.at)],
       acts: [{ label: "Close", act: () => closeChannel(one) }],
     })));
     list.update(shown.connections.items.map((one) => ({

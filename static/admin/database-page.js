@@ -159,7 +159,7 @@ const shortened = (statement) => (statement.length > STATEMENT_CHARS ? `${statem
 const latest = (one, other) => ((one ?? "") > (other ?? "") ? one : other);
 
 /** @param {number|null} value */
-const milliseconds = (value) => (value === null ? "–" : value >= 1000 ? `${(value / 1000).toFixed(1)} s` : `${value.toFixed(1)} ms`);
+const milliseconds = (value) => (value === null ? "–" : value >= 1000 ? `${(value / 1000).toFixed(1)}\u00a0s` : `${value.toFixed(1)}\u00a0ms`);
 
 /** @param {Operation} operation */
 function operationRow(operation) {

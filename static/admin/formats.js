@@ -7,20 +7,20 @@ export const moment = (instant) => (instant === null ? "–" : `${new Date(insta
 export const number = (value) => (value === null ? "–" : value.toLocaleString("en", { maximumFractionDigits: 1 }));
 
 /** @param {number|null} share  0..1 */
-export const percent = (share) => (share === null ? "–" : `${(share * 100).toFixed(1)} %`);
+export const percent = (share) => (share === null ? "–" : `${(share * 100).toFixed(1)}\u00a0%`);
 
 /** @param {number|null} size */
 export function bytes(size) {
   if (size === null) return "–";
   const unit = ["B", "KB", "MB", "GB", "TB"].findIndex((_, index) => size < 1000 ** (index + 1) || index === 4);
-  return `${unit === 0 ? size : (size / 1000 ** unit).toFixed(1)} ${["B", "KB", "MB", "GB", "TB"][unit]}`;
+  return `${unit === 0 ? size : (size / 1000 ** unit).toFixed(1)}\u00a0${["B", "KB", "MB", "GB", "TB"][unit]}`;
 }
 
 /** @param {number} seconds */
 export function duration(seconds) {
-  if (seconds < 60) return `${Math.round(seconds)} s`;
-  if (seconds < 3_600) return `${Math.round(seconds / 60)} min`;
-  return seconds < 172_800 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} days`;
+  if (seconds < 60) return `${Math.round(seconds)}\u00a0s`;
+  if (seconds < 3_600) return `${Math.round(seconds / 60)}\u00a0min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3_600)}\u00a0h` : `${Math.round(seconds / 86_400)}\u00a0days`;
 }
 
 /** @type {(count: number, one: string, many?: string) => string} */

@@ -14,7 +14,7 @@ export const count = (value) => (value === null ? "–" : value >= 100 ? Math.ro
 /** @param {number|null} value */
 export const milliseconds = (value) => {
   if (value === null) return "–";
-  return value >= 1000 ? `${(value / 1000).toFixed(1)} s` : `${Math.round(value)} ms`;
+  return value >= 1000 ? `${(value / 1000).toFixed(1)}\u00a0s` : `${Math.round(value)}\u00a0ms`;
 };
 
 /** @type {{name: keyof Figures, title: string, format(value: number|null): string}[]} */
