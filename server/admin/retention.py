@@ -25,6 +25,10 @@ ACTIVITY_DAYS = 90
 REMOVED_SONGS_DAYS = 30
 # A merge can be undone for a day.
 MERGES_DAYS = 2
+# Groups of a final show whose votes count: a suspicion that came to nothing. The others say which votes do not count.
+VOTE_GROUPS_DAYS = 90
+# A group has up to some hundred thousand members, which go with it.
+VOTE_GROUPS_AT_ONCE = 20
 ORPHANS_DAYS = 30
 # Only new accounts are counted by address.
 ADDRESS_HASHES_HOURS = 24
@@ -96,6 +100,13 @@ async def _delete_operations(connection: Connection) -> int:
     return deleted
 
 
+async def _delete_vote_groups(connection: Connection) -> int:
+    deleted = 0
+    while batch := await queries.delete_vote_groups(connection, days=VOTE_GROUPS_DAYS, count=VOTE_GROUPS_AT_ONCE):
+        deleted += batch
+    return deleted
+
+
 async def _delete_orphans(connection: Connection) -> int:
     ids = [row["id"] async for row in queries.orphaned_users(connection, days=ORPHANS_DAYS, count=ORPHANS_MAX)]
     deleted = 0
@@ -119,6 +130,7 @@ _DAILY: dict[str, Step] = {
     "address_hashes": _in_batches(queries.forget_address_hashes, hours=ADDRESS_HASHES_HOURS),
     "merge_rows": _in_batches(queries.delete_merge_rows, days=MERGES_DAYS),
     "merge_folds": _in_batches(queries.delete_merge_folds, days=MERGES_DAYS),
+    "vote_groups": _delete_vote_groups,
     "removed_songs": _in_batches(queries.delete_removed_songs, days=REMOVED_SONGS_DAYS),
     "activity": _in_batches(queries.delete_activity, days=ACTIVITY_DAYS),
 }

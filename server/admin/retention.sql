@@ -311,3 +311,24 @@ with gone as (
     returning 1
 )
 select count(*) from gone;
+
+-- name: delete_vote_groups$
+-- takes: days, count
+-- gives: the number of deleted groups: of shows that have been final for so long, and whose votes count
+-- locks: erasures; these groups and their members
+with turn as materialized (
+    select pg_advisory_xact_lock(hashtext('mysetlist.erase_user'))
+), due as materialized (
+    select g.id
+      from vote_groups g
+      join shows w on w.id = g.show_id
+     where g.state = g.decision and g.state in ('open', 'restored') and w.finalised_at < now() - make_interval(days => :days::int)
+       and (select count(*) from turn) > 0
+     order by g.id
+     limit :count::bigint
+), gone as (
+    delete from vote_groups
+     where id in (select id from due) and state = decision and state in ('open', 'restored')
+    returning 1
+)
+select count(*) from gone;

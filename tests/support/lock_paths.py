@@ -11,6 +11,8 @@ from typing import Any
 
 import asyncpg
 
+from server.abuse.queries import watch
+from server.admin.queries import retention
 from server.catalog import entry_editing, set_order, setlist_editing, show_changes, show_control
 from server.catalog import queries as catalog_queries
 from server.insight.queries import accuracy
@@ -68,6 +70,7 @@ insert into removed_songs (id, show_id, setlist_id, song_id, is_tape, note, vote
 select 1000 + w, w, (select min(id) from setlists where show_id = w and type = 'predicted'), 5, false, '', 2 from generate_series(1, 2) w;
 insert into removed_votes (setlist_song_id, user_id, choice, cast_at)
 select 1000 + w, u, 'up', date_trunc('hour', now()) - interval '2 days' from generate_series(1, 2) w, generate_series(1, 2) u;
+update shows set ticket_source = 'work' where id = 2;
 insert into ticket_codes (show_id, code_hash) select w, sha256('ticket') from generate_series(1, 2) w;
 insert into show_identities (service, external_id, show_id, confidence, evidence, songs, checked_at)
 select 'setlistfm', 'x' || w, w, 1, 'listed there', songs_in_order(w, 'actual'), now() - interval '99 days' from generate_series(1, 2) w;
@@ -87,6 +90,11 @@ update vote_groups set score = 8 where id = 1;
 update vote_group_members set group_id = 1 where show_id = 1;
 update vote_rollups set up_count = up_count where show_id = 1;
 update venue_reviews set updated_at = now() where user_id = 1;
+-- A third show was over long ago; only its group is wanted.
+insert into shows (slug, artist_id, venue_id, name, local_date, time_zone, starts_at, opens_at, closes_at, finalised_at, status)
+values ('s3', 1, 1, 'Show 3', '2020-01-01', 'Europe/Berlin', '2020-01-01', '2020-01-01', '2020-01-02', '2020-01-03', 'finished');
+insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at) values (3, 9, '[]', 2, now(), now());
+insert into vote_group_members (show_id, user_id, group_id) values (3, 2, 3), (3, 1, 3);
 -- Counts that are wrong, so that there is something to repair.
 update setlist_songs e set up_count = e.up_count + 10 from setlists l where l.id = e.setlist_id and l.type = 'predicted';
 update setlists set vote_count = vote_count + 100;
@@ -122,7 +130,9 @@ async def _all(rows: Any) -> list[Any]:
 
 async def commit(connection: Any) -> None:
     """The writer's commit: votes, budgets, decisions on groups, attendance and follows of two shards."""
-    shards = await connection.fetch("select id % (select count(*) from log_positions) from shows order by 1")
+    shards = await connection.fetch(
+        "select id % (select count(*) from log_positions) from shows where id < 3 order by 1"
+    )
     songs = await connection.fetch(
         "select e.id, e.show_id, u.id as user_id from setlist_songs e join setlists l on l.id = e.setlist_id, users u"
         " where l.type = 'predicted' and u.id < 3 order by 1, 3"
@@ -291,6 +301,12 @@ async def require_ticket(connection: Any) -> None:
     await connection.execute("select require_ticket(1, true)")
 
 
+async def give_ticket(connection: Any) -> None:
+    """A fan has earned a ticket by work."""
+    await connection.execute("select set_config('app.user_id', '1', true)")
+    await connection.execute("select give_ticket(2, 'work', sha256('random'))")
+
+
 async def redeem_ticket(connection: Any) -> None:
     """A fan redeems a code."""
     await connection.execute("select set_config('app.user_id', '1', true)")
@@ -389,6 +405,29 @@ async def recount_trending(connection: Any) -> None:
     await connection.execute("select update_trending_scores()")
 
 
+async def insert_group(connection: Any) -> None:
+    """The watch stores a group that it found, with ballots that are in another one already."""
+    await watch.insert_group(
+        connection, show_id=1, user_ids=[1, 2], score=5, reasons="[]", began_ms=1_000, ended_ms=2_000
+    )
+
+
+async def extend_group(connection: Any) -> None:
+    """A group that was found gets more ballots."""
+    await watch.extend_group(connection, group_id=3, user_ids=[1, 2], score=5, reasons="[]", ended_ms=2_000)
+
+
+async def set_group_rule(connection: Any) -> None:
+    """A moderator says that groups of a show are set aside when they are found."""
+    await connection.execute("select set_config('app.role', 'moderator', true)")
+    await connection.execute("select set_group_rule(1, true)")
+
+
+async def prune_groups(connection: Any) -> None:
+    """Groups whose votes count are deleted when their shows have been final for long."""
+    await retention.delete_vote_groups(connection, days=1, count=10)
+
+
 async def decide_review(connection: Any) -> None:
     """A moderator upholds a report: the review goes out of sight, and out of the counts of its venue."""
     await moderation.lock_subject(connection, review=1, profile=None)
@@ -467,7 +506,7 @@ PATHS: dict[str, Transaction] = {
     for path in (
         commit, open_shards, open_shard, finalise, advance, add_song, remove_song, restore_song, change_show, order_sets, bill_show, postpone_show, make_show,
         edit_artist, merge_artists, merge_venues, merge_songs, decide_suggestion, require_ticket,
-        redeem_ticket, sync_shows, sync_setlists, sync_first_show, sync_second_show, rename_artists, rename_venues, forget, score,
+        redeem_ticket, give_ticket, insert_group, extend_group, set_group_rule, prune_groups, sync_shows, sync_setlists, sync_first_show, sync_second_show, rename_artists, rename_venues, forget, score,
         rank_artists, recount_trending,
         decide_review, decide_profile, write_review, lift_ban, settle_mail, change_mail, erase, repair, seed,
     )

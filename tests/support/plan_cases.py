@@ -64,6 +64,7 @@ ROLES: dict[str, str | None] = {
 _CHECK = "compares every count with its rows"
 READS_ALL: dict[str, dict[str, str]] = {
     "admin/levels.fetch_windows": {"level_minutes": "adds up the month, at most every ten seconds while somebody watches"},
+    "admin/retention.delete_vote_groups": {"vote_groups": "looks once a day at every group; a show has few"},
     "admin/retention.delete_merge_folds": {"merges": "looks once a day at every merge; administrators make few"},
     "admin/retention.delete_merge_rows": {"merges": "looks once a day at every merge; administrators make few"},
     "sync/jobs.queue_artists": {

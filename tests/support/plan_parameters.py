@@ -15,6 +15,8 @@ DAY = dt.timedelta(days=1)
 # The value of a parameter: by its name, or by name and type where a name has several types.
 EXAMPLES: dict[str, Any] = {
     "begun_ids": [7, 8],
+    "scopes": ["artist"],
+    "scope_ids": [7],
     "mbids": ["7"],
     "artist:int8": 7,
     "venue:int8": 7,
