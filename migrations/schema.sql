@@ -49,6 +49,11 @@
 -- | decide_suggestion | catalogue, `lock_show` | log_positions, shows, song_suggestions |
 -- | require_ticket | `require_ticket()` | shows |
 -- | redeem_ticket | `redeem_ticket()` | ticket_codes |
+-- | give_ticket | `give_ticket()` | none |
+-- | insert_group | abuse, `insert_group` | none |
+-- | extend_group | abuse, `extend_group` | vote_groups |
+-- | set_group_rule | `set_group_rule()` | shows |
+-- | prune_groups | admin, `delete_vote_groups` | vote_groups, vote_group_members |
 -- | sync_shows | sync, `lock_shards` | log_positions, shows, artist_stats, artist_songs, show_trending, show_artists |
 -- | sync_setlists | sync, `lock_shards` | log_positions, setlists, artist_songs, shows, setlist_songs |
 -- | sync_first_show, sync_second_show | sync, `lock_shards` | log_positions, setlists, shows, setlist_songs, artist_songs |
@@ -1204,7 +1209,7 @@ CREATE FUNCTION get_trending_artists(count integer DEFAULT 20, as_of timestamp w
           where heat > trending_floor(as_of) and artist_id not in (select artist_id from waiting)
           order by heat desc, artist_id limit least(greatest(count, 0), 100))
          union all
-        select artist_id, heat_of_artist(artist_id) from waiting
+        select artist_id, heat from heats_of_artists(array(select artist_id from waiting))
     )
     select row_number() over (order by t.heat desc, t.artist_id), a.id, a.slug, a.name, trending_score(t.heat, as_of),
            (select coalesce(sum(w.vote_count), 0)::bigint from shows w where w.artist_id = a.id), c.follower_count, c.show_count
@@ -1249,13 +1254,15 @@ begin
     return 'given';
 end $$;
 
-CREATE FUNCTION sum_of_heats(heats double precision[]) RETURNS double precision
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (SELECT (m.heat + (ln(sum(power((2.0)::double precision, GREATEST((h.heat - m.heat), ('-1000'::integer)::double precision)))) / ln((2.0)::double precision))) FROM (SELECT max(all_of_them.heat) AS heat FROM unnest(sum_of_heats.heats) all_of_them(heat)) m, unnest(sum_of_heats.heats) h(heat) GROUP BY m.heat);
-
-CREATE FUNCTION heat_of_artist(wanted bigint) RETURNS double precision
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (SELECT public.sum_of_heats(array_agg(show_trending.heat)) AS sum_of_heats FROM public.show_trending WHERE ((show_trending.artist_id = heat_of_artist.wanted) AND show_trending.is_ranked));
+CREATE FUNCTION heats_of_artists(artist_ids bigint[]) RETURNS TABLE(artist_id bigint, heat double precision)
+    LANGUAGE sql STABLE
+    AS $$
+    select h.artist_id, h.most + ln(sum(power(2.0::float8, greatest(h.heat - h.most, -1000)))) / ln(2.0::float8)
+      from (select t.artist_id, t.heat, max(t.heat) over (partition by t.artist_id) as most
+              from show_trending t
+             where t.artist_id = any(artist_ids) and t.is_ranked) h
+     group by h.artist_id, h.most
+$$;
 
 CREATE FUNCTION heats_of_shows(show_ids bigint[]) RETURNS TABLE(show_id bigint, heat double precision)
     LANGUAGE sql STABLE
@@ -1933,8 +1940,9 @@ declare
 begin
     -- One statement, so that the sums hold all that the deleted rows stand for.
     with seen as (delete from artists_to_rank returning artist_id)
-    select array_agg(s.artist_id), array_agg(heat_of_artist(s.artist_id)) into artist_ids, heats
-      from (select distinct artist_id from seen) s;
+    select array_agg(s.artist_id), array_agg(h.heat) into artist_ids, heats
+      from (select distinct artist_id from seen) s
+      left join heats_of_artists(array(select artist_id from seen)) h on h.artist_id = s.artist_id;
     perform from artist_stats where artist_id = any(artist_ids) order by artist_id for no key update;
     update artist_stats a
        set heat = n.heat
@@ -2632,6 +2640,10 @@ CREATE FUNCTION songs_of_merge(wanted_kind text, survivor bigint, duplicate bigi
      where wanted_kind = 'artist' and g.artist_id = duplicate
      order by 1
 $$;
+
+CREATE FUNCTION sum_of_heats(heats double precision[]) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT (m.heat + (ln(sum(power((2.0)::double precision, GREATEST((h.heat - m.heat), ('-1000'::integer)::double precision)))) / ln((2.0)::double precision))) FROM (SELECT max(all_of_them.heat) AS heat FROM unnest(sum_of_heats.heats) all_of_them(heat)) m, unnest(sum_of_heats.heats) h(heat) GROUP BY m.heat);
 
 CREATE FUNCTION tell_of_artist_link() RETURNS trigger
     LANGUAGE plpgsql
