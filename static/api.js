@@ -66,6 +66,16 @@ export function fetchShows({ query, status, cursor }) {
 /** @type {(count: number) => Promise<{items: TrendingItem[]}>} */
 export const fetchTrending = (count) => call(`/api/trending?kind=shows&limit=${count}`);
 
+/**
+ * The show that the server has put into the page. It is taken once: later it is out of date.
+ * @returns {ShowBody|null}
+ */
+export function takeShowInPage() {
+  const element = document.getElementById("show");
+  element?.remove();
+  return element && JSON.parse(element.textContent);
+}
+
 /** @type {(ref: string) => Promise<ShowBody>} */
 export const fetchShow = (ref) => call(`/api/shows/${encodeURIComponent(ref)}`);
 

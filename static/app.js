@@ -5,9 +5,10 @@
  */
 import { routeOf, takeTicketCode } from "./address.js";
 import { createAnnouncer } from "./announcer.js";
-import { fetchFollowing, fetchGoing, fetchShow, fetchShows, fetchTicket, fetchTrending, signOut } from "./api.js";
+import { fetchFollowing, fetchGoing, fetchShow, fetchShows, fetchTicket, fetchTrending, signOut, takeShowInPage } from "./api.js";
 import { Client, RequestError } from "./client.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
+import { createEarlyTaps } from "./early-taps.js";
 import { createListView } from "./list-view.js";
 import * as messages from "./messages.js";
 import { createNotices } from "./notices.js";
@@ -19,7 +20,7 @@ import { initial, reduce } from "./state.js";
 
 /**
  * @import { Choice, ClientEvent } from "./client.js"
- * @import { Action, LoadedShow, ShowBody, SortKey, StatusFilter } from "./types.js"
+ * @import { Action, LoadedShow, SortKey, StatusFilter } from "./types.js"
  */
 
 const ARRANGE_EVERY_MS = 4_000;
@@ -50,6 +51,7 @@ let shouldFocus = false;
 /** @type {number|null} */
 let scrollTarget = null;
 let ticketCode = takeTicketCode();
+const early = createEarlyTaps((song, choice) => vote(song, choice, true));
 
 const client = new Client({ on: onClientEvent, storage: browserStorage() });
 const list = createListView({
@@ -177,6 +179,11 @@ function withLoadedShow(act) {
 
 /** @param {ClientEvent} event */
 function onClientEvent(event) {
+  if (event.type === "cast_refused" && event.error.code === "forbidden" && state.show?.id === event.show) {
+    // Staff may require a ticket while the page is open. What the visitor is told depends on it.
+    loadTicket().then(() => dispatch(event));
+    return;
+  }
   dispatch(event);
   if (event.type === "cast_ok") {
     const { show, reply: { at } } = event;
@@ -184,8 +191,7 @@ function onClientEvent(event) {
     setTimeout(() => dispatch({ type: "settle", show, at }), SETTLE_MS);
   }
   if (event.type === "hello" && event.user) loadMarks();
-  // Staff may require a ticket while the page is open.
-  if (event.type === "cast_refused" && event.error.code === "forbidden") loadTicket();
+  else if (event.type === "hello") early.cast();
   if ("channel" in event && event.channel === "trending" && isTrendingUnknown(state.trending)) loadTrending();
   const isBack = event.type === "connection" && isConnected(event.status);
   if (isBack && state.show?.phase === "error") loadShow();
@@ -194,11 +200,17 @@ function onClientEvent(event) {
 /**
  * @param {number} song
  * @param {Choice} choice
+ * @param {boolean} [isLate]  the page has asked for the ticket already: the server decides now
  */
-function vote(song, choice) {
+function vote(song, choice, isLate = false) {
   withLoadedShow((show) => {
     const why = whyNotTaken(state, show, song);
-    if (why !== null) {
+    if (why === "unknown" && !isLate) {
+      early.keep(song, choice);
+      if (state.user) loadTicket();
+      return;
+    }
+    if (why !== null && why !== "unknown") {
       dispatch({ type: "notice", code: why, song });
       if (why === "ticket" || why === "work" || why === "mail") showView?.ticket.focus();
       return;
@@ -213,16 +225,6 @@ function vote(song, choice) {
 /** @param {SortKey} by */
 function sort(by) {
   dispatch({ type: "sort", by });
-}
-
-/**
- * The show that the server has put into the page. It is taken once: later it is out of date.
- * @returns {ShowBody|null}
- */
-function takeShowInPage() {
-  const element = document.getElementById("show");
-  element?.remove();
-  return element && JSON.parse(element.textContent);
 }
 
 async function loadShow() {
@@ -280,6 +282,7 @@ async function loadTicket() {
     // The server decides on each vote anyway.
     if (!(error instanceof RequestError)) throw error;
   }
+  early.cast();
 }
 
 /** Loads the names of trending shows; the channel has only their ids. */
@@ -323,6 +326,7 @@ function navigate(isFirst = false) {
   const route = routeOf(location);
   const isSame = !isFirst && route.name === state.route.name && route.ref === state.route.ref;
   if (isSame) return;
+  early.forget();
   withLoadedShow(({ id, info }) => {
     client.unwatch(id);
     client.unsubscribe(relationChannels(id, info.artist.id));

@@ -7,7 +7,7 @@
 /**
  * @import { Choice } from "./client.js"
  * @import {
- *   ConnectionStatus, Counts, LoadedShow, Setlist, ShowState, SortKey, State, TrendingName, TrendingState,
+ *   ConnectionStatus, Counts, LoadedShow, Setlist, ShowInfo, ShowState, SortKey, State, TrendingName, TrendingState,
  * } from "./types.js"
  */
 
@@ -120,27 +120,44 @@ export function isAffordable(show, song) {
 
 /**
  * Why a tap on this song is not taken; null: it is. The code of a notice.
- * @param {Pick<State, "refusal"|"user">} state
+ * @param {Pick<State, "refusal"|"user"|"isUserKnown">} state
  * @param {LoadedShow} show
  * @param {number} song
- * @returns {"refused"|"forbidden"|"paused"|"ticket"|"work"|"mail"|"budget"|null}
+ * @returns {"refused"|"forbidden"|"paused"|"unknown"|"ticket"|"work"|"mail"|"budget"|null}  unknown: whether the visitor has the ticket
  */
 export function whyNotTaken(state, show, song) {
   if (state.refusal !== null) return "refused";
   if (show.isBarred) return "forbidden";
   if (show.status.voting === "locked") return "paused";
-  if (needsTicket(state, show)) return show.info.ticket_source === "work" || show.info.ticket_source === "mail" ? show.info.ticket_source : "ticket";
+  if (isTicketUnknown(state, show)) return "unknown";
+  if (needsTicket(state, show)) return ticketNotice(show.info);
   return isAffordable(show, song) ? null : "budget";
 }
 
 /**
  * Whether the show takes votes with a ticket only, and the visitor has none.
- * @param {Pick<State, "user">} state
+ * @param {Pick<State, "user"|"isUserKnown">} state
  * @param {LoadedShow} show
  */
-export function needsTicket({ user }, { info, hasTicket }) {
-  return info.requires_ticket === true && !(hasTicket ?? user);
+export function needsTicket({ user, isUserKnown }, { info, hasTicket }) {
+  return info.requires_ticket === true && isUserKnown && !(hasTicket ?? user);
 }
+
+/**
+ * Whether the page has to ask first if the visitor has the ticket that the show requires.
+ * @param {Pick<State, "user"|"isUserKnown">} state
+ * @param {LoadedShow} show
+ */
+export function isTicketUnknown({ user, isUserKnown }, { info, hasTicket }) {
+  return info.requires_ticket === true && hasTicket === null && (user !== null || !isUserKnown);
+}
+
+/**
+ * The code of the notice that says which ticket a vote lacks.
+ * @param {Pick<ShowInfo, "ticket_source">} info
+ * @returns {"ticket"|"work"|"mail"}
+ */
+export const ticketNotice = ({ ticket_source: source = "code" }) => (source === "code" ? "ticket" : source);
 
 /**
  * What order, bar and place of a song show: votes up minus votes down.

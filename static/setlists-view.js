@@ -14,7 +14,7 @@ import { choiceOf, countsOf, durabilityOf, placesOf, unforeseenSongs, whyNotTake
  * @import { Counts, LoadedShow, Setlist, SetlistType, Song, State } from "./types.js"
  * @typedef {(song: number, choice: Choice) => void} OnVote
  * @typedef {() => number[]} HeldSongs
- * @typedef {Pick<State, "refusal"|"user"|"sort">} Visitor
+ * @typedef {Pick<State, "refusal"|"user"|"isUserKnown"|"sort">} Visitor
  */
 
 const SCALE_MIN = 10; // below ten votes one vote must not look like a landslide
@@ -189,7 +189,8 @@ function createSet(id, groupId, onVote) {
       placed.forEach(({ song, row }, index) => {
         const { up, down } = counts.get(song.id) ?? { up: 0, down: 0 };
         row.update(show, song, places?.get(song.id) ?? index + 1, { up, down }, scale);
-        row.setButtons((voting === "open" || voting === "locked") && song.played_at === null, whyNotTaken(visitor, show, song.id) === null);
+        const why = whyNotTaken(visitor, show, song.id);
+        row.setButtons((voting === "open" || voting === "locked") && song.played_at === null, why === null || why === "unknown");
         row.setUnforeseen(setlist.type === "actual" && unforeseen.has(song.id));
         // In an actual set every song was played: a tick would say nothing.
         row.setWasPlayed(setlist.type === "predicted" && song.was_played === true);

@@ -7,7 +7,7 @@
  * What must hold: positions on a channel never go back. A snapshot plus the pushes after it equals a fresh snapshot, in
  * whatever order they arrive.
  */
-import { isConnected, isPlayed } from "./selectors.js";
+import { isConnected, isPlayed, ticketNotice } from "./selectors.js";
 import {
   acknowledge, applyPush, applySnapshot, arrange, emptyShow, filterRecord, hideCounts, intend, loadShow, removedTitle, setPhase, settle,
 } from "./show-state.js";
@@ -24,6 +24,7 @@ export const initial = Object.freeze(/** @satisfies {State} */ ({
   refusal: null,
   reason: null,
   user: null,
+  isUserKnown: false,
   skew_ms: 0,
   sort: "votes",
   list: { query: "", status: "", phase: "loading", items: [], next: null, error: null, request: 0 },
@@ -87,7 +88,7 @@ const handlers = {
   },
   dropped: (state, { count, difference }) => withNotice(state, { code: `other_${difference}`, count }),
   hello: (state, { user, skew_ms }) => {
-    const next = { ...state, user, skew_ms };
+    const next = { ...state, user, isUserKnown: true, skew_ms };
     // Another account may have a ticket, or no ban.
     if (user?.id !== state.user?.id && next.show) next.show = { ...next.show, hasTicket: null, isBarred: false };
     return next;
@@ -137,6 +138,8 @@ const handlers = {
   cast_refused: (state, { show: id, votes, error }) => {
     /** @type {number|null} */
     let lost = null;
+    // The app has asked before whether a ticket is what the vote lacks.
+    const lacking = error.code === "forbidden" && state.show?.info?.requires_ticket && state.show.id === id && state.show.hasTicket !== true;
     const next = onShow(state, id, (show) => {
       const intents = { ...show.intents };
       const accepted = { ...show.accepted };
@@ -145,11 +148,12 @@ const handlers = {
         if (intents[song]?.choice === choice) delete intents[song];
         delete accepted[song];
       }
-      return { ...show, intents, accepted, isBarred: show.isBarred || error.code === "forbidden" };
+      return { ...show, intents, accepted, isBarred: show.isBarred || (error.code === "forbidden" && !lacking) };
     });
     // The vote of a show that is not on screen is lost too, although the visitor sees no row change.
     const isElsewhere = state.show?.id !== id;
-    const code = error.code === "closed" && lost !== null && isPlayed(state.show, lost) ? "played" : error.code;
+    const isOfPlayed = error.code === "closed" && lost !== null && isPlayed(state.show, lost);
+    const code = isOfPlayed ? "played" : lacking && state.show?.info ? ticketNotice(state.show.info) : error.code;
     return lost !== null || isElsewhere ? withNotice(next, { code, song: lost, isElsewhere }) : next;
   },
   committed: (state, { show: id, at }) =>

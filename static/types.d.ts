@@ -128,6 +128,8 @@ export interface State {
   /** Why there is no websocket. */
   reason: PollingReason | null;
   user: User | null;
+  /** Whether the server has said who the visitor is, also that nobody is signed in. */
+  isUserKnown: boolean;
   /** The server's clock minus this one's. */
   skew_ms: number;
   sort: SortKey;

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from functools import partial
 from urllib.parse import urlsplit
 
 import aiohttp
 import asyncpg
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from server.node.node import Node
 from server.people.ticket_codes import keyed_hash, unkeyed_hash
@@ -124,8 +126,44 @@ async def test_a_ticket_may_become_necessary_while_the_page_is_open(
 
     await until(is_required)
     await tab.button(second, "up").tap()
+    await expect(tab.page.locator("#notice")).to_contain_text("Enter the code on your ticket first.")
     await expect_field(tab, is_there=True)
     await expect(tab.page.locator("#reason")).to_contain_text("Tap an arrow")
+
+
+async def go_on_after(event: asyncio.Event, route: Route) -> None:
+    """Keeps a request until the event."""
+    await event.wait()
+    await route.continue_()
+
+
+async def test_a_tap_waits_until_the_page_knows_about_the_ticket(
+    open_fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    """The vote of a fan with a ticket is cast after the answer; without one, the fan is told what to do, not that the account is barred."""
+    show, song = await make_ticketed_show(database_url, sql)
+    other, song_of_other = await make_ticketed_show(database_url, sql)
+    visitor = await open_fan()
+    home = (await visitor.open("/")).page
+    fan = await home.evaluate("async () => (await (await fetch('/api/session', { method: 'POST' })).json()).user.id")
+    await sql.execute("update ticket_codes set user_id = $1, redeemed_at = now() where show_id = $2", fan, show)
+    for opened, tapped, has_ticket in ((show, song, True), (other, song_of_other, False)):
+        answer = asyncio.Event()
+
+        tab = await visitor.new_tab()
+        await tab.page.route(re.compile("/ticket$"), partial(go_on_after, answer))
+        async with tab.page.expect_request(re.compile("/ticket$")):
+            await tab.goto(f"/shows/{opened}")
+        await tab.expect_live()
+        await tab.button(tapped, "up").tap()
+        await expect(tab.page.locator("#notice")).to_be_empty()
+        answer.set()
+        if has_ticket:
+            await tab.expect_durability(tapped, "committed")
+        else:
+            await expect(tab.page.locator("#notice")).to_contain_text("Enter the code on your ticket first.")
+            await expect_field(tab, is_there=True)
+        await tab.page.close()
 
 
 async def test_a_device_works_for_a_ticket(
@@ -144,9 +182,7 @@ async def test_a_device_works_for_a_ticket(
     await page.get_by_role("button", name="I have confirmed it").click()
     await expect(page.locator(".ticket-outcome")).to_contain_text("Confirm yours on the page of your account first.")
     await sql.execute("update shows set ticket_source = 'work' where id = $1", show)
-    # Until the page knows whether the visitor has a ticket, a tap casts the vote.
-    async with page.expect_response(lambda response: response.url.endswith(f"/api/shows/{show}/ticket")):
-        await page.reload()
+    await page.reload()
     await expect(page.get_by_text("Before your first vote, your device works for some seconds.")).to_be_visible()
     await expect_field(tab, is_there=False)
     await tab.button(song, "up").click(force=True)

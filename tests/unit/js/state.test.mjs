@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
-  choiceOf, countsOf, durabilityOf, isAffordable, isTrendingUnknown, remainingOf, totalOf, trendingOf, votingOf, waitingCountOf,
+  choiceOf, countsOf, durabilityOf, isAffordable, isTrendingUnknown, whyNotTaken, remainingOf, totalOf, trendingOf, votingOf, waitingCountOf,
 } from "../../../static/selectors.js";
 import { initial, reduce } from "../../../static/state.js";
 import { showBody, SONGS } from "./fakes.mjs";
@@ -369,4 +369,26 @@ test("the refusal of a vote on a played song says that it was played", () => {
   const playing = run(visiting(), { type: "push", channel: "setlist:7", at: 5, payload });
   assert.equal(run(playing, casting(101, "up"), refused(101, "up", "closed")).notice.code, "played");
   assert.equal(run(playing, casting(102, "up"), refused(102, "up", "closed")).notice.code, "closed");
+});
+
+test("a vote that lacks a ticket says so, and bars nobody", () => {
+  const ticket = (isRequired, hasTicket, source = "code") => ({ type: "ticket_loaded", show: 7, isRequired, source, hasTicket });
+  const of = (...actions) => run(visiting(), ...actions, casting(101, "up"), refused(101, "up", "forbidden"));
+  for (const [source, code] of [["code", "ticket"], ["mail", "mail"], ["work", "work"]]) {
+    const { show, notice } = of(ticket(true, false, source));
+    assert.deepEqual([show.isBarred, notice.code], [false, code]);
+  }
+  assert.deepEqual([of(ticket(true, true)).show.isBarred, of(ticket(true, true)).notice.code], [true, "forbidden"]);
+  assert.equal(of(ticket(false, null)).notice.code, "forbidden");
+});
+
+test("until the page knows about the ticket, a tap is neither taken nor refused", () => {
+  const { show } = loaded({ requires_ticket: true });
+  const user = { id: 5, role: "user" };
+  const why = (visitor, hasTicket) => whyNotTaken({ refusal: null, ...visitor }, { ...show, hasTicket }, 101);
+  assert.equal(why({ user: null, isUserKnown: false }, null), "unknown");
+  assert.equal(why({ user, isUserKnown: true }, null), "unknown");
+  assert.equal(why({ user, isUserKnown: true }, false), "ticket");
+  assert.equal(why({ user, isUserKnown: true }, true), null);
+  assert.equal(why({ user: null, isUserKnown: true }, null), "ticket");
 });
