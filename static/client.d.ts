@@ -128,6 +128,8 @@ export interface ClientOptions {
    * /api/session, which keeps the user of the cookie.
    */
   signIn?(): Promise<{ token: string }>;
+  /** The token that says who this is, before any cookie does; empty: there is none. Default: none. */
+  token?(): string;
 }
 
 export declare class RequestError extends Error {

@@ -45,7 +45,7 @@ const watchedChannels = (show) => WATCHED_KINDS.map((kind) => `${kind}:${show}`)
 
 /** @implements {DeclaredClient} */
 export class Client {
-  #on; #clock; #signIn; #connection; #owner; #subscriptions; #voteQueue;
+  #on; #clock; #signIn; #token; #connection; #owner; #subscriptions; #voteQueue;
   /** The browser's cookie says who the visitor is, also that nobody is signed in. Other programs bring a token instead. */
   #hasCookie;
   /** @type {User|null} */
@@ -65,6 +65,7 @@ export class Client {
     const connect = options.openSocket ?? (globalThis.WebSocket
       ? (/** @type {string} */ address) => /** @type {Socket} */ (new WebSocket(address, PROTOCOL)) : null);
     this.#signIn = options.signIn ?? signIn;
+    this.#token = options.token ?? (() => "");
     this.#hasCookie = !options.signIn;
     this.#connection = new Connection({
       clock, random,
@@ -212,8 +213,9 @@ export class Client {
    * @returns {Promise<number>} the silence after which a connection is checked [ms]
    */
   async #greet(socket) {
+    const token = this.#token();
     /** @type {Hello} */
-    const hello = await this.request("hello");
+    const hello = await this.request("hello", token ? { token } : {});
     if (this.#connection.isCurrent(socket)) this.#recognise(hello);
     return hello.ping_ms ?? PING_DEFAULT_MS;
   }

@@ -1,5 +1,5 @@
 /** The one websocket of the console. While the tab is hidden, it watches no channel, and nothing is repeated. */
-import { Client, RequestError } from "../client.js";
+import { Client } from "../client.js";
 import { heldToken } from "./api.js";
 
 /** @import { ClientEvent } from "../client.js" */
@@ -16,7 +16,7 @@ export class Live {
   /** @param {(status: "live"|"polling"|"reconnecting"|"offline", refusal: number|null) => void} onStatus */
   constructor(onStatus) {
     this.#onStatus = onStatus;
-    this.#client = new Client({ on: (event) => this.#receive(event), storage: null });
+    this.#client = new Client({ on: (event) => this.#receive(event), storage: null, token: heldToken });
     document.addEventListener("visibilitychange", () => this.#pauseOrResume());
     addEventListener("online", () => this.#client.wake());
     addEventListener("offline", () => this.#client.sleep());
@@ -25,13 +25,14 @@ export class Live {
   }
 
   /**
-   * @param {string} channel  one page at a time watches it
+   * @param {string} channel  one page at a time watches it: a newer watcher takes the place of the older one
    * @param {Watcher} watcher
    */
   watch(channel, watcher) {
     this.#watchers.set(channel, watcher);
     if (!this.#isHidden) this.#client.subscribe([channel]);
     return () => {
+      if (this.#watchers.get(channel) !== watcher) return;
       this.#watchers.delete(channel);
       this.#client.unsubscribe([channel]);
     };
@@ -70,23 +71,8 @@ export class Live {
   /** @param {ClientEvent} event */
   #receive(event) {
     if (event.type === "connection") this.#onStatus(event.status, event.refusal);
-    else if (event.type === "hello" && !event.user && heldToken()) this.#sayHello();
     else if (event.type === "snapshot") this.#watchers.get(event.channel)?.onState(event.state);
     else if (event.type === "push") this.#watchers.get(event.channel)?.onState(event.payload);
     else if (event.type === "channel_error") this.#watchers.get(event.channel)?.onRefused(event.error);
-  }
-
-  /** Only a hello can bring the token of an identity provider. What was asked for before it was refused. */
-  async #sayHello() {
-    try {
-      await this.#client.request("hello", { token: heldToken() });
-    } catch (error) {
-      if (!(error instanceof RequestError)) throw error;
-      return; // The connection comes back, or the next request over HTTP says why not.
-    }
-    const channels = [...this.#watchers.keys()];
-    if (!channels.length) return;
-    this.#client.unsubscribe(channels);
-    if (!this.#isHidden) this.#client.subscribe(channels);
   }
 }

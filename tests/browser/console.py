@@ -36,11 +36,12 @@ async def open_staff(
     *,
     viewport: ViewportSize = DESKTOP,
     scheme: Literal["light", "dark"] = "dark",
+    secret: str = SECRET,
 ) -> AsyncIterator[Fan]:
     """A browser in which an account of staff is signed in. Its tabs may write refusals to the browser's console."""
     async with fans.fan(node.url, viewport=viewport, scheme=scheme) as staff:
         staff.allowed_errors = REFUSALS
-        token = mint_token(SECRET, user_id, role)
+        token = mint_token(secret, user_id, role)
         await staff.context.add_cookies([{"name": COOKIE, "value": token, "url": node.url}])
         yield staff
 

@@ -10,11 +10,10 @@ import pytest
 from playwright.async_api import Page, ViewportSize, expect
 
 from server.node.node import Node
-from server.people.sessions import create_link, mint_token
-from server.protocol.identity import COOKIE
+from server.people.sessions import create_link
 from tests.browser.conftest import OpenFan
-from tests.browser.console import TABLET, severe_findings
-from tests.browser.pages import DESKTOP, Fan
+from tests.browser.console import TABLET, open_staff, severe_findings
+from tests.browser.pages import DESKTOP, FanPool
 from tests.browser.test_accessibility import HAS_NO_OVERFLOW, OVERFLOWING, faint_texts
 from tests.support.identity_provider import AUDIENCE, IdentityProvider, SigningKey
 from tests.support.node_process import SECRET
@@ -29,15 +28,9 @@ SHOW_AS = """(state) => {
 }"""
 
 
-async def open_staff(
-    open_fan: OpenFan, node: Node, sql: Any, role: Literal["moderator", "admin"], viewport: ViewportSize = DESKTOP
-) -> Fan:
-    """A browser in which a member of staff is signed in."""
-    user_id = await sql.fetchval("insert into users (role) values ($1::user_role) returning id", role)
-    fan = await open_fan(viewport=viewport)
-    cookie: Any = {"name": COOKIE, "value": mint_token(SECRET, user_id, role), "url": node.url, "httpOnly": True}
-    await fan.context.add_cookies([cookie])
-    return fan
+async def make_staff(sql: Any, role: Literal["moderator", "admin"]) -> int:
+    """A new member of staff."""
+    return int(await sql.fetchval("insert into users (role) values ($1::user_role) returning id", role))
 
 
 async def test_a_link_opens_the_console_and_the_page_now_is_live(
@@ -82,8 +75,10 @@ async def test_a_link_opens_the_console_and_the_page_now_is_live(
     levels = page.get_by_role("region", name="Service levels")
     await expect(levels.get_by_role("row", name="votes that the service answers")).to_contain_text("99.9\u00a0%")
     await expect(page.get_by_role("img", name="Error budget of acknowledgements within 500 ms")).to_be_visible()
-    await page.get_by_text("The last hour as a table").click()
-    await expect(page.get_by_role("region", name="The last hour").get_by_role("row").nth(1)).to_contain_text(":")
+    await page.get_by_text("The figures as a table").click()
+    await expect(page.get_by_role("region", name="Figures by five minutes").get_by_role("row").nth(1)).to_contain_text(
+        ":"
+    )
     assert await page.locator(".figure svg").first.get_attribute("aria-label")
 
     async def is_not_watched() -> bool:
@@ -98,76 +93,79 @@ async def test_a_link_opens_the_console_and_the_page_now_is_live(
     await expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
 
 
-async def test_moderators_see_what_they_may_act_on(node: Node, open_fan: OpenFan, sql: Any, database_url: str) -> None:
+async def test_moderators_see_what_they_may_act_on(node: Node, fans: FanPool, sql: Any, database_url: str) -> None:
     """Live shows and what waits for them; no nodes, errors or acts, and no pages of administrators."""
     (show,) = await make_shows(database_url, count=1)
     await sql.execute("update shows set status = 'live' where id = $1", show.id)
-    fan = await open_staff(open_fan, node, sql, "moderator", TABLET)
-    page = (await fan.open("/admin")).page
-    await expect(page.locator(".verdict-sentence")).to_have_text("Nothing waits for you.")
-    await expect(page.get_by_role("heading", name="Live shows")).to_be_visible()
-    for title in ("Nodes", "Engines and providers", "Last errors", "Who did what"):
-        await expect(page.get_by_role("heading", name=title)).to_be_hidden()
-    links = await page.locator("#nav a").all_inner_texts()
-    assert links[0] == "Now"
-    assert "Audit" not in links
-    # The channel is not theirs: the page asks again by itself.
-    async with page.expect_response(lambda response: "/api/admin/overview?history=false" in response.url):
-        pass
+    moderator = await make_staff(sql, "moderator")
+    async with open_staff(fans, node, moderator, "moderator", viewport=TABLET, secret=SECRET) as fan:
+        page = (await fan.open("/admin")).page
+        await expect(page.locator(".verdict-sentence")).to_have_text("Nothing waits for you.")
+        await expect(page.get_by_role("heading", name="Live shows")).to_be_visible()
+        for title in ("Nodes", "Engines and providers", "Last errors", "Who did what"):
+            await expect(page.get_by_role("heading", name=title)).to_be_hidden()
+        links = await page.locator("#nav a").all_inner_texts()
+        assert links[0] == "Now"
+        assert "Audit" not in links
+        # They have no history: the charts say how long they reach.
+        await expect(page.locator(".figure-top").first).to_contain_text(re.compile("^[0-9]+ s · "))
+        # The channel is not theirs: the page asks again by itself.
+        async with page.expect_response(lambda response: "/api/admin/overview?history=false" in response.url):
+            pass
 
 
-async def test_keys_alone_are_enough(node: Node, open_fan: OpenFan, sql: Any) -> None:
+async def test_keys_alone_are_enough(node: Node, fans: FanPool, sql: Any) -> None:
     """The list of keys, the pages, the table, and the switch that turns single keys off; the focus is always seen."""
-    fan = await open_staff(open_fan, node, sql, "admin")
-    page = (await fan.open("/admin/nowhere")).page
-    await expect(page.get_by_role("heading", name="No such page")).to_be_visible()
-    await page.keyboard.press("Tab")
-    await expect(page.locator(".skip")).to_be_focused()
-    await page.keyboard.press("?")
-    dialog = page.get_by_role("dialog", name="Keys")
-    await expect(dialog).to_contain_text("Now")
-    assert await severe_findings(page) == []
-    await page.keyboard.press("Escape")
-    await expect(dialog).to_be_hidden()
-    await page.keyboard.press("g")
-    await page.keyboard.press("n")
-    await expect(page.get_by_role("heading", name="Now")).to_be_focused()
-    assert page.url == f"{node.url}/admin"
-    await page.keyboard.press("t")
-    await expect(page.locator(".as-table")).to_have_attribute("open", "")
-    await page.keyboard.press("?")
-    await dialog.get_by_label("Single keys act").focus()
-    await page.keyboard.press("Space")
-    await page.keyboard.press("Escape")
-    await page.keyboard.press("t")
-    await expect(page.locator(".as-table")).to_have_attribute("open", "")
+    async with open_staff(fans, node, await make_staff(sql, "admin"), secret=SECRET) as fan:
+        page = (await fan.open("/admin/nowhere")).page
+        await expect(page.get_by_role("heading", name="No such page")).to_be_visible()
+        await page.keyboard.press("Tab")
+        await expect(page.locator(".skip")).to_be_focused()
+        await page.keyboard.press("?")
+        dialog = page.get_by_role("dialog", name="Keys")
+        await expect(dialog).to_contain_text("Now")
+        assert await severe_findings(page) == []
+        await page.keyboard.press("Escape")
+        await expect(dialog).to_be_hidden()
+        await page.keyboard.press("g")
+        await page.keyboard.press("n")
+        await expect(page.get_by_role("heading", name="Now")).to_be_focused()
+        assert page.url == f"{node.url}/admin"
+        await page.keyboard.press("t")
+        await expect(page.locator(".as-table")).to_have_attribute("open", "")
+        await page.keyboard.press("?")
+        await dialog.get_by_label("Single keys act").focus()
+        await page.keyboard.press("Space")
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("t")
+        await expect(page.locator(".as-table")).to_have_attribute("open", "")
 
 
 @pytest.mark.parametrize("viewport", [TABLET, DESKTOP], ids=["768", "1440"])
 async def test_everything_can_be_read(
-    canvas: Page, node: Node, open_fan: OpenFan, sql: Any, viewport: ViewportSize
+    canvas: Page, node: Node, fans: FanPool, sql: Any, viewport: ViewportSize
 ) -> None:
     """The page Now, light and dark: nothing reaches past the edge, each text has contrast, axe-core finds nothing serious, and
     on a touch screen each control is large enough.
     """
-    fan = await open_staff(open_fan, node, sql, "admin", viewport)
-    await fan.context.add_init_script(
-        "addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective}`))"
-    )
-    tab = await fan.open("/admin")
-    await expect(tab.page.get_by_role("heading", name="Now", exact=True)).to_be_visible()
-    await expect(tab.page.locator("#connection")).to_have_text("Live")
-    for scheme in ("light", "dark"):
-        await tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        assert await tab.page.evaluate(HAS_NO_OVERFLOW), await tab.page.evaluate(OVERFLOWING)
-        assert await severe_findings(tab.page) == [], scheme
-        assert not await faint_texts(tab.page, canvas), scheme
-    small = await tab.page.evaluate(
-        "() => [...document.querySelectorAll('nav a, main button, header button')].filter((one) => one.offsetHeight < 44)"
-        ".map((one) => one.outerHTML.slice(0, 100))"
-    )
-    assert small == []
-    await tab.page.close()
+    async with open_staff(fans, node, await make_staff(sql, "admin"), viewport=viewport, secret=SECRET) as fan:
+        await fan.context.add_init_script(
+            "addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective}`))"
+        )
+        tab = await fan.open("/admin")
+        await expect(tab.page.get_by_role("heading", name="Now", exact=True)).to_be_visible()
+        await expect(tab.page.locator("#connection")).to_have_text("Live")
+        for scheme in ("light", "dark"):
+            await tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            assert await tab.page.evaluate(HAS_NO_OVERFLOW), await tab.page.evaluate(OVERFLOWING)
+            assert await severe_findings(tab.page) == [], scheme
+            assert not await faint_texts(tab.page, canvas), scheme
+        small = await tab.page.evaluate(
+            "() => [...document.querySelectorAll('nav a, main button, header button')].filter((one) => one.offsetHeight < 44)"
+            ".map((one) => one.outerHTML.slice(0, 100))"
+        )
+        assert small == []
+        await tab.page.close()
 
 
 async def test_a_token_of_an_identity_provider_opens_the_console(
@@ -199,6 +197,38 @@ async def test_a_token_of_an_identity_provider_opens_the_console(
         await expect(page.locator(".verdict-sentence")).to_have_text("All well.")
         await page.get_by_role("button", name="Sign out").click()
         await expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+
+
+async def test_a_token_counts_without_a_websocket_and_before_a_cookie(
+    open_fan: OpenFan, own_database_url: str, redis_url: str, own_sql: Any
+) -> None:
+    """Whoever is a fan in this browser and staff by a token is staff, also where HTTP stands in for the websocket."""
+    key = SigningKey("ES256", "key")
+    (show,) = await make_shows(own_database_url)
+    await own_sql.execute("update shows set results = 'after_closing' where id = $1", show.id)
+    async with (
+        IdentityProvider.open(key) as provider,
+        running_node(
+            own_database_url,
+            redis_url,
+            secret=SECRET,
+            jwks_url=provider.url,
+            jwt_audience=AUDIENCE,
+            jwt_role_claim="role",
+        ) as node,
+    ):
+        page = (await (await open_fan(node.url)).open("/admin", script="delete window.WebSocket")).page
+        await page.evaluate("async () => { await fetch('/api/session', { method: 'POST' }); }")
+        await page.reload()
+        token = page.get_by_label("Token of your identity provider")
+        await token.fill(key.token("ana", role="admin"))
+        await token.press("Enter")
+        await expect(page.locator(".verdict-sentence")).to_be_visible()
+        await page.goto(f"{node.url}/admin/shows/{show.id}")
+        await expect(page.locator("#connection")).to_have_text("Delayed")
+        await expect(page.locator(".facts")).to_contain_text("Votes0")
+        await expect(page.get_by_text("Not live")).to_be_hidden()
+        await page.close()
 
 
 async def _is_watched(node: Node) -> bool:

@@ -24,6 +24,12 @@ test("connecting uses the subprotocol, says hello and emits that the connection 
   assert.equal(emitted("connection").at(-1).status, "live");
 });
 
+test("a token that the page holds says who this is from the first hello on", async () => {
+  const { connect, sockets } = setUp({ token: () => "held" });
+  await connect();
+  assert.deepEqual(sockets[0].sent[0], { id: 1, op: "hello", token: "held" });
+});
+
 test("replies resolve their requests by id in any order, and errors reject them", async () => {
   const { client, connect } = setUp();
   const socket = await connect();
