@@ -1,4 +1,4 @@
-/** Charts of the last hour as plain SVG. Colours come from the style sheet, so both themes work. */
+/** Charts of the figures as plain SVG. Colours come from the style sheet, so both themes work. */
 import { h, setText } from "../dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -81,13 +81,14 @@ export function createChart(title, format) {
     /**
      * @param {number|null} now
      * @param {(number|null)[]} values
+     * @param {string} span  the time over which they reach
      */
-    update(now, values) {
+    update(now, values, span) {
       const highest = Math.max(0, ...values.filter((one) => one !== null));
       figure.update({
         value: format(now),
-        top: values.some((one) => one !== null) ? `1 h · up to ${format(highest)}` : "1 h · nothing measured",
-        label: `${title}: now ${format(now)}, at most ${format(highest)} in the last hour`,
+        top: values.some((one) => one !== null) ? `${span} · up to ${format(highest)}` : `${span} · nothing measured`,
+        label: `${title}: now ${format(now)}, at most ${format(highest)} in ${span}`,
         values,
         highest,
       });

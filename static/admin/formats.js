@@ -19,7 +19,7 @@ export function bytes(size) {
 /** @param {number} seconds */
 export function duration(seconds) {
   if (seconds < 60) return `${Math.round(seconds)}\u00a0s`;
-  if (seconds < 3_600) return `${Math.round(seconds / 60)}\u00a0min`;
+  if (seconds < 3_570) return `${Math.round(seconds / 60)}\u00a0min`;
   return seconds < 172_800 ? `${Math.round(seconds / 3_600)}\u00a0h` : `${Math.round(seconds / 86_400)}\u00a0days`;
 }
 

@@ -26,10 +26,12 @@ function combined(seconds) {
 export function createHistory() {
   /** @type {Step[]} the oldest first */
   let steps = [];
+  let newest_ms = 0;
   return {
     /** @param {History} history */
     replace(history) {
       const until_ms = Date.parse(history.until);
+      newest_ms = until_ms;
       const length = history.committed_votes.length;
       steps = history.committed_votes.map((_, index) => ({
         at_ms: until_ms - (length - index) * history.step_s * 1000,
@@ -42,11 +44,14 @@ export function createHistory() {
      */
     add(at, second) {
       const at_ms = Date.parse(at);
+      newest_ms = at_ms;
       const last = steps.at(-1);
       if (last && at_ms - last.at_ms < STEP_MS) last.seconds.push(second);
       else steps.push({ at_ms, seconds: [second] });
       steps = steps.slice(-STEPS_MAX);
     },
+    /** The time from the oldest step until the newest second [s]. */
+    span_s: () => (steps.length ? (newest_ms - (steps[0]?.at_ms ?? 0)) / 1000 : 0),
     /** @param {keyof Figures} name */
     values: (name) => steps.map(({ seconds }) => combined(seconds)[name]),
     /**

@@ -1,8 +1,9 @@
-/** The page Now: what is wrong and what to do, the figures of the last hour, and who and what is there. */
+/** The page Now: what is wrong and what to do, the figures of the last hour or since the page was opened, and who and what is there. */
 import { RequestError } from "../client.js";
 import { h, setAttribute, setHidden, setText } from "../dom.js";
 import { createBudgets } from "./budgets.js";
 import { createChart } from "./charts.js";
+import { duration } from "./formats.js";
 import { createHistory } from "./history.js";
 import * as texts from "./now-texts.js";
 import { createTable } from "./table.js";
@@ -31,9 +32,9 @@ function open(desk) {
   const others = h("ul", { class: "findings" });
   const age = h("p", { class: "note" });
   const charts = texts.FIGURES.map(({ name, title, format }) => ({ name, chart: createChart(title, format) }));
-  const minutes = createTable("The last hour", ["Time (UTC)", ...texts.FIGURES.map(({ title }) => title)]);
+  const minutes = createTable("Figures by five minutes", ["Time (UTC)", ...texts.FIGURES.map(({ title }) => title)]);
   const details = h("details", { class: "as-table", on: { toggle: () => drawMinutes() } },
-    h("summary", {}, "The last hour as a table"), minutes.element);
+    h("summary", {}, "The figures as a table"), minutes.element);
   const budgets = createBudgets();
   const nodes = createTable("Nodes", ["Node", "State", "Votes/s", "Watchers", "Behind", "Connections", "Shards", "Version"]);
   const services = createTable("Engines and providers", ["Name", "State", "Last 24 h", "Mean time"]);
@@ -63,7 +64,8 @@ function open(desk) {
     if (overview.history) history.replace(overview.history);
     history.add(overview.seen_at, overview.figures);
     drawVerdict(overview);
-    for (const { name, chart } of charts) chart.update(overview.figures[name], history.values(name));
+    const span = duration(history.span_s());
+    for (const { name, chart } of charts) chart.update(overview.figures[name], history.values(name), span);
     if (details.open) drawMinutes();
     budgets.update(overview.levels);
     nodes.update(overview.nodes?.map(nodeRow) ?? null);
@@ -129,7 +131,7 @@ function open(desk) {
   });
   return {
     element,
-    shortcuts: [{ key: "t", label: "Show the last hour as a table", act: () => { details.open = !details.open; } }],
+    shortcuts: [{ key: "t", label: "Show the figures as a table", act: () => { details.open = !details.open; } }],
     close() {
       stopLoading();
       stopWatching();

@@ -26,6 +26,17 @@ test("seconds that come later join a step of ten seconds: votes as a mean, times
   assert.deepEqual(history.values("acknowledgement_p99_ms"), [null, null, 90, null]);
 });
 
+test("the time that is known reaches from the first step to the newest second", () => {
+  const history = createHistory();
+  assert.equal(history.span_s(), 0);
+  history.add(at(0), NONE);
+  history.add(at(7), NONE);
+  history.add(at(95), NONE);
+  assert.equal(history.span_s(), 95);
+  history.replace(ofServer(Array(360).fill(1)));
+  assert.equal(history.span_s(), 3_600);
+});
+
 test("the hour does not grow", () => {
   const history = createHistory();
   history.replace(ofServer(Array.from({ length: 360 }, (_, index) => index)));
