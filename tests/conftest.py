@@ -6,7 +6,7 @@ import gc
 import inspect
 import itertools
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,17 @@ settings.register_profile(
 # nightly: other examples in every run, and ten times as many. One that fails is made as small as possible.
 settings.register_profile("nightly", database=None, deadline=None, max_examples=1_000, print_blob=True)
 settings.load_profile("check")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collecting makes a million objects, which stay: the garbage collector looks at none of them, now and later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

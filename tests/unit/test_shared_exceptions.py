@@ -6,15 +6,21 @@ import ast
 import builtins
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "server").rglob("*.py"))
-TREES = {path: ast.parse(path.read_text()) for path in FILES}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """The syntax trees of the server. Not when the file is collected: each test process does that."""
+    return {path: ast.parse(path.read_text()) for path in FILES}
 
 
 def name_of(node: ast.expr | None) -> str:
@@ -22,21 +28,19 @@ def name_of(node: ast.expr | None) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
+@cache
 def exception_names() -> set[str]:
     """The names of all exceptions: Python's own, and the classes of the server that derive from one."""
     names = {n for n, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, BaseException)}
-    classes = [node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    classes = [node for tree in trees().values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     while found := {c.name for c in classes if c.name not in names and any(name_of(base) in names for base in c.bases)}:
         names |= found
     return names
 
 
-EXCEPTIONS = exception_names()
-
-
 def makes_exception(node: ast.AST | None) -> bool:
     """Whether an expression is the call of an exception class."""
-    return isinstance(node, ast.Call) and name_of(node.func) in EXCEPTIONS
+    return isinstance(node, ast.Call) and name_of(node.func) in exception_names()
 
 
 def outside_functions(node: ast.AST) -> Iterator[ast.AST]:
@@ -77,7 +81,7 @@ def given_to_many(tree: ast.Module) -> Iterator[ast.AST]:
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         arguments = function.args.posonlyargs + function.args.args + function.args.kwonlyargs
-        kept = {one.arg for one in arguments if one.annotation and EXCEPTIONS & set(names_in(one.annotation))}
+        kept = {one.arg for one in arguments if one.annotation and exception_names() & set(names_in(one.annotation))}
         loops = [node for node in ast.walk(function) if isinstance(node, LOOPS)]
         in_loops = {id(node) for loop in loops for node in ast.walk(loop)}
         for node in ast.walk(function):
@@ -109,7 +113,7 @@ def names_in(annotation: ast.expr) -> list[str]:
 def test_no_exception_is_shared(find: object) -> None:
     """Each raise and each waiter gets an exception of its own."""
     assert callable(find)
-    found = [f"{path.relative_to(ROOT)}:{node.lineno}" for path, tree in TREES.items() for node in find(tree)]
+    found = [f"{path.relative_to(ROOT)}:{node.lineno}" for path, tree in trees().items() for node in find(tree)]
     assert found == [], "make the exception where it is raised, once for each waiter"
 
 
