@@ -3280,6 +3280,26 @@ CREATE POLICY audit_log_read ON audit_log FOR SELECT TO mysetlist_request USING 
 CREATE POLICY audit_log_write ON audit_log FOR INSERT TO mysetlist_request WITH CHECK ((( SELECT app_is_staff() AS app_is_staff) AND (actor_id = ( SELECT app_user_id() AS app_user_id))));
 GRANT SELECT,INSERT ON TABLE audit_log TO mysetlist_request;
 
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────────── backups
+
+CREATE TABLE backups (
+    id bigint NOT NULL,
+    made_at timestamp with time zone DEFAULT now() NOT NULL,
+    file_name text NOT NULL,
+    size_bytes bigint NOT NULL,
+    host text NOT NULL,
+    CONSTRAINT backups_file_name_check CHECK (((char_length(file_name) >= 1) AND (char_length(file_name) <= 255))),
+    CONSTRAINT backups_host_check CHECK (((char_length(host) >= 1) AND (char_length(host) <= 255))),
+    CONSTRAINT backups_size_bytes_check CHECK ((size_bytes >= 0))
+);
+COMMENT ON TABLE backups IS 'A file that `mysetlist backup` wrote. A restored database has those that were noted before its own file was made.';
+COMMENT ON COLUMN backups.made_at IS 'When the file was complete. It holds the database as of a moment before.';
+COMMENT ON COLUMN backups.file_name IS 'Without its folder.';
+ALTER TABLE backups ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY backups ADD CONSTRAINT backups_pkey PRIMARY KEY (id);
+CREATE INDEX backups_made_at_idx ON backups USING btree (made_at);
+ALTER TABLE backups ENABLE ROW LEVEL SECURITY;
+
 -- ──────────────────────────────────────────────────────────────────────────────────────────────────────── best_voters
 
 CREATE TABLE best_voters (

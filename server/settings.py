@@ -38,6 +38,7 @@ WORKERS_MAX = 64
 CROWD_MAX = 10_000
 KEEP_DAYS_MAX = 3_650
 METRICS_TOKEN_CHARS_MIN = 16
+BACKUP_AGE_HOURS_MAX = 9_000  # about a year
 
 _REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster")
 
@@ -90,6 +91,7 @@ class Settings:
     acknowledgement_ms: float = 500.0
     push_percent: float = 99.0
     push_ms: float = 500.0
+    backup_age_hours: int = 26  # from which on the newest backup is overdue: a day, and time to make it
     metrics_token: str | None = None  # a reader of /metrics sends it as a bearer token; None: anybody may read
     otlp_endpoint: str | None = None  # an OpenTelemetry collector; None: no traces
     traces_ratio: float = 0.01  # share of log entries that are traced
@@ -331,6 +333,12 @@ def _days(text: str) -> int:
     return int(text)
 
 
+def _hours(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= BACKUP_AGE_HOURS_MAX:
+        raise ValueError(f"{text!r} is not a whole number of hours between 1 and {BACKUP_AGE_HOURS_MAX}")
+    return int(text)
+
+
 def _ratio(text: str) -> float:
     if not re.fullmatch(r"[0-9]{0,4}\.?[0-9]{1,20}", text) or float(text) > 1:
         raise ValueError(f"{text!r} is not a number between 0 and 1; write it as in 0.01")
@@ -393,6 +401,7 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MYSETLIST_MAIL_FROM": ("mail_from", _mail_from),
     "MYSETLIST_ALERT_WEBHOOK_URL": ("alert_webhook_url", _http_url),
     "MYSETLIST_ALERT_WEBHOOK_SECRET": ("alert_webhook_secret", _webhook_secret),
+    "MYSETLIST_BACKUP_AGE_HOURS": ("backup_age_hours", _hours),
     "MYSETLIST_AVAILABILITY_PERCENT": ("availability_percent", _percent),
     "MYSETLIST_ACKNOWLEDGEMENT_PERCENT": ("acknowledgement_percent", _percent),
     "MYSETLIST_ACKNOWLEDGEMENT_MS": ("acknowledgement_ms", _time_ms),

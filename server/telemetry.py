@@ -155,6 +155,16 @@ VALKEY_MEMORY_BYTES = Gauge(
     ["kind"],
     multiprocess_mode="livemostrecent",
 )
+BACKUP_AGE_SECONDS = Gauge(
+    "mysetlist_backup_age_seconds",
+    "Age of the newest backup that `mysetlist backup` noted, read once a minute; 0: none",
+    multiprocess_mode="livemax",
+)
+BACKUP_AGE_MAX_SECONDS = Gauge(
+    "mysetlist_backup_age_max_seconds",
+    "The age from which on it is overdue, as this node is set",
+    multiprocess_mode="livemax",
+)
 LEVELS = ("availability", "acknowledgement", "push")
 LEVEL_EVENTS = Counter("mysetlist_level_events_total", "Events of a service level", ["level"])
 LEVEL_MISSED = Counter("mysetlist_level_missed_total", "Events that missed the objective of a service level", ["level"])

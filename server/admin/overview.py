@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from server.admin.backups import Backups, fact_of
 from server.admin.health import ServiceHealth, fetch_health
 from server.admin.levels import Budgets, facts_of
 from server.admin.queries import overview as queries
@@ -74,7 +75,7 @@ class Overviews:
 
     Takes: owner, a database with its owner's rights; fetch_vitals, gives what all nodes told, this one first, and whether
            the others could be asked; own_history, of this node; fetch_histories, of other nodes by their names; raises
-           StoreError, CacheError; gates, of the providers by their names; shard_count, of the database; budgets, of the service levels; is_traced, whether requests that fail have traces
+           StoreError, CacheError; gates, of the providers by their names; shard_count, of the database; backups, of the database; budgets, of the service levels; is_traced, whether requests that fail have traces
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Overviews:
         fetch_histories: Callable[[Sequence[str]], Awaitable[list[History]]],
         gates: Mapping[str, Gate],
         shard_count: int,
+        backups: Backups,
         budgets: Budgets,
         is_traced: bool,
     ) -> None:
@@ -97,6 +99,7 @@ class Overviews:
         self._fetch_histories = fetch_histories
         self._gates = gates
         self._shard_count = shard_count
+        self._backups = backups
         self._budgets = budgets
         self._is_traced = is_traced
         self._reading: asyncio.Task[_Known] | None = None
@@ -247,6 +250,7 @@ class Overviews:
                 known.facts.append(Fact("group_ballots", group["ballot_count"], subject))
             known.levels = await self._budgets.fetch(connection)
             known.facts += facts_of(known.levels)
+            known.facts.append(fact_of(await self._backups.fetch(connection)))
             acts = queries.list_newest_acts(connection, count=ROWS_MAX)
             known.acts = [
                 ActRow(at=row["at"], actor=row["actor_id"], action=row["action"], subject=row["subject"])

@@ -9,6 +9,7 @@ from server.store.named_queries import load_queries
 _FOLDER = Path(__file__).parent
 
 alerts = load_queries(_FOLDER / "alerts.sql")
+backups = load_queries(_FOLDER / "backups.sql")
 health = load_queries(_FOLDER / "health.sql")
 levels = load_queries(_FOLDER / "levels.sql")
 overview = load_queries(_FOLDER / "overview.sql")

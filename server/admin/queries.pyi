@@ -18,6 +18,20 @@ class _Alerts:
         self, connection: Connection, *, quiet_s: float | None, bad_count: int | None
     ) -> AsyncIterator[ChangeAlertsRow]: ...
 
+# admin/backups.sql
+class NewestBackupRow(TypedDict):
+    made_at: datetime
+    age_s: float | Any
+    file_name: str
+    size_bytes: int
+    host: str
+
+class _Backups:
+    async def insert_backup(
+        self, connection: Connection, *, file_name: str | None, size_bytes: int | None, host: str | None
+    ) -> str: ...
+    async def newest_backup(self, connection: Connection) -> NewestBackupRow | None: ...
+
 # admin/health.sql
 class FetchHealthRow(TypedDict):
     service: str
@@ -243,6 +257,7 @@ class _Retention:
     async def delete_import_log(self, connection: Connection, *, days: int | None, count: int | None) -> int | Any: ...
     async def delete_sync_jobs(self, connection: Connection, *, days: int | None, count: int | None) -> int | Any: ...
     async def delete_service_health(self, connection: Connection, *, days: int | None) -> int | Any: ...
+    async def delete_backups(self, connection: Connection, *, days: int | None, count: int | None) -> int | Any: ...
     async def delete_level_minutes(
         self, connection: Connection, *, days: int | None, count: int | None
     ) -> int | Any: ...
@@ -404,6 +419,7 @@ class _Statistics:
     async def ensure_partitions(self, connection: Connection, *, months: int | None) -> int | Any: ...
 
 alerts: _Alerts
+backups: _Backups
 health: _Health
 levels: _Levels
 operations: _Operations

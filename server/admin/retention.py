@@ -19,6 +19,7 @@ SERVICE_HEALTH_DAYS = 400
 # A budget is of 30 days.
 LEVEL_MINUTES_DAYS = 31
 OPERATIONS_DAYS = 400
+BACKUPS_DAYS = 400
 # A stale response is kept for its etag.
 ANSWERS_DAYS = 30
 ACTIVITY_DAYS = 90
@@ -125,6 +126,7 @@ _DAILY: dict[str, Step] = {
     "sync_jobs": _delete_sync_jobs,
     "service_health": _delete_service_health,
     "operations": _delete_operations,
+    "backups": _in_batches(queries.delete_backups, days=BACKUPS_DAYS),
     "level_minutes": _in_batches(queries.delete_level_minutes, days=LEVEL_MINUTES_DAYS),
     "sessions": _in_batches(queries.delete_sessions),
     "address_hashes": _in_batches(queries.forget_address_hashes, hours=ADDRESS_HASHES_HOURS),

@@ -105,6 +105,19 @@ with gone as (
 )
 select count(*) from gone;
 
+-- name: delete_backups$
+-- takes: days, count
+-- gives: the number of deleted notes, 0..count; the newest one stays
+with gone as (
+    delete from backups
+     where id in (select id from backups
+                   where made_at < now() - make_interval(days => :days::int)
+                     and made_at < (select max(made_at) from backups)
+                   limit :count::bigint)
+    returning 1
+)
+select count(*) from gone;
+
 -- name: delete_level_minutes$
 -- takes: days, count
 -- gives: the number of deleted rows, 0..count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from server.admin.backups import Backups, BackupState
 from server.admin.health import ServiceHealth, fetch_health
 from server.admin.operation_kinds import OperationBody
 from server.admin.operations import Operation, Operations
@@ -19,6 +20,7 @@ class DatabaseAnswer(msgspec.Struct, frozen=True, kw_only=True):
     statistics: Statistics
     health: list[ServiceHealth]
     platform_stats: list[Day]
+    backups: BackupState
     operations: list[Operation]
 
 
@@ -28,8 +30,9 @@ class DatabaseRoutes:
     Takes: owner, a database with its owner's rights
     """
 
-    def __init__(self, owner: Database, operations: Operations) -> None:
+    def __init__(self, owner: Database, operations: Operations, backups: Backups) -> None:
         self._owner = owner
+        self._backups = backups
         self._operations = operations
 
     def endpoints(self) -> list[Endpoint]:
@@ -52,11 +55,14 @@ class DatabaseRoutes:
 
     async def get_operations(self, _call: Call) -> Answer:
         """`GET /api/database/operations`."""
+        async with self._owner.connection() as connection:
+            backups = await self._backups.fetch(connection)
         document = DatabaseAnswer(
             statistics=await fetch_statistics(self._owner),
             health=await fetch_health(self._owner),
             platform_stats=await fetch_days(self._owner),
             operations=await self._operations.recent(),
+            backups=backups,
         )
         return Answer(document=document)
 

@@ -354,6 +354,14 @@ VERDICTS: tuple[Verdict, ...] = (
         act="Nothing at once. Find in the next days what makes it miss its objective, before the budget is gone.",
     ),
     Verdict(
+        name="BackupOverdue", severity="warning", fact="backup_overdue_h", limit=0,
+        expr="(max(mysetlist_backup_age_seconds) - max(mysetlist_backup_age_max_seconds)) / 3600 > {limit}", lasts="5m",
+        symptom="The newest backup is older than it may be.",
+        cause="The newest backup is overdue: {detail}.",
+        act="Run `mysetlist backup FILE`, and find out why its timer did not.",
+        button=_DATABASE,
+    ),
+    Verdict(
         name="NodeDraining", severity="info", fact="node_draining", limit=0,
         symptom="Connections move from one node to others.",
         cause="Node {subject} is being stopped, or was in the last minute. Its clients reconnect to the other nodes.",

@@ -18,19 +18,23 @@ def backup(
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Write the database to a file; nodes may keep running."""
+    """Write the database to a file, and note it in the database; nodes may keep running."""
     from server.cli.backup_file import backup as write
+    from server.cli.backup_file import note
     from server.cli.engines import engines_for
 
     settings = settings_from(data_dir=data_dir)
 
-    async def command() -> int:
+    async def command() -> tuple[int, str]:
         with progress_bars() as progress:
             async with engines_for(settings, valkey=False, tables=False) as engines:
-                return await write(engines.database_url, file.absolute(), progress, force=force)
+                size_bytes = await write(engines.database_url, file.absolute(), progress, force=force)
+                return size_bytes, await note(engines.database_url, file.absolute(), size_bytes)
 
-    size_bytes = run_to_end(command())
+    size_bytes, why_not_noted = run_to_end(command())
     typer.echo(f"{file}: {size_bytes / 1e6:,.1f} MB")
+    if why_not_noted:
+        typer.echo(f"{file} is complete, but the console will not know of it: {why_not_noted}", err=True)
 
 
 def restore(

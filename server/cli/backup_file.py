@@ -6,11 +6,13 @@ deletes everything in Valkey: a vote that is not in the file does not exist afte
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
+from server.admin.backups import note_backup
 from server.cache.connection import Connection
 from server.embedded.postgres import programs_folder
-from server.errors import CacheError, SetupError
+from server.errors import CacheError, SetupError, StoreError
 from server.settings import data_folder
 from server.store.carry_over import VERSIONS_BEFORE
 from server.store.database import Database
@@ -39,6 +41,17 @@ async def backup(database_url: str, file: Path, progress: Progress, *, force: bo
     programs = await Programs.find(database_url, programs_folder())
     await programs.dump(file, sizes, progress)
     return file.stat().st_size
+
+
+async def note(database_url: str, file: Path, size_bytes: int) -> str:
+    """Notes a complete backup in the database. Gives: why that failed; empty: it is noted."""
+    try:
+        await note_backup(
+            database_url, file_name=file.name, size_bytes=size_bytes, host=socket.gethostname() or "unknown"
+        )
+    except StoreError as error:
+        return str(error)
+    return ""
 
 
 async def restore(database_url: str, redis_url: str, file: Path, progress: Progress) -> list[Difference]:

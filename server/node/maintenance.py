@@ -10,6 +10,7 @@ import msgspec
 
 from server.admin import statistics
 from server.admin.alerts import Alerts
+from server.admin.backups import Backups
 from server.admin.health import HealthSampler
 from server.admin.operation_kinds import OperationHooks
 from server.admin.operations import Operations
@@ -33,7 +34,7 @@ class Maintenance:
     """The maintenance of one node: its loops and its endpoints.
 
     Takes: owner, a database with the rights of its owner; is_own, whether it belongs to the node's own engines;
-           kept_days, by provider the days for which its data is kept; alert_webhook_url, which gets alerts, None: no webhook;
+           backup_age_max_s, from which on the newest backup is overdue; kept_days, by provider the days for which its data is kept; alert_webhook_url, which gets alerts, None: no webhook;
            alert_webhook_secret, which signs them, None: they are not signed; secret, of the nodes, which hashes ticket codes
     """
 
@@ -45,6 +46,7 @@ class Maintenance:
         change_rules: ChangeRules,
         *,
         is_own: bool,
+        backup_age_max_s: int,
         kept_days: Mapping[str, int],
         secret: str,
         alert_webhook_url: str | None = None,
@@ -69,6 +71,7 @@ class Maintenance:
                 keying_of(secret),
             ],
         )
+        self.backups = Backups(owner, backup_age_max_s)
         self._health = HealthSampler(owner, clock, {"postgres": owner.ping, "valkey": self._valkey.probe})
         self._operations = Operations(
             owner,
@@ -78,11 +81,16 @@ class Maintenance:
 
     def endpoints(self) -> list[Endpoint]:
         """Endpoints for the web application."""
-        return DatabaseRoutes(self._owner, self._operations).endpoints()
+        return DatabaseRoutes(self._owner, self._operations, self.backups).endpoints()
 
     def loops(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Loops of the node."""
-        return {"operations": self._operations.run(), "chores": self._chores.run(), "health": self._run_health()}
+        return {
+            "operations": self._operations.run(),
+            "chores": self._chores.run(),
+            "health": self._run_health(),
+            "backups": self.backups.run(),
+        }
 
     async def _run_health(self) -> None:
         try:

@@ -135,6 +135,7 @@ class Rooms:
             clock,
             rule_changes,
             is_own=has_own_database,
+            backup_age_max_s=settings.backup_age_hours * 3600,
             kept_days=settings.kept_days,
             secret=settings.secret,
             alert_webhook_url=settings.alert_webhook_url,
@@ -275,6 +276,7 @@ class Rooms:
             fetch_histories=partial(fetch_histories, self.databases.owner, self.fleet),
             gates={name: provider.gate for name, provider in by_service.items()},
             shard_count=shard_count,
+            backups=self.maintenance.backups,
             budgets=Budgets(clock, levels),
             is_traced=self.traces is not None,
         )

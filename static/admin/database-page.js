@@ -1,5 +1,5 @@
 /** The page Database: its state, its sizes, and the operations that keep it well. */
-import { h, setHidden, setText } from "../dom.js";
+import { h, setAttribute, setHidden, setText } from "../dom.js";
 import { ask } from "./ask.js";
 import { ago, bytes, counted, duration, moment, number, percent } from "./formats.js";
 import { button, createFacts, createLoader, send } from "./parts.js";
@@ -25,7 +25,9 @@ import { createTable } from "./table.js";
  * @typedef {{id: number, operation: string, options: Record<string, unknown>, status: string, stage: string, done: number,
  *   total: number, result: Record<string, unknown>, error: string, started_by: number|null, started_at: string,
  *   finished_at: string|null}} Operation
- * @typedef {{statistics: Statistics, health: Health[], operations: Operation[]}} DatabaseState
+ * @typedef {{newest: {made_at: string, age_s: number, file_name: string, size_bytes: number, host: string}|null, age_max_s: number,
+ *   is_overdue: boolean}} Backups
+ * @typedef {{statistics: Statistics, health: Health[], operations: Operation[], backups: Backups}} DatabaseState
  */
 
 const PATH = "/api/database/operations";
@@ -60,11 +62,12 @@ function open(desk) {
   const replication = createTable("Replication", ["Name", "State", "Behind"]);
   const uncounted = h("p", { class: "note", hidden: true }, "This server does not count statements (pg_stat_statements is off).");
   const note = h("p", { class: "note" });
+  const backup = h("p", { class: "note backup" });
   const kinds = /** @type {Kind[]} */ (Object.keys(OPERATIONS));
   const acts = h("p", { class: "toolbar" }, ...kinds.map((kind, index) => button(`${OPERATIONS[kind].label}…`, () => start(kind), String(index + 1))));
   const element = h("div", { class: "stack" },
     h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, "Database"), acts),
-    loader.element, server.element, note, health.element, operations.element, locks.element, replication.element,
+    loader.element, server.element, note, backup, health.element, operations.element, locks.element, replication.element,
     tables.element, indexes.element, statements.element, uncounted);
   /** @type {TableStats[]} */
   let known = [];
@@ -72,7 +75,7 @@ function open(desk) {
   const load = () => loader.load(() => /** @type {Promise<DatabaseState>} */ (desk.call(PATH)), draw);
 
   /** @param {DatabaseState} state */
-  function draw({ statistics, health: services, operations: recent }) {
+  function draw({ statistics, health: services, operations: recent, backups }) {
     const { server: found, longest_transaction: longest } = statistics;
     known = [...statistics.tables].sort((one, other) => sizeOf(other) - sizeOf(one));
     server.update([
@@ -83,6 +86,8 @@ function open(desk) {
       ["Migration", statistics.migrations.at(-1) ?? "none"],
     ]);
     setText(note, longest ? `The longest transaction is ${duration(longest.age_s)} old: ${longest.application || `session ${longest.pid}`}${longest.query ? `, ${shortened(longest.query)}` : ""}` : "No transaction runs.");
+    setAttribute(backup, "data-level", backups.is_overdue ? "warning" : null);
+    setText(backup, backupText(backups));
     health.update(services.map((one) => ({
       key: one.service, level: one.status === "down" ? "critical" : one.status === "degraded" ? "warning" : "",
       cells: [one.service, [one.status ?? "unknown", one.detail].filter(Boolean).join(": "), percent(one.availability_24h),
@@ -151,6 +156,13 @@ function open(desk) {
 
 /** @param {TableStats} table */
 const sizeOf = ({ table_bytes, index_bytes }) => (table_bytes ?? 0) + (index_bytes ?? 0);
+
+/** @param {Backups} backups */
+function backupText({ newest, age_max_s, is_overdue }) {
+  if (!newest) return "No backup was noted yet. The command mysetlist backup writes one and notes it; backups made in another way are not known here.";
+  const { age_s, size_bytes, file_name, host, made_at } = newest;
+  return `The newest backup is ${duration(age_s)} old${is_overdue ? `, and may be ${duration(age_max_s)}` : ""}: ${file_name}, ${bytes(size_bytes)}, written on ${host} at ${moment(made_at)}.`;
+}
 
 /** @param {string} statement */
 const shortened = (statement) => (statement.length > STATEMENT_CHARS ? `${statement.slice(0, STATEMENT_CHARS)}…` : statement);

@@ -13,9 +13,9 @@ import pytest
 from server.cli.backup_file import backup
 from server.errors import SetupError
 from server.store.dumps import libpq_address
-from tests.support.backups import no_progress
-from tests.support.commands import plain_environ
-from tests.support.engines import DEBIAN_POSTGRES
+from tests.support.backups import no_progress, value
+from tests.support.commands import plain_environ, run_command
+from tests.support.engines import DEBIAN_POSTGRES, execute
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -32,6 +32,22 @@ async def test_an_existing_file_is_kept(database_url: str, tmp_path: Path) -> No
     with pytest.raises(SetupError, match="is a folder; name a file$"):
         await backup(database_url, tmp_path, no_progress, force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["votes.backup"]
+
+
+async def test_a_backup_is_noted_in_the_database(database_url: str, tmp_path: Path) -> None:
+    """With its size and its name without the folder. When that fails, the file is complete, and the command says why."""
+    file = tmp_path / "votes.backup"
+    environ = plain_environ() | {"DATABASE_URL": database_url}
+    code, told, errors = await run_command("backup", str(file), "--data-dir", str(tmp_path), environ=environ)
+    assert (code, errors) == (0, "")
+    assert told.startswith(f"{file}: ")
+    size = file.stat().st_size
+    noted = f"select count(*) from backups where file_name = 'votes.backup' and size_bytes = {size} and host <> ''"
+    assert await value(database_url, noted) == 1
+    await execute(database_url, "drop table backups")
+    code, told, errors = await run_command("backup", str(file), "--force", "--data-dir", str(tmp_path), environ=environ)
+    assert (code, told[:10]) == (0, str(file)[:10])
+    assert errors.startswith(f"{file} is complete, but the console will not know of it: UndefinedTableError: ")
 
 
 async def test_a_full_disk_leaves_nothing_behind(database_url: str, tmp_path: Path) -> None:

@@ -91,6 +91,15 @@ async def test_schedules_and_runs_are_steered(page: Page, console: Console) -> N
 async def test_an_operation_runs_and_its_result_stays(page: Page, console: Console) -> None:
     """The server's figures are there; a check of integrity that was started by its key ends with its result."""
     await visit(page, "d", "Database")
+    backup = page.locator(".backup")
+    await expect(backup).to_contain_text("No backup was noted yet.")
+    await console.sql.execute(
+        "insert into backups (made_at, file_name, size_bytes, host) values (now() - interval '30 h', 'votes.backup', 12000000, 'db1')"
+    )
+    await expect(backup).to_contain_text(
+        "The newest backup is 30 h old, and may be 26 h: votes.backup, 12.0 MB, written on db1 at"
+    )
+    await expect(backup).to_have_attribute("data-level", "warning")
     await expect(page.get_by_role("region", name="Largest tables").get_by_role("row").nth(1)).to_be_visible()
     await is_fine(page)
     await page.keyboard.press("3")

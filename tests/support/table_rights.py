@@ -68,6 +68,7 @@ EXPECTED = {
     "platform_stats": public(),
     "service_health": public(),
     "level_minutes": Expected(),
+    "backups": Expected(),
     "vote_rollups": public(writer="ss ii uu .."),
     "log_positions": public(writer="ss .. uu .."),
     "log_commits": Expected(writer="ss ii .. dd"),
@@ -260,6 +261,7 @@ ROWS = {
         "service = 's_' || repeat('x', {n})",
         "ok_count = 1",
     ),
+    "backups": Row("(file_name, size_bytes, host) values ('{n}.dump', {n}, 'h')", "size_bytes = {n}", "host = 'i'"),
     "level_minutes": Row(
         "values (date_trunc('minute', now(), 'UTC') - {n} * interval '1 minute', 'push', 2, 0)",
         "minute = date_trunc('minute', now(), 'UTC') - {n} * interval '1 minute'",

@@ -68,6 +68,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         MYSETLIST_PUBLIC_URL="https://sets.example.org/",
         MYSETLIST_ALERT_WEBHOOK_URL="https://ops.example.org/hook",
         MYSETLIST_ALERT_WEBHOOK_SECRET="whsec_" + base64.b64encode(b"k" * 32).decode(),
+        MYSETLIST_BACKUP_AGE_HOURS="50",
         MYSETLIST_AVAILABILITY_PERCENT="99.95",
         MYSETLIST_ACKNOWLEDGEMENT_PERCENT="95",
         MYSETLIST_ACKNOWLEDGEMENT_MS="2.5",
@@ -84,6 +85,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert found.trusted_proxies == tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "127.0.0.1/32", "fd00::/8")))
     assert (found.votes_per_day_max, found.log_format, found.log_level) == (5, "json", "warning")
     assert (found.alert_webhook_secret, found.metrics_token) == (b"k" * 32, "prometheus-reads")
+    assert found.backup_age_hours == 50
     assert [(level.name, level.budget, level.limit_ms) for level in found.levels] == [
         ("availability", 0.0005, None), ("acknowledgement", 0.05, 2.5), ("push", 0.095, 1000),
     ]  # fmt: skip
@@ -199,6 +201,7 @@ def test_a_user_without_a_home_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
         ("MYSETLIST_MAIL_FROM", "sets@example.org\r\nBcc: x@example.org"),
         ("MYSETLIST_MAIL_FROM", "sets@exämple.org"),
         ("MYSETLIST_PUBLIC_URL", "sets.example.org"),
+        *(("MYSETLIST_BACKUP_AGE_HOURS", value) for value in ("0", "1.5", "9001")),
         *(("MYSETLIST_AVAILABILITY_PERCENT", value) for value in ("100", "49", "99.9999", "nan")),
         *(("MYSETLIST_PUSH_MS", value) for value in ("300", "500ms", "0.5")),
         *(("OTEL_TRACES_SAMPLER_ARG", value) for value in ("abc", "-0.1", "1.1", "nan", "1e-3")),

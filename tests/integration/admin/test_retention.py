@@ -57,6 +57,13 @@ async def test_cleanup_keeps_young_rows_and_deletes_old_ones(admin: ApiClient, f
             ),
             retention.SERVICE_HEALTH_DAYS,
         ),
+        "backups": (
+            (
+                "insert into backups (made_at, file_name, size_bytes, host)"
+                " values (now() - make_interval(days => $1), 'a.dump', 1, 'h')"
+            ),
+            retention.BACKUPS_DAYS,
+        ),
         "level_minutes": (
             (
                 "insert into level_minutes (minute, level, event_count, missed_count)"

@@ -127,6 +127,7 @@ TABLES = {
     "sync_pauses": ("sync/jobs.sql:pause_service", "sync/jobs.sql:claim_jobs"),
     "service_alerts": ("admin/alerts.sql:change_alerts", "sync/routes.sql:fetch_alert"),
     "service_health": ("admin/health.sql:add_health", "admin/health.sql:fetch_health"),
+    "backups": ("admin/backups.sql:insert_backup", "admin/backups.sql:newest_backup"),
     "level_minutes": ("admin/levels.sql:add_minutes", "admin/levels.sql:fetch_windows"),
     "activity": (
         COMMIT + " > votes! > count_inserted_votes() > move_tallies() > shows! > tell_of_show() > add_activity()",
