@@ -4930,6 +4930,7 @@ COMMENT ON COLUMN vote_groups.decided_by IS 'Null: the rule of the show, or the 
 ALTER TABLE vote_groups ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY vote_groups ADD CONSTRAINT vote_groups_pkey PRIMARY KEY (id);
 CREATE INDEX vote_groups_decided_by_idx ON vote_groups USING btree (decided_by) WHERE (decided_by IS NOT NULL);
+CREATE INDEX vote_groups_open_idx ON vote_groups USING btree (show_id) WHERE (decision = 'open'::vote_group_state);
 CREATE INDEX vote_groups_show_id_idx ON vote_groups USING btree (show_id);
 CREATE INDEX vote_groups_undone_idx ON vote_groups USING btree (decided_at) WHERE (state <> decision);
 ALTER TABLE ONLY vote_groups ADD CONSTRAINT vote_groups_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES users(id) ON DELETE SET NULL;

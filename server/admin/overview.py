@@ -243,7 +243,7 @@ class Overviews:
                 program = load["statement_application"] or "an unnamed program"
                 detail = f"PID {load['statement_pid']}, of {program}: {load['statement']}"
                 known.facts.append(Fact("statement_s", load["statement_s"], detail=" ".join(detail.split())))
-            rows = [row async for row in queries.list_live_shows(connection, count=SHOWS_MAX)]
+            rows = [row async for row in queries.list_shows_to_watch(connection, count=SHOWS_MAX)]
             known.shows = self._live_shows(rows)
             async for group in queries.list_open_groups(connection, count=SUSPECTS_MAX):
                 subject = f"group {group['id']} of {group['show_name']} (show {group['show_id']})"
@@ -279,7 +279,7 @@ class Overviews:
             rate = round(max(0, votes - known) / took_s, 1) if 0 < took_s < RATE_S_MAX and show in before else None
             shows.append(
                 LiveShow(
-                    id=show, slug=row["slug"], name=row["name"], artist=row["artist"], venue=row["venue"],
+                    id=show, slug=row["slug"], name=row["name"], status=row["status"], artist=row["artist"], venue=row["venue"],
                     votes=votes, votes_per_s=rate, suspicion=row["group_count"],
                 )
             )  # fmt: skip

@@ -22,25 +22,32 @@ select (select greatest(count(*)::float8 / greatest(1, current_setting('max_conn
         order by query_start
         limit 1) s on true;
 
--- name: list_live_shows
+-- name: list_shows_to_watch
 -- takes: count
--- gives: 0..count rows: shows that are live, those with the most votes first; group_count, of the groups that nobody has decided on
-select w.id, w.slug, w.name, a.name as artist, v.name as venue, w.vote_count,
-       (select count(*) from vote_groups g where g.show_id = w.id and g.decision = 'open') as group_count
-  from shows w
+-- gives: 0..count rows: shows that are live, and upcoming ones with an open voting window and groups that nobody has decided on; those
+--        with such groups first, then those with the most votes; group_count, of these groups
+with suspected as (
+    select show_id, count(*) as group_count from vote_groups where decision = 'open' group by show_id
+)
+select w.id, w.slug, w.name, w.status::text as status, a.name as artist, v.name as venue, w.vote_count,
+       coalesce(s.group_count, 0) as group_count
+  from (select id from shows where status = 'live' union select show_id from suspected) x
+  join shows w on w.id = x.id
   join artists a on a.id = w.artist_id
   join venues v on v.id = w.venue_id
- where w.status = 'live'
- order by w.vote_count desc, w.id
+  left join suspected s on s.show_id = w.id
+ where w.status = 'live' or (w.status = 'upcoming' and w.opens_at <= now() and w.closes_at > now() and w.finalised_at is null)
+ order by s.show_id is null, w.vote_count desc, w.id
  limit :count::bigint;
 
 -- name: list_open_groups
 -- takes: count
--- gives: 0..count rows: groups of live shows that nobody has decided on, the largest first
+-- gives: 0..count rows: groups of these shows that nobody has decided on, the largest first
 select g.id, g.ballot_count, w.id as show_id, w.name as show_name
-  from shows w
-  join vote_groups g on g.show_id = w.id and g.decision = 'open'
- where w.status = 'live'
+  from vote_groups g
+  join shows w on w.id = g.show_id
+ where g.decision = 'open'
+   and (w.status = 'live' or (w.status = 'upcoming' and w.opens_at <= now() and w.closes_at > now() and w.finalised_at is null))
  order by g.ballot_count desc, g.id
  limit :count::bigint;
 

@@ -195,13 +195,14 @@ class FetchServerLoadRow(TypedDict):
     statement_application: str | Any
     statement: str | Any
 
-class ListLiveShowsRow(TypedDict):
-    id: int
-    slug: str
-    name: str
-    artist: str
-    venue: str
-    vote_count: int
+class ListShowsToWatchRow(TypedDict):
+    id: int | Any
+    slug: str | Any
+    name: str | Any
+    status: str | Any
+    artist: str | Any
+    venue: str | Any
+    vote_count: int | Any
     group_count: int | Any
 
 class ListOpenGroupsRow(TypedDict):
@@ -218,7 +219,9 @@ class ListNewestActsRow(TypedDict):
 
 class _Overview:
     async def fetch_server_load(self, connection: Connection) -> FetchServerLoadRow: ...
-    def list_live_shows(self, connection: Connection, *, count: int | None) -> AsyncIterator[ListLiveShowsRow]: ...
+    def list_shows_to_watch(
+        self, connection: Connection, *, count: int | None
+    ) -> AsyncIterator[ListShowsToWatchRow]: ...
     def list_open_groups(self, connection: Connection, *, count: int | None) -> AsyncIterator[ListOpenGroupsRow]: ...
     def list_newest_acts(self, connection: Connection, *, count: int | None) -> AsyncIterator[ListNewestActsRow]: ...
 

@@ -73,11 +73,12 @@ class ServiceRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LiveShow(msgspec.Struct, frozen=True, kw_only=True):
-    """A show that is live; `votes_per_s` null: not known yet; `suspicion`: groups that look like cheats."""
+    """A show that is live, or an upcoming one with open voting and suspicion; `votes_per_s` null: not known yet; `suspicion`: groups that look like cheats."""
 
     id: int
     slug: str
     name: str
+    status: Literal["live", "upcoming"]
     artist: str
     venue: str
     votes: int

@@ -49,7 +49,7 @@ FLEET_FACTS = {
     "budget_burn_6h": "the same, over 6 h and over 30 min",
     "budget_burn_3d": "the same, over 3 days and over 6 h",
     "backup_overdue_h": "hours by which the newest backup is older than it may be; 0: none was ever noted",
-    "group_ballots": "ballots of a live show that look like the work of one hand, and nobody has decided on them",
+    "group_ballots": "ballots of a show with open voting that look like the work of one hand, and nobody has decided on them",
 }
 
 State = Literal["ready", "not ready", "draining", "stopped"]

@@ -52,7 +52,7 @@ export function createFigure(title) {
   const value = h("strong", { class: "figure-value" });
   const top = h("span", { class: "figure-top" });
   const line = s("path", { class: "figure-line" });
-  const svg = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
+  const svg = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": title });
   svg.append(s("line", { class: "figure-base", x1: 0, x2: WIDTH, y1: HEIGHT - 2, y2: HEIGHT - 2 }), line);
   const element = h("figure", { class: "figure" },
     h("figcaption", {}, h("span", { class: "figure-title" }, title), value), top);

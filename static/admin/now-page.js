@@ -38,7 +38,7 @@ function open(desk) {
   const budgets = createBudgets();
   const nodes = createTable("Nodes", ["Node", "State", "Votes/s", "Watchers", "Behind", "Connections", "Shards", "Version"]);
   const services = createTable("Engines and providers", ["Name", "State", "Last 24 h", "Mean time"]);
-  const shows = createTable("Live shows", ["Show", "Votes/s", "Votes", "Suspicion"]);
+  const shows = createTable("Shows to watch", ["Show", "Suspicion", "State", "Votes/s", "Votes"]);
   const errors = createTable("Last errors", ["What", "Times", "Last", "Trace", "Request", "Nodes"]);
   const traceNote = h("p", { class: "note" });
   errors.element.append(traceNote);
@@ -162,9 +162,9 @@ const serviceRow = ({ service, status, detail, availability_24h, latency_mean_ms
 });
 
 /** @param {LiveShow} row */
-const showRow = ({ id, slug, name, artist, venue, votes, votes_per_s, suspicion }) => ({
+const showRow = ({ id, slug, name, status, artist, venue, votes, votes_per_s, suspicion }) => ({
   key: String(id), level: suspicion ? "warning" : "", href: `/shows/${slug}`,
-  cells: [name || `${artist}, ${venue}`, texts.count(votes_per_s), String(votes), suspicion ? texts.groups(suspicion) : "none"],
+  cells: [name || `${artist}, ${venue}`, suspicion ? texts.groups(suspicion) : "none", status, texts.count(votes_per_s), String(votes)],
 });
 
 /** @param {ErrorRow} row */

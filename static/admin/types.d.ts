@@ -223,6 +223,8 @@ export interface LiveShow {
   id: number;
   slug: string;
   name: string;
+  /** An upcoming one is there when its voting is open and its votes look suspicious. */
+  status: "live" | "upcoming";
   artist: string;
   venue: string;
   votes: number;

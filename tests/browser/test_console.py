@@ -101,7 +101,7 @@ async def test_moderators_see_what_they_may_act_on(node: Node, fans: FanPool, sq
     async with open_staff(fans, node, moderator, "moderator", viewport=TABLET, secret=SECRET) as fan:
         page = (await fan.open("/admin")).page
         await expect(page.locator(".verdict-sentence")).to_have_text("Nothing waits for you.")
-        await expect(page.get_by_role("heading", name="Live shows")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Shows to watch")).to_be_visible()
         for title in ("Nodes", "Engines and providers", "Last errors", "Who did what"):
             await expect(page.get_by_role("heading", name=title)).to_be_hidden()
         links = await page.locator("#nav a").all_inner_texts()

@@ -130,6 +130,15 @@ async def test_moderators_see_what_they_may_act_on(people: People, factory: RowF
     )
     assert seen["verdict"]["button"] == {"label": "Open the abuse page", "page": "abuse"}
     assert seen["shows"][0]["suspicion"] == 1
+    # Long before its evening, the voting of a show is open: its cheats are told too, and not those of a window that is over.
+    await factory.sql.execute("update shows set status = 'upcoming' where id = 7")
+    _, seen = await moderator.ask("GET", PATH)
+    assert [(show["status"], show["suspicion"]) for show in seen["shows"]] == [("upcoming", 1)]
+    assert [finding["name"] for finding in seen["findings"]] == ["VoteGroup"]
+    await factory.sql.execute("update shows set opens_at = now() - interval '2 days', closes_at = now() where id = 7")
+    _, over = await moderator.ask("GET", PATH)
+    assert (over["shows"], over["findings"]) == ([], [])
+    await factory.sql.execute("update shows set closes_at = now() + interval '1 hour' where id = 7")
     assert (await admin.ask("GET", PATH))[1]["findings"] == seen["findings"]
     assert (await fan.ask("GET", PATH))[0] == 403
     assert [(await one.ask("GET", "/api/admin/errors"))[0] for one in (fan, moderator, admin)] == [403, 403, 200]
