@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import time
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,6 +10,7 @@ import msgspec
 import structlog
 
 from server.admin.queries import alerts as queries
+from server.protocol.http.signatures import signed_headers
 from server.protocol.instants import iso, ms_of
 from server.store.chores import Chore
 from server.telemetry import SERVICE_IN_TROUBLE
@@ -35,7 +33,6 @@ class Alerts:
 
     Takes: webhook_url, which receives each change as JSON, None: no webhook; webhook_secret, the key that signs it, None:
            it is not signed
-    Source: https://www.standardwebhooks.com, for the three headers
     """
 
     def __init__(self, webhook_url: str | None, webhook_secret: bytes | None) -> None:
@@ -65,14 +62,12 @@ class Alerts:
 
     async def _post(self, message_id: str, alert: dict[str, Any]) -> None:
         """Posts an alert once, without another attempt: the metric shows the same."""
-        body, sent_s = msgspec.json.encode(alert), str(int(time.time()))
+        body = msgspec.json.encode(alert)
+        keys = [] if self._webhook_secret is None else [self._webhook_secret]
         headers = {
             "Content-Type": "application/json", "User-Agent": "mysetlist",
-            "webhook-id": message_id, "webhook-timestamp": sent_s,
+            **signed_headers(message_id, dt.datetime.now(dt.UTC), body, keys),
         }  # fmt: skip
-        if self._webhook_secret is not None:
-            signed = hmac.digest(self._webhook_secret, f"{message_id}.{sent_s}.".encode() + body, hashlib.sha256)
-            headers["webhook-signature"] = f"v1,{base64.b64encode(signed).decode()}"
         try:
             async with httpx.AsyncClient(timeout=WEBHOOK_TIMEOUT_S) as http:
                 response = await http.post(self._webhook_url or "", content=body, headers=headers)
