@@ -11,7 +11,7 @@
 --    (`mysetlist.erase_user`); counts of voters go one after the other (`mysetlist.count_votes`). Imports, syncs and merges, whoever
 --    orders the sets of a show or gives it another day, and sample data go one after the other (`mysetlist.sync`).
 -- 2. **`log_positions`, in the order of shards** ([ADR 27](adr/0027-shards-guard-shows.md)). A row guards the shows of its shard with their bills, sets, songs, votes,
---    roll-ups and attendance, and the follows in its log. A transaction that locks more than one row of these locks their shards
+--    roll-ups and attendance, its row of `open_shows`, and the follows in its log. A transaction that locks more than one row of these locks their shards
 --    first. Then no other transaction holds one of them while it waits for another, so they need no order among themselves. A
 --    transaction that locks a single show needs no shard when only the activity clock follows the show.
 -- 3. **`artist_songs`**: several rows under `mysetlist.sync`, or one row.
@@ -21,7 +21,9 @@
 -- 6. Rows of one user alone: mail, bans.
 -- 7. **`users`**: the row of the user goes last, before its `sessions`. A transaction that holds a row of a user may still
 --    check that the user exists.
--- 8. **`activity_clock`**, by triggers at the end of the transaction.
+-- 8. **`open_shows`**, then **`activity_clock`**, by triggers at the end of the transaction.
+-- 9. **`webhooks`**, then `webhook_deliveries`, by the sender and administrators alone. What happens is noted in `webhook_events`
+--    without a lock, so no vote waits for a webhook.
 --
 -- Checks of foreign keys lock the referenced row against deletion. The table leaves them out, because only erasures, merges and the
 -- deletion of shows by `mysetlist sync forget` wait for them. A merge locks its two entries right after the shards. Whoever makes a
@@ -32,8 +34,8 @@
 -- | commit | `commit_log()` | log_positions, vote_rollups, votes, setlist_songs, show_trending, shows, setlists, user_vote_limits, vote_groups, vote_group_members, user_show_attendance, user_follows_artists, artist_stats, cast_orders |
 -- | open_shards | voting, `settled_positions` | log_positions |
 -- | open_shard | voting, `lock_position` | log_positions |
--- | finalise | voting, `finalise_shows` | log_positions, shows, activity_clock |
--- | advance | catalogue, `advance_shows` | log_positions, shows, show_trending, activity_clock |
+-- | finalise | voting, `finalise_shows` | log_positions, shows, open_shows, activity_clock |
+-- | advance | catalogue, `advance_shows` | log_positions, shows, show_trending, open_shows, activity_clock |
 -- | add_song | catalogue, `lock_show` | log_positions, shows, setlist_songs |
 -- | remove_song | catalogue, `lock_show` | log_positions, shows, setlist_songs, votes, setlists, artist_songs, show_trending |
 -- | restore_song | catalogue, `lock_show` | log_positions, shows, setlists, show_trending |
@@ -49,11 +51,6 @@
 -- | decide_suggestion | catalogue, `lock_show` | log_positions, shows, song_suggestions |
 -- | require_ticket | `require_ticket()` | shows |
 -- | redeem_ticket | `redeem_ticket()` | ticket_codes |
--- | give_ticket | `give_ticket()` | none |
--- | insert_group | abuse, `insert_group` | none |
--- | extend_group | abuse, `extend_group` | vote_groups |
--- | set_group_rule | `set_group_rule()` | shows |
--- | prune_groups | admin, `delete_vote_groups` | vote_groups, vote_group_members |
 -- | sync_shows | sync, `lock_shards` | log_positions, shows, artist_stats, artist_songs, show_trending, show_artists |
 -- | sync_setlists | sync, `lock_shards` | log_positions, setlists, artist_songs, shows, setlist_songs |
 -- | sync_first_show, sync_second_show | sync, `lock_shards` | log_positions, setlists, shows, setlist_songs, artist_songs |
@@ -67,6 +64,9 @@
 -- | decide_profile | moderation, `lock_subject` | user_profiles, content_moderation |
 -- | write_review | reviews, `lock_own_review` | venue_reviews, venues |
 -- | lift_ban | accounts, `lock_ban` | user_bans |
+-- | note_voting | webhooks, `note_due_voting` | log_positions, open_shows |
+-- | settle_webhook | webhooks, `note_health` | webhooks, webhook_deliveries |
+-- | delete_webhook | webhooks, `lock_webhook` | webhooks, webhook_deliveries |
 -- | settle_mail | mail, `settle` | email_queue |
 -- | change_mail | mail, `save_preferences` | email_preferences |
 -- | erase | `erase_user()` | log_positions, vote_group_members, votes, show_trending, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders |
@@ -259,6 +259,22 @@ CREATE TYPE vote_group_state AS ENUM (
     'void'
 );
 
+CREATE TYPE webhook_delivery_state AS ENUM (
+    'queued',
+    'sending',
+    'delivered',
+    'dead'
+);
+
+CREATE TYPE webhook_event AS ENUM (
+    'show.opened',
+    'show.closed',
+    'show.final',
+    'show.milestone',
+    'song.played',
+    'group.flagged'
+);
+
 -- ────────────────────────────────────────────────────────────────────────────────────────────────────────── functions
 
 CREATE FUNCTION accuracy_of(wanted bigint) RETURNS json
@@ -321,46 +337,22 @@ CREATE FUNCTION apply_decisions(group_ids bigint[]) RETURNS bigint[]
     SET search_path TO 'public', 'pg_temp'
     AS $$
 declare
-    rows_left bigint := decision_rows_max();
     decided record;
-    slice bigint[];
-    slice_rows bigint;
-    ballots_left bigint;
     show_ids bigint[] := '{}';
 begin
     for decided in
-        select id, show_id, decision from vote_groups where id = any(group_ids) and state <> decision order by id for no key update
+        update vote_groups set state = decision where id = any(group_ids) and state <> decision returning id, show_id, state
     loop
-        exit when rows_left <= 0;
-        with undone as materialized (
-            select m.user_id
-              from vote_group_members m
-             where m.group_id = decided.id
-               and case decided.decision when 'void' then not m.is_void
-                                         when 'set_aside' then not m.is_set_aside
-                                         else m.is_set_aside end
-             order by m.user_id
-             limit rows_left + 1
-        ), ballot as (
-            select user_id, row_count, sum(row_count) over (order by user_id) as up_to
-              from undone u
-             cross join lateral (select 1 + count(*) as row_count
-                                   from votes v where v.user_id = u.user_id and v.show_id = decided.show_id) b
-        )
-        -- At least one ballot, however many votes it has.
-        select array_agg(user_id), coalesce(sum(row_count), 0), (select count(*) from undone) - count(*)
-          into slice, slice_rows, ballots_left
-          from ballot
-         where up_to - row_count < rows_left;
-        rows_left := rows_left - slice_rows;
         show_ids := show_ids || decided.show_id;
         update vote_group_members
-           set is_set_aside = decided.decision in ('set_aside', 'void'), is_void = decided.decision = 'void'
-         where show_id = decided.show_id and user_id = any(slice);
-        if decided.decision = 'void' then
+           set is_set_aside = not is_set_aside
+         where group_id = decided.id and is_set_aside <> (decided.state in ('set_aside', 'void'));
+        if decided.state = 'void' then
             with withdrawn as (
-                delete from votes where show_id = decided.show_id and user_id = any(slice)
-             returning show_id, setlist_song_id, user_id, choice
+                delete from votes v
+                 using vote_group_members m
+                 where m.group_id = decided.id and v.show_id = m.show_id and v.user_id = m.user_id
+             returning v.show_id, v.setlist_song_id, v.user_id, v.choice
             ), hours as (
                 insert into vote_rollups (show_id, hour, withdrawn_count)
                 select show_id, date_trunc('hour', now(), 'UTC'), count(*) from withdrawn group by 1
@@ -370,12 +362,8 @@ begin
             insert into vote_analytics (show_id, setlist_song_id, user_id, previous, choice, cast_at)
             select show_id, setlist_song_id, user_id, choice, null, now() from withdrawn;
         end if;
-        -- Open, so that each later decision differs from it.
-        update vote_groups set state = case when ballots_left = 0 then decided.decision else 'open' end where id = decided.id;
-        if ballots_left = 0 then
-            insert into shows_to_score (show_id)
-            select decided.show_id where exists (select from setlists l where l.show_id = decided.show_id and l.type = 'actual');
-        end if;
+        insert into shows_to_score (show_id)
+        select decided.show_id where exists (select from setlists l where l.show_id = decided.show_id and l.type = 'actual');
     end loop;
     return show_ids;
 end $$;
@@ -459,6 +447,41 @@ end $$;
 CREATE FUNCTION closeness(folded text, words text[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (LEAST(public.word_similarity((words)[1], folded), public.word_similarity((words)[2], folded), public.word_similarity((words)[3], folded), public.word_similarity((words)[4], folded)) >= (0.3)::double precision) THEN (((((public.word_similarity((words)[1], folded) + COALESCE(public.word_similarity((words)[2], folded), (0)::real)) + COALESCE(public.word_similarity((words)[3], folded), (0)::real)) + COALESCE(public.word_similarity((words)[4], folded), (0)::real)))::double precision / (cardinality(words))::double precision) ELSE NULL::double precision END;
+
+CREATE FUNCTION commit_log(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], going_user_ids bigint[], going_show_ids bigint[], goings boolean[], following_user_ids bigint[], following_artist_ids bigint[], followings boolean[], OUT changed_count integer, OUT refused jsonb) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+begin
+    select v.changed_count, v.refused into changed_count, refused
+      from commit_votes(shards, old_positions, new_positions, entries, song_ids, user_ids, vote_show_ids, choices, cast_ms,
+                        spent_user_ids, spent_days, spent) v;
+    if changed_count >= 0 and (cardinality(going_user_ids) > 0 or cardinality(following_user_ids) > 0) then
+        perform commit_marks(shards, new_positions, going_user_ids, going_show_ids, goings,
+                             following_user_ids, following_artist_ids, followings);
+    end if;
+end $$;
+
+CREATE FUNCTION commit_log(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], going_user_ids bigint[], going_show_ids bigint[], goings boolean[], following_user_ids bigint[], following_artist_ids bigint[], followings boolean[], order_user_ids bigint[], order_show_ids bigint[], orders bigint[], OUT changed_count integer, OUT refused jsonb) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+begin
+    select done.changed_count, done.refused into changed_count, refused
+      from commit_log(shards, old_positions, new_positions, entries, song_ids, user_ids, vote_show_ids,
+                      choices, cast_ms, spent_user_ids, spent_days, spent,
+                      going_user_ids, going_show_ids, goings,
+                      following_user_ids, following_artist_ids, followings) done;
+    if changed_count >= 0 and cardinality(order_user_ids) > 0 then
+        insert into cast_orders (user_id, show_id, cast_order)
+        select o.user_id, o.show_id, o.cast_order
+          from unnest(order_user_ids, order_show_ids, orders) as o (user_id, show_id, cast_order)
+          join users u on u.id = o.user_id
+         order by o.user_id, o.show_id
+            on conflict (user_id, show_id) do update
+           set cast_order = excluded.cast_order
+         where cast_orders.cast_order < excluded.cast_order;
+    end if;
+end $$;
 
 CREATE FUNCTION commit_log(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], going_user_ids bigint[], going_show_ids bigint[], goings boolean[], following_user_ids bigint[], following_artist_ids bigint[], followings boolean[], order_user_ids bigint[], order_show_ids bigint[], orders bigint[], group_ids bigint[], OUT changed_count integer, OUT refused jsonb) RETURNS record
     LANGUAGE plpgsql
@@ -890,11 +913,18 @@ CREATE FUNCTION count_votes(most integer, as_of timestamp with time zone DEFAULT
     AS $$
 declare
     taken_count integer;
+    scopes statistics_scope[]; scope_ids bigint[];
 begin
     -- An erasure takes this lock first too, so nobody who is being erased is counted meanwhile.
     perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
     -- One at a time: what a fan's day adds depends on their other days.
     perform pg_advisory_xact_lock(hashtext('mysetlist.count_votes'));
+    with waiting as (
+        delete from scopes_to_recount where ctid = any(array(select ctid from scopes_to_recount)) returning scope, scope_id
+    )
+    select array_agg(w.scope), array_agg(w.scope_id) into scopes, scope_ids from (select distinct * from waiting) w;
+    perform recount_voters(s.scope, s.scope_id) from unnest(scopes, scope_ids) as s (scope, scope_id);
+
     with taken as materialized (
         delete from votes_to_count where ctid = any(array(select ctid from votes_to_count)) returning *
     ), voters as materialized (
@@ -964,10 +994,6 @@ CREATE FUNCTION decision_on_suggestion(wanted_show bigint, wanted_title text) RE
      where show_id = wanted_show and folded = fold(wanted_title) and status <> 'pending'
      order by decided_at desc limit 1
 $$;
-
-CREATE FUNCTION decision_rows_max() RETURNS integer
-    LANGUAGE sql IMMUTABLE
-    RETURN 10000;
 
 CREATE FUNCTION earth_km(a public.cube, b public.cube) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1209,7 +1235,7 @@ CREATE FUNCTION get_trending_artists(count integer DEFAULT 20, as_of timestamp w
           where heat > trending_floor(as_of) and artist_id not in (select artist_id from waiting)
           order by heat desc, artist_id limit least(greatest(count, 0), 100))
          union all
-        select artist_id, heat from heats_of_artists(array(select artist_id from waiting))
+        select artist_id, heat_of_artist(artist_id) from waiting
     )
     select row_number() over (order by t.heat desc, t.artist_id), a.id, a.slug, a.name, trending_score(t.heat, as_of),
            (select coalesce(sum(w.vote_count), 0)::bigint from shows w where w.artist_id = a.id), c.follower_count, c.show_count
@@ -1254,15 +1280,13 @@ begin
     return 'given';
 end $$;
 
-CREATE FUNCTION heats_of_artists(artist_ids bigint[]) RETURNS TABLE(artist_id bigint, heat double precision)
-    LANGUAGE sql STABLE
-    AS $$
-    select h.artist_id, h.most + ln(sum(power(2.0::float8, greatest(h.heat - h.most, -1000)))) / ln(2.0::float8)
-      from (select t.artist_id, t.heat, max(t.heat) over (partition by t.artist_id) as most
-              from show_trending t
-             where t.artist_id = any(artist_ids) and t.is_ranked) h
-     group by h.artist_id, h.most
-$$;
+CREATE FUNCTION sum_of_heats(heats double precision[]) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT (m.heat + (ln(sum(power((2.0)::double precision, GREATEST((h.heat - m.heat), ('-1000'::integer)::double precision)))) / ln((2.0)::double precision))) FROM (SELECT max(all_of_them.heat) AS heat FROM unnest(sum_of_heats.heats) all_of_them(heat)) m, unnest(sum_of_heats.heats) h(heat) GROUP BY m.heat);
+
+CREATE FUNCTION heat_of_artist(wanted bigint) RETURNS double precision
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT public.sum_of_heats(array_agg(show_trending.heat)) AS sum_of_heats FROM public.show_trending WHERE ((show_trending.artist_id = heat_of_artist.wanted) AND show_trending.is_ranked));
 
 CREATE FUNCTION heats_of_shows(show_ids bigint[]) RETURNS TABLE(show_id bigint, heat double precision)
     LANGUAGE sql STABLE
@@ -1297,6 +1321,10 @@ CREATE FUNCTION hours_of_scope(wanted public.statistics_scope, wanted_id bigint,
       from shows_of_scope(wanted, wanted_id) s join vote_rollups r on r.show_id = s.show_id
      where r.hour >= first and r.hour < following
 $$;
+
+CREATE FUNCTION instant_text(instant timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN to_char((instant AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text);
 
 CREATE FUNCTION integrity_check() RETURNS TABLE(rule text, subject text, detail text)
     LANGUAGE sql STABLE
@@ -1816,6 +1844,32 @@ CREATE FUNCTION next_revision(current bigint) RETURNS bigint
     select greatest(current + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint << 10)
 $$;
 
+CREATE FUNCTION note_due_voting(since timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+declare
+    instant timestamptz := clock_timestamp();
+    -- A transaction may have begun before the last call and become visible after it.
+    first timestamptz := coalesce(since - interval '1 minute', '-infinity');
+    due bigint[];
+begin
+    select array_agg(found.id) into due from (
+        select w.id from shows w
+         where w.opens_at > first and w.opens_at <= instant and w.finalised_at is null and w.closes_at > instant
+           and w.status <> 'cancelled' and not exists (select from open_shows o where o.show_id = w.id)
+        union all
+        select w.id from shows w
+         where w.closes_at > first and w.closes_at <= instant and w.finalised_at is null
+           and exists (select from open_shows o where o.show_id = w.id)) found;
+    if due is not null then
+        perform from log_positions
+          where shard in (select id % (select count(*) from log_positions) from unnest(due) as id)
+          order by shard for update;
+        perform note_voting(due);
+    end if;
+    return instant;
+end $$;
+
 CREATE FUNCTION note_scopes() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -1828,9 +1882,6 @@ begin
         end if;
         insert into scopes_to_recount (scope, scope_id) values ('show', old.id), ('platform', 0);
     else
-        if not exists (select from vote_rollups where show_id = old.id) then
-            return null;
-        end if;
         insert into scopes_to_recount (scope, scope_id) values ('artist', new.artist_id), ('venue', new.venue_id);
     end if;
     insert into scopes_to_recount (scope, scope_id) values ('artist', old.artist_id), ('venue', old.venue_id);
@@ -1892,6 +1943,57 @@ begin
     return null;
 end $$;
 
+CREATE FUNCTION note_voting(show_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    instant timestamptz := clock_timestamp();
+    opened bigint[];
+    closed bigint[];
+begin
+    with told as (
+        insert into open_shows (show_id)
+        select w.id from shows w
+         where w.id = any (show_ids) and w.opens_at <= instant and w.closes_at > instant
+           and w.status <> 'cancelled' and w.finalised_at is null
+         order by w.id
+            on conflict do nothing
+        returning show_id
+    )
+    select array_agg(show_id) into opened from told;
+    with told as (
+        delete from open_shows o using shows w
+         where o.show_id = any (show_ids) and w.id = o.show_id
+           and (w.opens_at > instant or w.closes_at <= instant or w.status = 'cancelled' or w.finalised_at is not null)
+        returning o.show_id
+    )
+    select array_agg(show_id) into closed from told;
+    if opened is not null then
+        perform queue_webhook_events('show.opened', opened, '{}');
+    end if;
+    if closed is not null then
+        perform queue_webhook_events('show.closed', closed, '{}');
+    end if;
+end $$;
+
+CREATE FUNCTION note_voting_of_changed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    perform note_voting(array[new.id]);
+    return null;
+end $$;
+
+CREATE FUNCTION note_voting_of_new() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    perform note_voting(array_agg(id)) from inserted having count(*) > 0;
+    return null;
+end $$;
+
 CREATE FUNCTION notify_show_revised() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1932,6 +2034,26 @@ CREATE FUNCTION query_of(words text) RETURNS tsquery
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (SELECT (string_agg((quote_literal(w.word) || ':*'::text), ' & '::text))::tsquery AS string_agg FROM unnest(tsvector_to_array(public.words_of(query_of.words))) w(word));
 
+CREATE FUNCTION queue_webhook_events(event public.webhook_event, show_ids bigint[], detail jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if not exists (select from webhooks h where h.is_enabled and event = any (h.events)) then
+        return;
+    end if;
+    insert into webhook_events (type, show_id, data)
+    select event, w.id,
+           jsonb_build_object('show', jsonb_build_object(
+               'id', w.id, 'slug', w.slug, 'name', w.name, 'artist', a.name, 'venue', v.name,
+               'starts_at', instant_text(w.starts_at), 'opens_at', instant_text(w.opens_at),
+               'closes_at', instant_text(w.closes_at))) || detail
+      from shows w
+      join artists a on a.id = w.artist_id
+      join venues v on v.id = w.venue_id
+     where w.id = any (show_ids)
+     order by w.id;
+end $$;
+
 CREATE FUNCTION rank_artists() RETURNS integer
     LANGUAGE plpgsql
     AS $$
@@ -1940,9 +2062,8 @@ declare
 begin
     -- One statement, so that the sums hold all that the deleted rows stand for.
     with seen as (delete from artists_to_rank returning artist_id)
-    select array_agg(s.artist_id), array_agg(h.heat) into artist_ids, heats
-      from (select distinct artist_id from seen) s
-      left join heats_of_artists(array(select artist_id from seen)) h on h.artist_id = s.artist_id;
+    select array_agg(s.artist_id), array_agg(heat_of_artist(s.artist_id)) into artist_ids, heats
+      from (select distinct artist_id from seen) s;
     perform from artist_stats where artist_id = any(artist_ids) order by artist_id for no key update;
     update artist_stats a
        set heat = n.heat
@@ -2021,17 +2142,6 @@ begin
       from unnest(counted_ids, heats) as h (show_id, heat) join shows w on w.id = h.show_id
         on conflict (show_id) do update set heat = excluded.heat;
     insert into artists_to_rank (artist_id) select distinct artist_id from shows where id = any(show_ids);
-end $$;
-
-CREATE FUNCTION recount_scope(wanted public.statistics_scope, wanted_id bigint) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-begin
-    perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
-    perform pg_advisory_xact_lock(hashtext('mysetlist.count_votes'));
-    -- What comes meanwhile stays, and is counted next time.
-    delete from scopes_to_recount where scope = wanted and scope_id = wanted_id;
-    perform recount_voters(wanted, wanted_id);
 end $$;
 
 CREATE FUNCTION recount_statistics() RETURNS void
@@ -2116,12 +2226,10 @@ CREATE FUNCTION refresh_best_voters() RETURNS void
     AS $$
     delete from best_voters;
     insert into best_voters (user_id, show_count, hits, accuracy)
-    select a.user_id, count(*), sum(a.hits), pooled_accuracy(sum(a.hits), sum(greatest(a.predicted, a.played)))
-      from voter_accuracy a
-      join shows w on w.id = a.show_id
-     where results_audience(w.results, w.finalised_at) = 0
+    select user_id, count(*), sum(hits), pooled_accuracy(sum(hits), sum(greatest(predicted, played)))
+      from voter_accuracy
      group by 1
-    having count(*) >= 3 and sum(a.hits) > 0
+    having count(*) >= 3 and sum(hits) > 0
      order by 4 desc, 1
      limit 100
 $$;
@@ -2371,7 +2479,6 @@ begin
          where r.setlist_song_id = wanted and r.user_id is not null
            and (w.votes_per_user_max is null
                 or (select count(*) from votes v where v.user_id = r.user_id and v.show_id = w.id) < w.votes_per_user_max)
-           and not exists (select from vote_group_members m where m.show_id = w.id and m.user_id = r.user_id and m.is_void)
          order by r.user_id
         returning user_id
     )
@@ -2641,10 +2748,6 @@ CREATE FUNCTION songs_of_merge(wanted_kind text, survivor bigint, duplicate bigi
      order by 1
 $$;
 
-CREATE FUNCTION sum_of_heats(heats double precision[]) RETURNS double precision
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (SELECT (m.heat + (ln(sum(power((2.0)::double precision, GREATEST((h.heat - m.heat), ('-1000'::integer)::double precision)))) / ln((2.0)::double precision))) FROM (SELECT max(all_of_them.heat) AS heat FROM unnest(sum_of_heats.heats) all_of_them(heat)) m, unnest(sum_of_heats.heats) h(heat) GROUP BY m.heat);
-
 CREATE FUNCTION tell_of_artist_link() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -2667,6 +2770,18 @@ begin
         perform add_activity('followers', null, new.artist_id, a.name, '', reached)
            from artists a where a.id = new.artist_id;
     end if;
+    return null;
+end $$;
+
+CREATE FUNCTION tell_of_groups() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    perform queue_webhook_events('group.flagged', array[g.show_id], jsonb_build_object('group', jsonb_build_object(
+                'id', g.id, 'ballots', g.ballot_count, 'score', g.score, 'is_set_aside', g.decision = 'set_aside',
+                'signs', (select coalesce(jsonb_agg(r ->> 'kind'), '[]') from jsonb_array_elements(g.reasons) r where r ->> 'kind' <> 'target'))))
+       from inserted g;
     return null;
 end $$;
 
@@ -2693,9 +2808,12 @@ CREATE FUNCTION tell_of_played_song() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
+declare
+    title text := (select s.title from songs s where s.id = new.song_id);
 begin
-    perform add_activity('played', w.id, w.artist_id, w.name, s.title, 0)
-       from shows w, songs s where w.id = new.show_id and s.id = new.song_id;
+    perform add_activity('played', w.id, w.artist_id, w.name, title, 0) from shows w where w.id = new.show_id;
+    perform queue_webhook_events('song.played', array[new.show_id], jsonb_build_object(
+        'song', jsonb_build_object('id', new.id, 'title', title, 'played_at', instant_text(new.played_at))));
     return null;
 end $$;
 
@@ -2711,11 +2829,22 @@ begin
     end if;
     if new.finalised_at is not null and old.finalised_at is null then
         perform add_activity('final', new.id, new.artist_id, new.name, '', 0);
+        perform queue_webhook_events('show.final', array[new.id], jsonb_build_object('votes', new.vote_count, 'songs', (
+            select coalesce(jsonb_agg(jsonb_build_object('id', t.id, 'title', t.title, 'up', t.up_count, 'down', t.down_count)
+                                      order by t.up_count - t.down_count desc, t.up_count desc, t.id), '[]')
+              from (select e.id, s.title, e.up_count, e.down_count
+                      from setlist_songs e join songs s on s.id = e.song_id
+                     where e.show_id = new.id and e.up_count + e.down_count > 0
+                     order by e.up_count - e.down_count desc, e.up_count desc, e.id
+                     limit 10) t)));
     end if;
     -- Each number becomes one event, even if votes are withdrawn and cast again.
     if reached > round_number(old.vote_count)
        and not exists (select from activity a where a.show_id = new.id and a.kind = 'votes' and a.count >= reached) then
         perform add_activity('votes', new.id, new.artist_id, new.name, '', reached);
+        if reached >= 100 then
+            perform queue_webhook_events('show.milestone', array[new.id], jsonb_build_object('votes', reached));
+        end if;
     end if;
     return null;
 end $$;
@@ -3008,12 +3137,20 @@ REVOKE ALL ON FUNCTION move_history(wanted_show bigint, wanted_from bigint, want
 
 REVOKE ALL ON FUNCTION move_review_counts(venue_ids bigint[], counts bigint[], ratings bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION note_due_voting(since timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION note_voting(show_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION note_voting_of_changed() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION note_voting_of_new() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION open_link(wanted bigint, new_device text, ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.open_link(wanted bigint, new_device text, ttl interval) TO mysetlist_request;
 
-REVOKE ALL ON FUNCTION recount_artist_songs(changed_song_ids bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION queue_webhook_events(event public.webhook_event, show_ids bigint[], detail jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION recount_scope(wanted public.statistics_scope, wanted_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION recount_artist_songs(changed_song_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION recount_statistics() FROM PUBLIC;
 
@@ -3057,6 +3194,8 @@ REVOKE ALL ON FUNCTION sign_up(new_device text, new_address_hash bytea, ttl inte
 GRANT ALL ON FUNCTION public.sign_up(new_device text, new_address_hash bytea, ttl interval, new_agent_hash bytea, new_subnet_hash bytea) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION songs_of_merge(wanted_kind text, survivor bigint, duplicate bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION tell_of_groups() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION undo_merge(wanted bigint) FROM PUBLIC;
 
@@ -3279,26 +3418,6 @@ ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY audit_log_read ON audit_log FOR SELECT TO mysetlist_request USING ((( SELECT app_is_admin() AS app_is_admin) OR (actor_id = ( SELECT app_user_id() AS app_user_id))));
 CREATE POLICY audit_log_write ON audit_log FOR INSERT TO mysetlist_request WITH CHECK ((( SELECT app_is_staff() AS app_is_staff) AND (actor_id = ( SELECT app_user_id() AS app_user_id))));
 GRANT SELECT,INSERT ON TABLE audit_log TO mysetlist_request;
-
--- ──────────────────────────────────────────────────────────────────────────────────────────────────────────── backups
-
-CREATE TABLE backups (
-    id bigint NOT NULL,
-    made_at timestamp with time zone DEFAULT now() NOT NULL,
-    file_name text NOT NULL,
-    size_bytes bigint NOT NULL,
-    host text NOT NULL,
-    CONSTRAINT backups_file_name_check CHECK (((char_length(file_name) >= 1) AND (char_length(file_name) <= 255))),
-    CONSTRAINT backups_host_check CHECK (((char_length(host) >= 1) AND (char_length(host) <= 255))),
-    CONSTRAINT backups_size_bytes_check CHECK ((size_bytes >= 0))
-);
-COMMENT ON TABLE backups IS 'A file that `mysetlist backup` wrote. A restored database has those that were noted before its own file was made.';
-COMMENT ON COLUMN backups.made_at IS 'When the file was complete. It holds the database as of a moment before.';
-COMMENT ON COLUMN backups.file_name IS 'Without its folder.';
-ALTER TABLE backups ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
-ALTER TABLE ONLY backups ADD CONSTRAINT backups_pkey PRIMARY KEY (id);
-CREATE INDEX backups_made_at_idx ON backups USING btree (made_at);
-ALTER TABLE backups ENABLE ROW LEVEL SECURITY;
 
 -- ──────────────────────────────────────────────────────────────────────────────────────────────────────── best_voters
 
@@ -3616,23 +3735,6 @@ CREATE TABLE installation (
 COMMENT ON TABLE installation IS 'One row, made by the first node: an id that no other database has. A dump and its restored copy share it, because they hold the same accounts.';
 ALTER TABLE ONLY installation ADD CONSTRAINT installation_pkey PRIMARY KEY (is_only);
 
--- ────────────────────────────────────────────────────────────────────────────────────────────────────── level_minutes
-
-CREATE TABLE level_minutes (
-    minute timestamp with time zone NOT NULL,
-    level text NOT NULL,
-    event_count bigint NOT NULL,
-    missed_count bigint NOT NULL,
-    CONSTRAINT level_minutes_check CHECK (((missed_count >= 0) AND (missed_count <= event_count))),
-    CONSTRAINT level_minutes_event_count_check CHECK ((event_count > 0)),
-    CONSTRAINT level_minutes_level_check CHECK ((level = ANY (ARRAY['availability'::text, 'acknowledgement'::text, 'push'::text]))),
-    CONSTRAINT level_minutes_minute_check CHECK ((minute = date_trunc('minute'::text, minute, 'UTC'::text)))
-);
-COMMENT ON TABLE level_minutes IS 'Events of a service level in one minute, over all nodes, and those that missed its objective.';
-COMMENT ON COLUMN level_minutes.level IS 'availability: casts that were answered; acknowledgement, push: times between log, commit and watcher.';
-ALTER TABLE ONLY level_minutes ADD CONSTRAINT level_minutes_pkey PRIMARY KEY (minute, level);
-ALTER TABLE level_minutes ENABLE ROW LEVEL SECURITY;
-
 -- ──────────────────────────────────────────────────────────────────────────────────────────────────────── log_commits
 
 CREATE TABLE log_commits (
@@ -3785,6 +3887,15 @@ ALTER TABLE moderation_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY moderation_log_read ON moderation_log FOR SELECT TO mysetlist_request USING ((( SELECT app_is_staff() AS app_is_staff) OR (moderator_id = ( SELECT app_user_id() AS app_user_id))));
 CREATE POLICY moderation_log_write ON moderation_log FOR INSERT TO mysetlist_request WITH CHECK ((( SELECT app_is_staff() AS app_is_staff) AND (moderator_id = ( SELECT app_user_id() AS app_user_id))));
 GRANT SELECT,INSERT ON TABLE moderation_log TO mysetlist_request;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────────── open_shows
+
+CREATE TABLE open_shows (
+    show_id bigint NOT NULL
+);
+COMMENT ON TABLE open_shows IS 'A show whose voting has opened and not closed since, as webhooks were told.';
+ALTER TABLE ONLY open_shows ADD CONSTRAINT open_shows_pkey PRIMARY KEY (show_id);
+ALTER TABLE ONLY open_shows ADD CONSTRAINT open_shows_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
 
 -- ───────────────────────────────────────────────────────────────────────────────────────────────────── platform_hours
 
@@ -4312,6 +4423,7 @@ CREATE INDEX shows_finalised_at_idx ON shows USING btree (finalised_at) WHERE (f
 CREATE INDEX shows_hidden_idx ON shows USING btree (id) WHERE ((results <> 'live'::results_visibility) AND (finalised_at IS NULL));
 CREATE INDEX shows_list_idx ON shows USING btree (list_group(status), list_place(status, starts_at), id);
 CREATE INDEX shows_local_date_idx ON shows USING btree (local_date);
+CREATE INDEX shows_opens_at_idx ON shows USING btree (opens_at) WHERE (finalised_at IS NULL);
 CREATE INDEX shows_search_idx ON shows USING gin (search) WITH (fastupdate=off);
 CREATE INDEX shows_similar_idx ON shows USING gin (search_text gin_trgm_ops) WITH (fastupdate=off);
 CREATE INDEX shows_status_idx ON shows USING btree (status, starts_at, id);
@@ -4323,7 +4435,9 @@ CREATE TRIGGER shows_count_inserted AFTER INSERT ON shows REFERENCING NEW TABLE 
 CREATE TRIGGER shows_count_moved AFTER UPDATE OF artist_id ON shows FOR EACH ROW WHEN ((old.artist_id IS DISTINCT FROM new.artist_id)) EXECUTE FUNCTION count_moved_show();
 CREATE TRIGGER shows_count_songs AFTER UPDATE OF artist_id, local_date ON shows FOR EACH ROW WHEN (((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.local_date IS DISTINCT FROM new.local_date))) EXECUTE FUNCTION count_changed_show();
 CREATE TRIGGER shows_note_scopes_deleted AFTER DELETE ON shows FOR EACH ROW EXECUTE FUNCTION note_scopes();
-CREATE TRIGGER shows_note_scopes_moved AFTER UPDATE OF artist_id, venue_id ON shows FOR EACH ROW WHEN (((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.venue_id IS DISTINCT FROM new.venue_id))) EXECUTE FUNCTION note_scopes();
+CREATE TRIGGER shows_note_scopes_moved AFTER UPDATE OF artist_id, venue_id ON shows FOR EACH ROW WHEN ((((old.vote_count + new.vote_count) > 0) AND ((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.venue_id IS DISTINCT FROM new.venue_id)))) EXECUTE FUNCTION note_scopes();
+CREATE CONSTRAINT TRIGGER shows_note_voting AFTER UPDATE ON shows DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.opens_at IS DISTINCT FROM new.opens_at) OR (old.closes_at IS DISTINCT FROM new.closes_at) OR (old.status IS DISTINCT FROM new.status) OR (old.finalised_at IS DISTINCT FROM new.finalised_at))) EXECUTE FUNCTION note_voting_of_changed();
+CREATE TRIGGER shows_note_voting_of_new AFTER INSERT ON shows REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION note_voting_of_new();
 CREATE TRIGGER shows_notify AFTER UPDATE ON shows FOR EACH ROW WHEN ((old.revision IS DISTINCT FROM new.revision)) EXECUTE FUNCTION notify_show_revised();
 CREATE TRIGGER shows_rank AFTER UPDATE OF status, artist_id ON shows FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) OR (old.artist_id IS DISTINCT FROM new.artist_id))) EXECUTE FUNCTION rank_show();
 CREATE TRIGGER shows_rank_deleted AFTER DELETE ON shows FOR EACH ROW EXECUTE FUNCTION rank_show();
@@ -4877,16 +4991,13 @@ CREATE TABLE vote_group_members (
     show_id bigint NOT NULL,
     user_id bigint NOT NULL,
     group_id bigint NOT NULL,
-    is_set_aside boolean DEFAULT false NOT NULL,
-    is_void boolean DEFAULT false NOT NULL,
-    CONSTRAINT vote_group_members_void CHECK ((is_set_aside OR (NOT is_void)))
+    is_set_aside boolean DEFAULT false NOT NULL
 )
 WITH (fillfactor='70');
 COMMENT ON TABLE vote_group_members IS 'A ballot in a group. A ballot is in one group at most.';
 COMMENT ON COLUMN vote_group_members.is_set_aside IS 'The votes of this ballot, later ones too, are in no tally.';
-COMMENT ON COLUMN vote_group_members.is_void IS 'Its votes were withdrawn for good; later ones are set aside.';
 ALTER TABLE ONLY vote_group_members ADD CONSTRAINT vote_group_members_pkey PRIMARY KEY (show_id, user_id);
-CREATE INDEX vote_group_members_group_id_idx ON vote_group_members USING btree (group_id, user_id);
+CREATE INDEX vote_group_members_group_id_idx ON vote_group_members USING btree (group_id);
 CREATE INDEX vote_group_members_user_id_idx ON vote_group_members USING btree (user_id);
 CREATE TRIGGER vote_group_members_count_deleted AFTER DELETE ON vote_group_members REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION count_former_members();
 CREATE TRIGGER vote_group_members_count_inserted AFTER INSERT ON vote_group_members REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION count_new_members();
@@ -4920,7 +5031,7 @@ CREATE TABLE vote_groups (
     CONSTRAINT vote_groups_times CHECK ((ended_at >= began_at))
 );
 COMMENT ON TABLE vote_groups IS 'Ballots of one show that look like the work of one hand.';
-COMMENT ON COLUMN vote_groups.state IS 'Whether its votes count: they do when it is open or restored. It is open while a decision is applied in part.';
+COMMENT ON COLUMN vote_groups.state IS 'Whether its votes count: they do when it is open or restored.';
 COMMENT ON COLUMN vote_groups.decision IS 'The state that somebody wants; it becomes the state when the commit of its log entry applies it.';
 COMMENT ON COLUMN vote_groups.score IS 'The sum of what its reasons weigh (docs/abuse.md).';
 COMMENT ON COLUMN vote_groups.reasons IS 'The signals that were found: kind, weight, and a sentence.';
@@ -4930,9 +5041,9 @@ COMMENT ON COLUMN vote_groups.decided_by IS 'Null: the rule of the show, or the 
 ALTER TABLE vote_groups ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY vote_groups ADD CONSTRAINT vote_groups_pkey PRIMARY KEY (id);
 CREATE INDEX vote_groups_decided_by_idx ON vote_groups USING btree (decided_by) WHERE (decided_by IS NOT NULL);
-CREATE INDEX vote_groups_open_idx ON vote_groups USING btree (show_id) WHERE (decision = 'open'::vote_group_state);
 CREATE INDEX vote_groups_show_id_idx ON vote_groups USING btree (show_id);
 CREATE INDEX vote_groups_undone_idx ON vote_groups USING btree (decided_at) WHERE (state <> decision);
+CREATE TRIGGER vote_groups_tell AFTER INSERT ON vote_groups REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION tell_of_groups();
 ALTER TABLE ONLY vote_groups ADD CONSTRAINT vote_groups_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES users(id) ON DELETE SET NULL;
 ALTER TABLE ONLY vote_groups ADD CONSTRAINT vote_groups_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
 ALTER TABLE vote_groups ENABLE ROW LEVEL SECURITY;
@@ -5089,3 +5200,86 @@ CREATE TABLE votes_to_count (
 COMMENT ON TABLE votes_to_count IS 'Votes of one commit and minute of a show that the statistics do not have yet. It has no keys, because every commit adds rows; a chore takes them out again.';
 GRANT SELECT,INSERT ON TABLE votes_to_count TO mysetlist_writer;
 GRANT SELECT ON TABLE votes_to_count TO mysetlist_request;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────── webhook_deliveries
+
+CREATE TABLE webhook_deliveries (
+    id bigint NOT NULL,
+    webhook_id bigint NOT NULL,
+    event_id bigint NOT NULL,
+    state webhook_delivery_state DEFAULT 'queued'::webhook_delivery_state NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    queued_at timestamp with time zone NOT NULL,
+    not_before timestamp with time zone NOT NULL,
+    tried_at timestamp with time zone,
+    status smallint,
+    took_ms integer,
+    error text DEFAULT ''::text NOT NULL,
+    CONSTRAINT webhook_deliveries_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT webhook_deliveries_error_check CHECK ((char_length(error) <= 300)),
+    CONSTRAINT webhook_deliveries_status_check CHECK (((status >= 100) AND (status <= 999))),
+    CONSTRAINT webhook_deliveries_took_ms_check CHECK ((took_ms >= 0))
+);
+COMMENT ON TABLE webhook_deliveries IS 'An event on its way to one webhook, and the result of the last attempt.';
+COMMENT ON COLUMN webhook_deliveries.queued_at IS 'When it was queued, or sent again by a person.';
+COMMENT ON COLUMN webhook_deliveries.not_before IS 'The next attempt is after this instant. While it is being sent, no other node takes it before.';
+COMMENT ON COLUMN webhook_deliveries.status IS 'The HTTP status of the answer. Null: there was none.';
+ALTER TABLE webhook_deliveries ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY webhook_deliveries ADD CONSTRAINT webhook_deliveries_once UNIQUE (event_id, webhook_id);
+ALTER TABLE ONLY webhook_deliveries ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id);
+CREATE INDEX webhook_deliveries_dead_idx ON webhook_deliveries USING btree (webhook_id, id) WHERE (state = 'dead'::webhook_delivery_state);
+CREATE INDEX webhook_deliveries_due_idx ON webhook_deliveries USING btree (webhook_id, not_before, id) WHERE (state = ANY (ARRAY['queued'::webhook_delivery_state, 'sending'::webhook_delivery_state]));
+CREATE INDEX webhook_deliveries_list_idx ON webhook_deliveries USING btree (webhook_id, id);
+CREATE INDEX webhook_deliveries_tried_idx ON webhook_deliveries USING btree (webhook_id, tried_at) WHERE (tried_at IS NOT NULL);
+CREATE INDEX webhook_deliveries_waiting_idx ON webhook_deliveries USING btree (queued_at) WHERE (state = ANY (ARRAY['queued'::webhook_delivery_state, 'sending'::webhook_delivery_state]));
+ALTER TABLE ONLY webhook_deliveries ADD CONSTRAINT webhook_deliveries_event_id_fkey FOREIGN KEY (event_id) REFERENCES webhook_events(id) ON DELETE CASCADE;
+ALTER TABLE ONLY webhook_deliveries ADD CONSTRAINT webhook_deliveries_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES webhooks(id) ON DELETE CASCADE;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────── webhook_events
+
+CREATE TABLE webhook_events (
+    id bigint NOT NULL,
+    message_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    type webhook_event NOT NULL,
+    show_id bigint NOT NULL,
+    data jsonb NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    is_queued boolean DEFAULT false NOT NULL
+);
+COMMENT ON TABLE webhook_events IS 'Something that happened and that a webhook wanted to know. Kept for 30 days.';
+COMMENT ON COLUMN webhook_events.message_id IS 'The same for each attempt and each webhook, so that a receiver knows what it has.';
+COMMENT ON COLUMN webhook_events.show_id IS 'Without a foreign key: what happened stays true when the show is deleted.';
+COMMENT ON COLUMN webhook_events.is_queued IS 'Whether its deliveries were made.';
+ALTER TABLE webhook_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY webhook_events ADD CONSTRAINT webhook_events_pkey PRIMARY KEY (id);
+CREATE INDEX webhook_events_at_idx ON webhook_events USING btree (at);
+CREATE INDEX webhook_events_new_idx ON webhook_events USING btree (id) WHERE (NOT is_queued);
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────────────── webhooks
+
+CREATE TABLE webhooks (
+    id bigint NOT NULL,
+    url text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    events webhook_event[] NOT NULL,
+    is_enabled boolean DEFAULT true NOT NULL,
+    why_disabled text DEFAULT ''::text NOT NULL,
+    secret bytea NOT NULL,
+    previous_secret bytea,
+    previous_until timestamp with time zone,
+    failing_since timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT webhooks_description_check CHECK ((char_length(description) <= 200)),
+    CONSTRAINT webhooks_events_check CHECK ((cardinality(events) > 0)),
+    CONSTRAINT webhooks_previous CHECK (((previous_secret IS NULL) = (previous_until IS NULL))),
+    CONSTRAINT webhooks_previous_secret_check CHECK (((octet_length(previous_secret) >= 24) AND (octet_length(previous_secret) <= 64))),
+    CONSTRAINT webhooks_secret_check CHECK (((octet_length(secret) >= 24) AND (octet_length(secret) <= 64))),
+    CONSTRAINT webhooks_url_check CHECK (((char_length(url) >= 1) AND (char_length(url) <= 2000))),
+    CONSTRAINT webhooks_why_disabled_check CHECK ((char_length(why_disabled) <= 300))
+);
+COMMENT ON TABLE webhooks IS 'An address that is told of events. No role but the owner reads it, because of the secret.';
+COMMENT ON COLUMN webhooks.why_disabled IS 'Why the sender disabled it. Empty: nobody did, or a person.';
+COMMENT ON COLUMN webhooks.secret IS 'The key that signs; previous_secret signs too until previous_until.';
+COMMENT ON COLUMN webhooks.failing_since IS 'The first attempt that failed after the last one that arrived.';
+ALTER TABLE webhooks ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY webhooks ADD CONSTRAINT webhooks_pkey PRIMARY KEY (id);

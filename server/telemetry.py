@@ -126,6 +126,16 @@ LETTERS_QUEUED = Counter("mysetlist_letters_queued_total", "Emails that this nod
 LETTERS_DUE = Gauge(
     "mysetlist_letters_due", "Rows of the mail queue that are due, as last counted", multiprocess_mode="livemax"
 )
+WEBHOOK_DELIVERIES = Counter(
+    "mysetlist_webhook_deliveries_total",
+    "Deliveries to webhooks: queued, delivered, failed (they are tried again), dead",
+    ["outcome"],
+)
+WEBHOOK_BEHIND_SECONDS = Gauge(
+    "mysetlist_webhook_behind_seconds",
+    "Age of the oldest delivery that waits for its webhook, read every 30 s",
+    multiprocess_mode="livemax",
+)
 PROVIDER_REQUESTS = Counter(
     "mysetlist_provider_requests_total", "Requests to providers, by outcome", ["service", "outcome"]
 )

@@ -251,6 +251,10 @@ class Overviews:
             known.levels = await self._budgets.fetch(connection)
             known.facts += facts_of(known.levels)
             known.facts.append(fact_of(await self._backups.fetch(connection)))
+            oldest = await queries.oldest_webhook_delivery(connection)
+            if oldest is not None:
+                subject = f"{oldest['description'] or oldest['host']} ({oldest['id']})"
+                known.facts.append(Fact("webhook_behind_s", round(oldest["age_s"]), subject, oldest["error"]))
             acts = queries.list_newest_acts(connection, count=ROWS_MAX)
             known.acts = [
                 ActRow(at=row["at"], actor=row["actor_id"], action=row["action"], subject=row["subject"])

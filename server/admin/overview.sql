@@ -51,6 +51,17 @@ select g.id, g.ballot_count, w.id as show_id, w.name as show_name
  order by g.ballot_count desc, g.id
  limit :count::bigint;
 
+-- name: oldest_webhook_delivery^
+-- gives: 0..1 row: the delivery that has waited longest, and its webhook; only the host of the address, because the rest may
+--        hold a token
+select w.id, w.description, split_part(split_part(w.url, '/', 3), ':', 1) as host, d.error,
+       extract(epoch from now() - d.queued_at)::float8 as age_s
+  from webhook_deliveries d
+  join webhooks w on w.id = d.webhook_id
+ where d.state in ('queued', 'sending')
+ order by d.queued_at
+ limit 1;
+
 -- name: list_newest_acts
 -- takes: count
 -- gives: 0..count rows of the audit log, newest first

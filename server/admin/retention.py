@@ -23,6 +23,7 @@ BACKUPS_DAYS = 400
 # A stale response is kept for its etag.
 ANSWERS_DAYS = 30
 ACTIVITY_DAYS = 90
+WEBHOOK_EVENTS_DAYS = 30
 REMOVED_SONGS_DAYS = 30
 # A merge can be undone for a day.
 MERGES_DAYS = 2
@@ -135,6 +136,7 @@ _DAILY: dict[str, Step] = {
     "vote_groups": _delete_vote_groups,
     "removed_songs": _in_batches(queries.delete_removed_songs, days=REMOVED_SONGS_DAYS),
     "activity": _in_batches(queries.delete_activity, days=ACTIVITY_DAYS),
+    "webhook_events": _in_batches(queries.delete_webhook_events, days=WEBHOOK_EVENTS_DAYS),
 }
 
 

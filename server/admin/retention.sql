@@ -70,6 +70,17 @@ with gone as (
 )
 select count(*) from gone;
 
+-- name: delete_webhook_events$
+-- takes: days, count
+-- gives: the number of deleted rows; fewer than count: no more are left
+-- Their deliveries are deleted with them; the last attempt of any was made long before.
+with gone as (
+    delete from webhook_events
+     where id in (select id from webhook_events where at < now() - make_interval(days => :days::int) order by at limit :count::bigint)
+    returning 1
+)
+select count(*) from gone;
+
 -- name: delete_import_log$
 -- takes: days, count
 -- gives: the number of deleted rows; fewer than count: no more are left

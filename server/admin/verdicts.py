@@ -89,6 +89,7 @@ _DATABASE = Button("Open the database's page", "database")
 _CONNECTIONS = Button("Open the connections", "connections")
 _SYNC = Button("Open the sync page", "sync")
 _ABUSE = Button("Open the abuse page", "abuse")
+_WEBHOOKS = Button("Open the webhooks", "webhooks")
 
 VERDICTS: tuple[Verdict, ...] = (
     Verdict(
@@ -237,6 +238,14 @@ VERDICTS: tuple[Verdict, ...] = (
         symptom="Emails wait, and the mail server is unusable.",
         cause="The mail server refuses node {subject} or does not answer. {detail}",
         act="Check SMTP_URL: address, user and password. Waiting emails are sent afterwards.",
+    ),
+    Verdict(
+        name="WebhooksPileUp", severity="warning", fact="webhook_behind_s", limit=600,
+        expr="max(mysetlist_webhook_behind_seconds) > {limit}", lasts="1m",
+        symptom="Events for a webhook have waited for more than 10 minutes.",
+        cause="The webhook {subject} gets nothing: its oldest event has waited for {value} s. {detail}",
+        act="Ask its owner, press Test, or disable it. What waits is sent by itself when it answers again.",
+        button=_WEBHOOKS,
     ),
     Verdict(
         name="ServiceInTrouble", severity="warning", fact="service_in_trouble", limit=0,

@@ -174,6 +174,7 @@ class Node:
             **rooms.catalogue_sync.loops(),
             "access": rooms.access_monitor.run(),
             "exports": rooms.exports.run(),
+            "webhooks": rooms.webhook_sender.run(),
             **self._mail_loops(),
             **({} if rooms.oidc is None else {"oidc": rooms.oidc.run()}),
         }

@@ -54,6 +54,8 @@ from server.voting.rule_changes import RuleChanges, open_rule_changes
 from server.voting.tallies import Tallies
 from server.voting.writer import Writer
 from server.web.request_log import RequestCounts
+from server.webhooks.posting import Poster
+from server.webhooks.sender import WebhookSender
 
 
 async def open_rooms(
@@ -141,6 +143,10 @@ class Rooms:
             alert_webhook_url=settings.alert_webhook_url,
             alert_webhook_secret=settings.alert_webhook_secret,
         )
+
+        self.poster = Poster(settings.webhook_networks)
+        self.webhook_sender = WebhookSender(databases.owner, clock, self.poster)
+        stack.push_async_callback(self.poster.close)
 
         # Sockets and the users on them.
         self.sockets = Sockets(clock, settings.limits)

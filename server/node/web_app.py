@@ -60,6 +60,7 @@ from server.web.pages import Pages, answer_unknown_paths, make_add_headers
 from server.web.request_log import add_request_id, observe_requests
 from server.web.routing import routes_of, take_turns
 from server.web.static_files import StaticFiles
+from server.webhooks.routes import WebhookRoutes
 
 # How many reads of a kind run at once on a node. Those of anyone together have the pool of reads, those of signed-in users
 # half of the pool of requests.
@@ -116,6 +117,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *AuditRoutes(requests).endpoints(),
         *AccountRoutes(requests, clock).endpoints(),
         *KeyRoutes(requests).endpoints(),
+        *WebhookRoutes(owner, clock, rooms.poster).endpoints(),
         *rooms.exports.endpoints(),
         *ErasureRoutes(
             requests,

@@ -50,6 +50,7 @@ FLEET_FACTS = {
     "budget_burn_3d": "the same, over 3 days and over 6 h",
     "backup_overdue_h": "hours by which the newest backup is older than it may be; 0: none was ever noted",
     "group_ballots": "ballots of a show with open voting that look like the work of one hand, and nobody has decided on them",
+    "webhook_behind_s": "age of the oldest event that waits for its webhook",
 }
 
 State = Literal["ready", "not ready", "draining", "stopped"]

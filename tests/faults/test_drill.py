@@ -1,4 +1,4 @@
-"""The drill: twelve incidents, and the page Now names the cause of each within five seconds of the first thing that is seen.
+"""The drill: thirteen incidents, and the page Now names the cause of each within five seconds of the first thing that is seen.
 
 One node serves all of them. The order matters: what is remembered for minutes, such as a botnet, comes before what outranks it.
 """
@@ -168,6 +168,23 @@ async def test_a_connection_limit_of_a_node_is_full(drill: Drill) -> None:
         with pytest.raises(Exception, match="429|503"):
             await stack.enter_async_context(SocketClient.connect(drill.node.url))
         await drill.is_named("ConnectionsRefused", "connections")
+
+
+async def test_a_webhook_gets_nothing(drill: Drill) -> None:
+    """Its address is refused at each attempt, so its events have waited for a quarter of an hour."""
+    await drill.factory.sql.execute(
+        "insert into webhooks (url, description, events, secret)"
+        " values ('https://127.0.0.1/KEN', 'Screen', '{show.final}', sha256('x'));"
+        "insert into webhook_events (type, show_id, data, is_queued) values ('show.final', 7, '{}', true);"
+        "insert into webhook_deliveries (webhook_id, event_id, queued_at, not_before, attempts)"
+        " values (1, 1, now() - interval '15 minutes', now(), 2)"
+    )
+    await drill.is_named("WebhooksPileUp", "The webhook Screen (1) gets nothing")
+    seen = await drill.overview()
+    assert seen["verdict"]["button"]["page"] == "webhooks"
+    assert "KEN" not in seen["verdict"]["sentence"]
+    await drill.factory.sql.execute("delete from webhooks")
+    await drill.is_over("WebhooksPileUp")
 
 
 async def test_a_botnet_votes(drill: Drill) -> None:

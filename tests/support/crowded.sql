@@ -245,6 +245,17 @@ select 1 + n % 3000, 1 + n % 3000, n, n, '{}', '{}' from generate_series(1, 3000
 insert into merge_votes (fold_id, user_id, choice, cast_at)
 select 1 + n % 3000, 1 + n % 50000, 'up', now() from generate_series(1, 30000) n;
 
+insert into webhooks (url, events, secret, is_enabled)
+select 'https://hooks.example.org/' || n, enum_range(null::webhook_event), sha256('x'), n % 10 > 0 from generate_series(1, 50) n;
+insert into webhook_events (type, show_id, data, at, is_queued)
+select 'song.played', 1 + n % 20000, '{}', now() - n * interval '2 minutes', n > 20 from generate_series(1, 20000) n;
+insert into webhook_deliveries (webhook_id, event_id, state, attempts, queued_at, not_before, tried_at)
+select w, n, case when n > 100 then case n % 100 when 0 then 'dead' else 'delivered' end when n > 90 then 'sending' else 'queued' end::webhook_delivery_state,
+       1, now() - n * interval '2 minutes', now() + (n - 50) * interval '1 minute', now() - n * interval '2 minutes'
+  from generate_series(21, 20000) n, generate_series(1, 3) w;
+insert into open_shows (show_id)
+select id from shows where opens_at <= now() and closes_at > now() and status <> 'cancelled' and finalised_at is null;
+
 -- Counts that the tested statements change.
 update artist_stats a set follower_count = f.count
   from (select artist_id, count(*) from user_follows_artists group by 1) f where f.artist_id = a.artist_id;

@@ -27,6 +27,8 @@ from server.sync import record_writer as writing
 from server.sync.queries import forgetting
 from server.sync.records import ArtistRecord, SetlistRecord, SetRecord, SetSong, ShowRecord, VenueRecord
 from server.voting.queries import reconcile, voting
+from server.webhooks.queries import routes as webhook_routes
+from server.webhooks.queries import sender as webhooks
 
 # Two of everything. Each first row is written again, so that it lies behind the second one in the table, and a scan
 # finds the rows in another order than a primary key does; the second show begins and closes first.
@@ -75,6 +77,11 @@ insert into ticket_codes (show_id, code_hash) select w, sha256('ticket') from ge
 insert into show_identities (service, external_id, show_id, confidence, evidence, songs, checked_at)
 select 'setlistfm', 'x' || w, w, 1, 'listed there', songs_in_order(w, 'actual'), now() - interval '99 days' from generate_series(1, 2) w;
 select score_show(w) from generate_series(1, 2) w;
+insert into open_shows (show_id) values (2), (1);
+insert into webhooks (url, events, secret) values ('https://a/', '{show.final}', sha256('x')), ('https://b/', '{song.played}', sha256('x'));
+insert into webhook_events (type, show_id, data, is_queued) select 'show.closed', n, '{}', true from generate_series(1, 2) n;
+insert into webhook_deliveries (webhook_id, event_id, state, queued_at, not_before)
+select w, e, 'sending', now(), '2030-01-01' from generate_series(2, 1, -1) w, generate_series(1, 2) e;
 update log_positions set position = 1000;
 update artists set updated_at = now() where id = 1;
 update venues set updated_at = now() where id = 1;
@@ -109,7 +116,7 @@ TABLES = (
     "user_vote_limits", "cast_orders", "vote_groups", "vote_group_members", "user_show_attendance", "user_follows_artists", "song_suggestions", "ticket_codes",
     "artist_songs", "show_accuracy", "voter_accuracy", "show_identities", "show_trending", "artist_stats",
     "venue_reviews", "user_profiles", "content_moderation", "reports", "venues", "email_preferences", "email_queue",
-    "user_bans", "users", "activity_clock",
+    "user_bans", "users", "open_shows", "activity_clock", "webhooks", "webhook_deliveries",
 )  # fmt: skip
 
 Transaction = Callable[[Any], Awaitable[None]]
@@ -501,6 +508,31 @@ async def seed(connection: Any) -> None:
     await sample.insert_reviews(connection, rows=rows)
 
 
+async def note_voting(connection: Any) -> None:
+    """A sender notices that voting has closed by the clock."""
+    await webhooks.note_due_voting(connection, since=None)
+
+
+async def settle_webhook(connection: Any) -> None:
+    """A sender stores that a delivery failed, and that its webhook is gone."""
+    instant = await connection.fetchval("select now()")
+    delivery = await connection.fetchrow(
+        "select id, not_before from webhook_deliveries where webhook_id = 1 and event_id = 2"
+    )
+    await webhooks.note_health(connection, webhook_id=1, is_delivered=False, instant=instant)
+    await webhooks.disable(connection, webhook_id=1, why="gone")
+    assert await webhooks.settle(
+        connection, id=delivery["id"], claimed_until=delivery["not_before"], new_state="dead", not_before=instant,
+        status=410, took_ms=5, error="gone", instant=instant,
+    ) == "dead"  # fmt: skip
+
+
+async def delete_webhook(connection: Any) -> None:
+    """An administrator deletes a webhook with its deliveries."""
+    await webhook_routes.lock_webhook(connection, id=1)
+    await webhook_routes.delete_webhook(connection, id=1)
+
+
 PATHS: dict[str, Transaction] = {
     path.__name__: path
     for path in (
@@ -509,5 +541,6 @@ PATHS: dict[str, Transaction] = {
         redeem_ticket, give_ticket, insert_group, extend_group, set_group_rule, prune_groups, sync_shows, sync_setlists, sync_first_show, sync_second_show, rename_artists, rename_venues, forget, score,
         rank_artists, recount_trending,
         decide_review, decide_profile, write_review, lift_ban, settle_mail, change_mail, erase, repair, seed,
+        note_voting, settle_webhook, delete_webhook,
     )
 }  # fmt: skip

@@ -57,6 +57,7 @@ ROLES: dict[str, str | None] = {
     "sample/": OWNER,
     "sync/": OWNER,
     "voting/": WRITER_ROLE,
+    "webhooks/": OWNER,
     "voting/reconcile": OWNER,
 }
 
@@ -190,6 +191,16 @@ CALLS: dict[str, tuple[str | None, str]] = {
             " values ('new', 'New', 'Oslo', 'NO', 59, 10, 'Europe/Oslo'); delete from venues where slug = 'new'"
         ),
     ),
+    "note_due_voting": (OWNER, "select note_due_voting(now() - interval '1 minute')"),
+    "note_voting": (OWNER, "update shows set closes_at = now() + interval '1 hour' where id = 7"),
+    "tell_of_groups": (
+        OWNER,
+        (
+            "insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at)"
+            " values (7, 9, '[]', 2, now(), now())"
+        ),
+    ),
+    "delete_webhook": (OWNER, "delete from webhooks where id = 7"),
     "delete_job": (OWNER, "delete from sync_jobs where id = 7"),
 }
 

@@ -111,6 +111,10 @@ EXPECTED = {
     "sync_progress": Expected(admin=READ),
     "import_log": Expected(admin=READ),
     "database_operations": Expected(admin=READ),
+    "webhooks": Expected(),
+    "webhook_events": Expected(),
+    "webhook_deliveries": Expected(),
+    "open_shows": Expected(),
     "schema_migrations": Expected(),
 }
 
@@ -326,5 +330,11 @@ ROWS = {
         "started_by = {n}",
         "done = 1",
     ),
+    "webhooks": Row("(url, events, secret) values ('https://h/', '{{show.final}}', sha256('{n}'))"),
+    "webhook_events": Row("(type, show_id, data) values ('show.final', {n}, '{{}}')", change="is_queued = true"),
+    "webhook_deliveries": Row(
+        "(webhook_id, event_id, queued_at, not_before) values ({n}, {n}, now(), now())", change="state = 'dead'"
+    ),
+    "open_shows": Row("(show_id) values ({n})", "show_id = {n}", "show_id = show_id"),
     "schema_migrations": Row("values ('{n}')", "version = '{n}'", "version = version || 'x'"),
 }

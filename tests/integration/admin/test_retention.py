@@ -121,6 +121,13 @@ async def test_cleanup_keeps_young_rows_and_deletes_old_ones(admin: ApiClient, f
             ),
             retention.REMOVED_SONGS_DAYS,
         ),
+        "webhook_events": (
+            (
+                "insert into webhook_events (type, show_id, data, at)"
+                " values ('show.final', 1, '{}', now() - make_interval(days => $1))"
+            ),
+            retention.WEBHOOK_EVENTS_DAYS,
+        ),
         "external_cache": (
             (
                 "insert into external_cache (service, asked, kind, fresh_until)"

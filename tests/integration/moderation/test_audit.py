@@ -50,6 +50,12 @@ class Night:
             "insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at)"
             " values (7, 3, '[]', 1, now(), now()) returning id"
         )
+        await sql.execute(
+            "insert into webhooks (url, events, secret) values ('https://127.0.0.1/', '{show.final}', sha256('x'));"
+            "insert into webhook_events (type, show_id, data, is_queued) values ('show.final', 7, '{}', true);"
+            "insert into webhook_deliveries (webhook_id, event_id, state, queued_at, not_before)"
+            " values (1, 1, 'dead', now(), now())"
+        )
         second = await sql.fetchval("select max(id) from venue_reviews")
         report = await self.fan.ok("POST", "/api/reports", {"reason": "rude", "review": second}, status=201)
         self.report = report["id"]
@@ -138,6 +144,25 @@ class Night:
                 "/api/admin/api-keys", {"name": "k", "role": "user"}, "api_key.make", "api_key:1",
             ),
             "DELETE /api/admin/api-keys/{key}": ("/api/admin/api-keys/1", None, "api_key.revoke", "api_key:1"),
+            "POST /api/admin/webhooks": (
+                "/api/admin/webhooks", {"url": "https://8.8.8.8/", "events": ["show.final"], "is_enabled": False},
+                "webhook.make", "webhook:",
+            ),
+            "POST /api/admin/webhooks/{webhook}/again": (
+                "/api/admin/webhooks/1/again", None, "webhook.again", "webhook:1",
+            ),
+            "POST /api/admin/webhooks/{webhook}/test": (
+                "/api/admin/webhooks/1/test", None, "webhook.test", "webhook:1",
+            ),
+            "POST /api/admin/webhooks/{webhook}/secret": (
+                "/api/admin/webhooks/1/secret", None, "webhook.secret", "webhook:1",
+            ),
+            "PATCH /api/admin/webhooks/{webhook}": (
+                "/api/admin/webhooks/1", {"description": "A screen"}, "webhook.change", "webhook:1",
+            ),
+            "DELETE /api/admin/webhooks/{webhook}": (
+                "/api/admin/webhooks/1", None, "webhook.delete", "webhook:1",
+            ),
             "POST /api/admin/sync-manager": (
                 "/api/admin/sync-manager", {"action": "pause", "service": "spotify"}, "sync.pause", "spotify: ",
             ),

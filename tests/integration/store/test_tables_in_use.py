@@ -143,6 +143,17 @@ TABLES = {
         "admin/statistics.sql:refresh_platform_stats > refresh_platform_stats()",
         "admin/statistics.sql:platform_days",
     ),
+    "webhooks": ("webhooks/routes.sql:insert_webhook", "webhooks/routes.sql:list_webhooks"),
+    "webhook_events": (
+        COMMIT
+        + " > votes! > count_inserted_votes() > move_tallies() > shows! > tell_of_show() > queue_webhook_events()",
+        "webhooks/sender.sql:claim_due",
+    ),
+    "webhook_deliveries": ("webhooks/sender.sql:fan_out", "webhooks/routes.sql:list_deliveries"),
+    "open_shows": (
+        "sync/records.sql:put_shows > shows! > note_voting_of_new() > note_voting()",
+        "webhooks/sender.sql:note_due_voting > note_due_voting()",
+    ),
     "database_operations": ("admin/operations.sql:insert_operation", "admin/operations.sql:operation_by_id"),
 }
 

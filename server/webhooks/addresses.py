@@ -1,0 +1,109 @@
+"""The addresses of webhooks: none may lead into a private network, unless a setting allows this network.
+
+An address is checked when somebody enters it, and again for each connection, on the very addresses that are connected to: its
+name may resolve to another one by then (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+import httpx
+
+from server.protocol.http.addresses import Network
+
+URL_CHARS_MAX = 2_000
+SETTING = "MYSETLIST_WEBHOOK_NETWORKS"
+
+# Takes a host and a port, gives its addresses. Raises: OSError.
+LookUp = Callable[[str, int], Awaitable[list[str]]]
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*{_LABEL}\.?|[0-9a-f:.]+:[0-9a-f:.]*")
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in its last 32 bits
+# Public by their numbers, but the machine's own cloud answers there: metadata of Azure, and of others in 192.0.0.0/24.
+_METADATA = (ipaddress.IPv4Network("168.63.129.16/32"), ipaddress.IPv4Network("192.0.0.0/24"))
+
+
+async def look_up(host: str, port: int) -> list[str]:
+    """The addresses of a host by the machine's resolver."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def parse_url(text: str) -> httpx.URL:
+    """The address of a webhook, of the right form.
+
+    Raises: ValueError: a sentence that says what is wrong with it
+    """
+    try:
+        url = httpx.URL(text)
+        host = url.host
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise ValueError(f"`url` is no address ({error}). Write it as in https://example.org/hook.") from None
+    if url.scheme not in ("https", "http") or not host:
+        raise ValueError("`url` must start with https:// and name a host, as in https://example.org/hook.")
+    if not _HOST.fullmatch(url.raw_host.decode()):
+        raise ValueError(f"{host[:80]!r} in `url` is no name of a host. Write it as in https://example.org/hook.")
+    if url.userinfo or url.fragment:
+        raise ValueError("`url` has a user, a password or a fragment. Leave it out: the signature proves who sends.")
+    return url
+
+
+async def addresses_of(url: httpx.URL, allowed: Sequence[Network], look_up: LookUp) -> list[str]:
+    """The addresses of a webhook, each of which may be connected to.
+
+    Takes:  allowed, private networks that may be reached, also without TLS
+    Raises: ValueError: a sentence that says why not
+    """
+    host = url.host
+    try:
+        # The host in ASCII. A number such as 0x7f000001 or 127.1 is resolved too, so every form of an address is seen here.
+        found = await look_up(url.raw_host.decode(), url.port or (443 if url.scheme == "https" else 80))
+    except (OSError, UnicodeError):
+        found = []
+    if not found:
+        raise ValueError(f"The name {host} does not resolve. Check `url`.")
+    for text in found:
+        address = _unmapped(ipaddress.ip_address(text))
+        if any(address in network for network in allowed):
+            continue
+        if not _is_public(address):
+            raise ValueError(
+                f"{host} leads to {address}, which is no public address. Give another `url`; to allow a network of your own,"
+                f" set {SETTING}."
+            )
+        if url.scheme == "http":
+            raise ValueError(f"`url` must start with https://. Only networks in {SETTING} are reached without TLS.")
+    return found
+
+
+def _is_public(address: _Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address) and address in _NAT64:
+        address = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    for one in (address, *_embedded(address)):
+        if not one.is_global or one.is_multicast or any(one in network for network in _METADATA):
+            return False
+        if one.version == 6 and one not in _UNICAST:
+            return False
+    return True
+
+
+def _embedded(address: _Address) -> Iterator[_Address]:
+    """The IPv4 addresses to which a router may take packets for this one: 6to4 and Teredo."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.sixtofour is not None:
+            yield address.sixtofour
+        yield from address.teredo or ()
+
+
+def _unmapped(address: _Address) -> _Address:
+    """::ffff:192.0.2.1 is 192.0.2.1."""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
