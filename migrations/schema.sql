@@ -51,6 +51,11 @@
 -- | decide_suggestion | catalogue, `lock_show` | log_positions, shows, song_suggestions |
 -- | require_ticket | `require_ticket()` | shows |
 -- | redeem_ticket | `redeem_ticket()` | ticket_codes |
+-- | give_ticket | `give_ticket()` | none |
+-- | insert_group | abuse, `insert_group` | none |
+-- | extend_group | abuse, `extend_group` | vote_groups |
+-- | set_group_rule | `set_group_rule()` | shows |
+-- | prune_groups | admin, `delete_vote_groups` | vote_groups, vote_group_members |
 -- | sync_shows | sync, `lock_shards` | log_positions, shows, artist_stats, artist_songs, show_trending, show_artists |
 -- | sync_setlists | sync, `lock_shards` | log_positions, setlists, artist_songs, shows, setlist_songs |
 -- | sync_first_show, sync_second_show | sync, `lock_shards` | log_positions, setlists, shows, setlist_songs, artist_songs |
@@ -337,22 +342,46 @@ CREATE FUNCTION apply_decisions(group_ids bigint[]) RETURNS bigint[]
     SET search_path TO 'public', 'pg_temp'
     AS $$
 declare
+    rows_left bigint := decision_rows_max();
     decided record;
+    slice bigint[];
+    slice_rows bigint;
+    ballots_left bigint;
     show_ids bigint[] := '{}';
 begin
     for decided in
-        update vote_groups set state = decision where id = any(group_ids) and state <> decision returning id, show_id, state
+        select id, show_id, decision from vote_groups where id = any(group_ids) and state <> decision order by id for no key update
     loop
+        exit when rows_left <= 0;
+        with undone as materialized (
+            select m.user_id
+              from vote_group_members m
+             where m.group_id = decided.id
+               and case decided.decision when 'void' then not m.is_void
+                                         when 'set_aside' then not m.is_set_aside
+                                         else m.is_set_aside end
+             order by m.user_id
+             limit rows_left + 1
+        ), ballot as (
+            select user_id, row_count, sum(row_count) over (order by user_id) as up_to
+              from undone u
+             cross join lateral (select 1 + count(*) as row_count
+                                   from votes v where v.user_id = u.user_id and v.show_id = decided.show_id) b
+        )
+        -- At least one ballot, however many votes it has.
+        select array_agg(user_id), coalesce(sum(row_count), 0), (select count(*) from undone) - count(*)
+          into slice, slice_rows, ballots_left
+          from ballot
+         where up_to - row_count < rows_left;
+        rows_left := rows_left - slice_rows;
         show_ids := show_ids || decided.show_id;
         update vote_group_members
-           set is_set_aside = not is_set_aside
-         where group_id = decided.id and is_set_aside <> (decided.state in ('set_aside', 'void'));
-        if decided.state = 'void' then
+           set is_set_aside = decided.decision in ('set_aside', 'void'), is_void = decided.decision = 'void'
+         where show_id = decided.show_id and user_id = any(slice);
+        if decided.decision = 'void' then
             with withdrawn as (
-                delete from votes v
-                 using vote_group_members m
-                 where m.group_id = decided.id and v.show_id = m.show_id and v.user_id = m.user_id
-             returning v.show_id, v.setlist_song_id, v.user_id, v.choice
+                delete from votes where show_id = decided.show_id and user_id = any(slice)
+             returning show_id, setlist_song_id, user_id, choice
             ), hours as (
                 insert into vote_rollups (show_id, hour, withdrawn_count)
                 select show_id, date_trunc('hour', now(), 'UTC'), count(*) from withdrawn group by 1
@@ -362,8 +391,12 @@ begin
             insert into vote_analytics (show_id, setlist_song_id, user_id, previous, choice, cast_at)
             select show_id, setlist_song_id, user_id, choice, null, now() from withdrawn;
         end if;
-        insert into shows_to_score (show_id)
-        select decided.show_id where exists (select from setlists l where l.show_id = decided.show_id and l.type = 'actual');
+        -- Open, so that each later decision differs from it.
+        update vote_groups set state = case when ballots_left = 0 then decided.decision else 'open' end where id = decided.id;
+        if ballots_left = 0 then
+            insert into shows_to_score (show_id)
+            select decided.show_id where exists (select from setlists l where l.show_id = decided.show_id and l.type = 'actual');
+        end if;
     end loop;
     return show_ids;
 end $$;
@@ -447,41 +480,6 @@ end $$;
 CREATE FUNCTION closeness(folded text, words text[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (LEAST(public.word_similarity((words)[1], folded), public.word_similarity((words)[2], folded), public.word_similarity((words)[3], folded), public.word_similarity((words)[4], folded)) >= (0.3)::double precision) THEN (((((public.word_similarity((words)[1], folded) + COALESCE(public.word_similarity((words)[2], folded), (0)::real)) + COALESCE(public.word_similarity((words)[3], folded), (0)::real)) + COALESCE(public.word_similarity((words)[4], folded), (0)::real)))::double precision / (cardinality(words))::double precision) ELSE NULL::double precision END;
-
-CREATE FUNCTION commit_log(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], going_user_ids bigint[], going_show_ids bigint[], goings boolean[], following_user_ids bigint[], following_artist_ids bigint[], followings boolean[], OUT changed_count integer, OUT refused jsonb) RETURNS record
-    LANGUAGE plpgsql
-    AS $$
-begin
-    select v.changed_count, v.refused into changed_count, refused
-      from commit_votes(shards, old_positions, new_positions, entries, song_ids, user_ids, vote_show_ids, choices, cast_ms,
-                        spent_user_ids, spent_days, spent) v;
-    if changed_count >= 0 and (cardinality(going_user_ids) > 0 or cardinality(following_user_ids) > 0) then
-        perform commit_marks(shards, new_positions, going_user_ids, going_show_ids, goings,
-                             following_user_ids, following_artist_ids, followings);
-    end if;
-end $$;
-
-CREATE FUNCTION commit_log(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], going_user_ids bigint[], going_show_ids bigint[], goings boolean[], following_user_ids bigint[], following_artist_ids bigint[], followings boolean[], order_user_ids bigint[], order_show_ids bigint[], orders bigint[], OUT changed_count integer, OUT refused jsonb) RETURNS record
-    LANGUAGE plpgsql
-    AS $$
-#variable_conflict use_column
-begin
-    select done.changed_count, done.refused into changed_count, refused
-      from commit_log(shards, old_positions, new_positions, entries, song_ids, user_ids, vote_show_ids,
-                      choices, cast_ms, spent_user_ids, spent_days, spent,
-                      going_user_ids, going_show_ids, goings,
-                      following_user_ids, following_artist_ids, followings) done;
-    if changed_count >= 0 and cardinality(order_user_ids) > 0 then
-        insert into cast_orders (user_id, show_id, cast_order)
-        select o.user_id, o.show_id, o.cast_order
-          from unnest(order_user_ids, order_show_ids, orders) as o (user_id, show_id, cast_order)
-          join users u on u.id = o.user_id
-         order by o.user_id, o.show_id
-            on conflict (user_id, show_id) do update
-           set cast_order = excluded.cast_order
-         where cast_orders.cast_order < excluded.cast_order;
-    end if;
-end $$;
 
 CREATE FUNCTION commit_log(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], going_user_ids bigint[], going_show_ids bigint[], goings boolean[], following_user_ids bigint[], following_artist_ids bigint[], followings boolean[], order_user_ids bigint[], order_show_ids bigint[], orders bigint[], group_ids bigint[], OUT changed_count integer, OUT refused jsonb) RETURNS record
     LANGUAGE plpgsql
@@ -913,18 +911,11 @@ CREATE FUNCTION count_votes(most integer, as_of timestamp with time zone DEFAULT
     AS $$
 declare
     taken_count integer;
-    scopes statistics_scope[]; scope_ids bigint[];
 begin
     -- An erasure takes this lock first too, so nobody who is being erased is counted meanwhile.
     perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
     -- One at a time: what a fan's day adds depends on their other days.
     perform pg_advisory_xact_lock(hashtext('mysetlist.count_votes'));
-    with waiting as (
-        delete from scopes_to_recount where ctid = any(array(select ctid from scopes_to_recount)) returning scope, scope_id
-    )
-    select array_agg(w.scope), array_agg(w.scope_id) into scopes, scope_ids from (select distinct * from waiting) w;
-    perform recount_voters(s.scope, s.scope_id) from unnest(scopes, scope_ids) as s (scope, scope_id);
-
     with taken as materialized (
         delete from votes_to_count where ctid = any(array(select ctid from votes_to_count)) returning *
     ), voters as materialized (
@@ -994,6 +985,10 @@ CREATE FUNCTION decision_on_suggestion(wanted_show bigint, wanted_title text) RE
      where show_id = wanted_show and folded = fold(wanted_title) and status <> 'pending'
      order by decided_at desc limit 1
 $$;
+
+CREATE FUNCTION decision_rows_max() RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    RETURN 10000;
 
 CREATE FUNCTION earth_km(a public.cube, b public.cube) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1235,7 +1230,7 @@ CREATE FUNCTION get_trending_artists(count integer DEFAULT 20, as_of timestamp w
           where heat > trending_floor(as_of) and artist_id not in (select artist_id from waiting)
           order by heat desc, artist_id limit least(greatest(count, 0), 100))
          union all
-        select artist_id, heat_of_artist(artist_id) from waiting
+        select artist_id, heat from heats_of_artists(array(select artist_id from waiting))
     )
     select row_number() over (order by t.heat desc, t.artist_id), a.id, a.slug, a.name, trending_score(t.heat, as_of),
            (select coalesce(sum(w.vote_count), 0)::bigint from shows w where w.artist_id = a.id), c.follower_count, c.show_count
@@ -1280,13 +1275,15 @@ begin
     return 'given';
 end $$;
 
-CREATE FUNCTION sum_of_heats(heats double precision[]) RETURNS double precision
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (SELECT (m.heat + (ln(sum(power((2.0)::double precision, GREATEST((h.heat - m.heat), ('-1000'::integer)::double precision)))) / ln((2.0)::double precision))) FROM (SELECT max(all_of_them.heat) AS heat FROM unnest(sum_of_heats.heats) all_of_them(heat)) m, unnest(sum_of_heats.heats) h(heat) GROUP BY m.heat);
-
-CREATE FUNCTION heat_of_artist(wanted bigint) RETURNS double precision
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (SELECT public.sum_of_heats(array_agg(show_trending.heat)) AS sum_of_heats FROM public.show_trending WHERE ((show_trending.artist_id = heat_of_artist.wanted) AND show_trending.is_ranked));
+CREATE FUNCTION heats_of_artists(artist_ids bigint[]) RETURNS TABLE(artist_id bigint, heat double precision)
+    LANGUAGE sql STABLE
+    AS $$
+    select h.artist_id, h.most + ln(sum(power(2.0::float8, greatest(h.heat - h.most, -1000)))) / ln(2.0::float8)
+      from (select t.artist_id, t.heat, max(t.heat) over (partition by t.artist_id) as most
+              from show_trending t
+             where t.artist_id = any(artist_ids) and t.is_ranked) h
+     group by h.artist_id, h.most
+$$;
 
 CREATE FUNCTION heats_of_shows(show_ids bigint[]) RETURNS TABLE(show_id bigint, heat double precision)
     LANGUAGE sql STABLE
@@ -1882,6 +1879,9 @@ begin
         end if;
         insert into scopes_to_recount (scope, scope_id) values ('show', old.id), ('platform', 0);
     else
+        if not exists (select from vote_rollups where show_id = old.id) then
+            return null;
+        end if;
         insert into scopes_to_recount (scope, scope_id) values ('artist', new.artist_id), ('venue', new.venue_id);
     end if;
     insert into scopes_to_recount (scope, scope_id) values ('artist', old.artist_id), ('venue', old.venue_id);
@@ -2062,8 +2062,9 @@ declare
 begin
     -- One statement, so that the sums hold all that the deleted rows stand for.
     with seen as (delete from artists_to_rank returning artist_id)
-    select array_agg(s.artist_id), array_agg(heat_of_artist(s.artist_id)) into artist_ids, heats
-      from (select distinct artist_id from seen) s;
+    select array_agg(s.artist_id), array_agg(h.heat) into artist_ids, heats
+      from (select distinct artist_id from seen) s
+      left join heats_of_artists(array(select artist_id from seen)) h on h.artist_id = s.artist_id;
     perform from artist_stats where artist_id = any(artist_ids) order by artist_id for no key update;
     update artist_stats a
        set heat = n.heat
@@ -2142,6 +2143,17 @@ begin
       from unnest(counted_ids, heats) as h (show_id, heat) join shows w on w.id = h.show_id
         on conflict (show_id) do update set heat = excluded.heat;
     insert into artists_to_rank (artist_id) select distinct artist_id from shows where id = any(show_ids);
+end $$;
+
+CREATE FUNCTION recount_scope(wanted public.statistics_scope, wanted_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
+    perform pg_advisory_xact_lock(hashtext('mysetlist.count_votes'));
+    -- What comes meanwhile stays, and is counted next time.
+    delete from scopes_to_recount where scope = wanted and scope_id = wanted_id;
+    perform recount_voters(wanted, wanted_id);
 end $$;
 
 CREATE FUNCTION recount_statistics() RETURNS void
@@ -2226,10 +2238,12 @@ CREATE FUNCTION refresh_best_voters() RETURNS void
     AS $$
     delete from best_voters;
     insert into best_voters (user_id, show_count, hits, accuracy)
-    select user_id, count(*), sum(hits), pooled_accuracy(sum(hits), sum(greatest(predicted, played)))
-      from voter_accuracy
+    select a.user_id, count(*), sum(a.hits), pooled_accuracy(sum(a.hits), sum(greatest(a.predicted, a.played)))
+      from voter_accuracy a
+      join shows w on w.id = a.show_id
+     where results_audience(w.results, w.finalised_at) = 0
      group by 1
-    having count(*) >= 3 and sum(hits) > 0
+    having count(*) >= 3 and sum(a.hits) > 0
      order by 4 desc, 1
      limit 100
 $$;
@@ -2479,6 +2493,7 @@ begin
          where r.setlist_song_id = wanted and r.user_id is not null
            and (w.votes_per_user_max is null
                 or (select count(*) from votes v where v.user_id = r.user_id and v.show_id = w.id) < w.votes_per_user_max)
+           and not exists (select from vote_group_members m where m.show_id = w.id and m.user_id = r.user_id and m.is_void)
          order by r.user_id
         returning user_id
     )
@@ -2747,6 +2762,10 @@ CREATE FUNCTION songs_of_merge(wanted_kind text, survivor bigint, duplicate bigi
      where wanted_kind = 'artist' and g.artist_id = duplicate
      order by 1
 $$;
+
+CREATE FUNCTION sum_of_heats(heats double precision[]) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT (m.heat + (ln(sum(power((2.0)::double precision, GREATEST((h.heat - m.heat), ('-1000'::integer)::double precision)))) / ln((2.0)::double precision))) FROM (SELECT max(all_of_them.heat) AS heat FROM unnest(sum_of_heats.heats) all_of_them(heat)) m, unnest(sum_of_heats.heats) h(heat) GROUP BY m.heat);
 
 CREATE FUNCTION tell_of_artist_link() RETURNS trigger
     LANGUAGE plpgsql
@@ -3152,6 +3171,8 @@ REVOKE ALL ON FUNCTION queue_webhook_events(event public.webhook_event, show_ids
 
 REVOKE ALL ON FUNCTION recount_artist_songs(changed_song_ids bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION recount_scope(wanted public.statistics_scope, wanted_id bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION recount_statistics() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION recount_voters(wanted public.statistics_scope, wanted_id bigint) FROM PUBLIC;
@@ -3418,6 +3439,26 @@ ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY audit_log_read ON audit_log FOR SELECT TO mysetlist_request USING ((( SELECT app_is_admin() AS app_is_admin) OR (actor_id = ( SELECT app_user_id() AS app_user_id))));
 CREATE POLICY audit_log_write ON audit_log FOR INSERT TO mysetlist_request WITH CHECK ((( SELECT app_is_staff() AS app_is_staff) AND (actor_id = ( SELECT app_user_id() AS app_user_id))));
 GRANT SELECT,INSERT ON TABLE audit_log TO mysetlist_request;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────────── backups
+
+CREATE TABLE backups (
+    id bigint NOT NULL,
+    made_at timestamp with time zone DEFAULT now() NOT NULL,
+    file_name text NOT NULL,
+    size_bytes bigint NOT NULL,
+    host text NOT NULL,
+    CONSTRAINT backups_file_name_check CHECK (((char_length(file_name) >= 1) AND (char_length(file_name) <= 255))),
+    CONSTRAINT backups_host_check CHECK (((char_length(host) >= 1) AND (char_length(host) <= 255))),
+    CONSTRAINT backups_size_bytes_check CHECK ((size_bytes >= 0))
+);
+COMMENT ON TABLE backups IS 'A file that `mysetlist backup` wrote. A restored database has those that were noted before its own file was made.';
+COMMENT ON COLUMN backups.made_at IS 'When the file was complete. It holds the database as of a moment before.';
+COMMENT ON COLUMN backups.file_name IS 'Without its folder.';
+ALTER TABLE backups ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY backups ADD CONSTRAINT backups_pkey PRIMARY KEY (id);
+CREATE INDEX backups_made_at_idx ON backups USING btree (made_at);
+ALTER TABLE backups ENABLE ROW LEVEL SECURITY;
 
 -- ──────────────────────────────────────────────────────────────────────────────────────────────────────── best_voters
 
@@ -3734,6 +3775,23 @@ CREATE TABLE installation (
 );
 COMMENT ON TABLE installation IS 'One row, made by the first node: an id that no other database has. A dump and its restored copy share it, because they hold the same accounts.';
 ALTER TABLE ONLY installation ADD CONSTRAINT installation_pkey PRIMARY KEY (is_only);
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────── level_minutes
+
+CREATE TABLE level_minutes (
+    minute timestamp with time zone NOT NULL,
+    level text NOT NULL,
+    event_count bigint NOT NULL,
+    missed_count bigint NOT NULL,
+    CONSTRAINT level_minutes_check CHECK (((missed_count >= 0) AND (missed_count <= event_count))),
+    CONSTRAINT level_minutes_event_count_check CHECK ((event_count > 0)),
+    CONSTRAINT level_minutes_level_check CHECK ((level = ANY (ARRAY['availability'::text, 'acknowledgement'::text, 'push'::text]))),
+    CONSTRAINT level_minutes_minute_check CHECK ((minute = date_trunc('minute'::text, minute, 'UTC'::text)))
+);
+COMMENT ON TABLE level_minutes IS 'Events of a service level in one minute, over all nodes, and those that missed its objective.';
+COMMENT ON COLUMN level_minutes.level IS 'availability: casts that were answered; acknowledgement, push: times between log, commit and watcher.';
+ALTER TABLE ONLY level_minutes ADD CONSTRAINT level_minutes_pkey PRIMARY KEY (minute, level);
+ALTER TABLE level_minutes ENABLE ROW LEVEL SECURITY;
 
 -- ──────────────────────────────────────────────────────────────────────────────────────────────────────── log_commits
 
@@ -4435,7 +4493,7 @@ CREATE TRIGGER shows_count_inserted AFTER INSERT ON shows REFERENCING NEW TABLE 
 CREATE TRIGGER shows_count_moved AFTER UPDATE OF artist_id ON shows FOR EACH ROW WHEN ((old.artist_id IS DISTINCT FROM new.artist_id)) EXECUTE FUNCTION count_moved_show();
 CREATE TRIGGER shows_count_songs AFTER UPDATE OF artist_id, local_date ON shows FOR EACH ROW WHEN (((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.local_date IS DISTINCT FROM new.local_date))) EXECUTE FUNCTION count_changed_show();
 CREATE TRIGGER shows_note_scopes_deleted AFTER DELETE ON shows FOR EACH ROW EXECUTE FUNCTION note_scopes();
-CREATE TRIGGER shows_note_scopes_moved AFTER UPDATE OF artist_id, venue_id ON shows FOR EACH ROW WHEN ((((old.vote_count + new.vote_count) > 0) AND ((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.venue_id IS DISTINCT FROM new.venue_id)))) EXECUTE FUNCTION note_scopes();
+CREATE TRIGGER shows_note_scopes_moved AFTER UPDATE OF artist_id, venue_id ON shows FOR EACH ROW WHEN (((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.venue_id IS DISTINCT FROM new.venue_id))) EXECUTE FUNCTION note_scopes();
 CREATE CONSTRAINT TRIGGER shows_note_voting AFTER UPDATE ON shows DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.opens_at IS DISTINCT FROM new.opens_at) OR (old.closes_at IS DISTINCT FROM new.closes_at) OR (old.status IS DISTINCT FROM new.status) OR (old.finalised_at IS DISTINCT FROM new.finalised_at))) EXECUTE FUNCTION note_voting_of_changed();
 CREATE TRIGGER shows_note_voting_of_new AFTER INSERT ON shows REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION note_voting_of_new();
 CREATE TRIGGER shows_notify AFTER UPDATE ON shows FOR EACH ROW WHEN ((old.revision IS DISTINCT FROM new.revision)) EXECUTE FUNCTION notify_show_revised();
@@ -4991,13 +5049,16 @@ CREATE TABLE vote_group_members (
     show_id bigint NOT NULL,
     user_id bigint NOT NULL,
     group_id bigint NOT NULL,
-    is_set_aside boolean DEFAULT false NOT NULL
+    is_set_aside boolean DEFAULT false NOT NULL,
+    is_void boolean DEFAULT false NOT NULL,
+    CONSTRAINT vote_group_members_void CHECK ((is_set_aside OR (NOT is_void)))
 )
 WITH (fillfactor='70');
 COMMENT ON TABLE vote_group_members IS 'A ballot in a group. A ballot is in one group at most.';
 COMMENT ON COLUMN vote_group_members.is_set_aside IS 'The votes of this ballot, later ones too, are in no tally.';
+COMMENT ON COLUMN vote_group_members.is_void IS 'Its votes were withdrawn for good; later ones are set aside.';
 ALTER TABLE ONLY vote_group_members ADD CONSTRAINT vote_group_members_pkey PRIMARY KEY (show_id, user_id);
-CREATE INDEX vote_group_members_group_id_idx ON vote_group_members USING btree (group_id);
+CREATE INDEX vote_group_members_group_id_idx ON vote_group_members USING btree (group_id, user_id);
 CREATE INDEX vote_group_members_user_id_idx ON vote_group_members USING btree (user_id);
 CREATE TRIGGER vote_group_members_count_deleted AFTER DELETE ON vote_group_members REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION count_former_members();
 CREATE TRIGGER vote_group_members_count_inserted AFTER INSERT ON vote_group_members REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION count_new_members();
@@ -5031,7 +5092,7 @@ CREATE TABLE vote_groups (
     CONSTRAINT vote_groups_times CHECK ((ended_at >= began_at))
 );
 COMMENT ON TABLE vote_groups IS 'Ballots of one show that look like the work of one hand.';
-COMMENT ON COLUMN vote_groups.state IS 'Whether its votes count: they do when it is open or restored.';
+COMMENT ON COLUMN vote_groups.state IS 'Whether its votes count: they do when it is open or restored. It is open while a decision is applied in part.';
 COMMENT ON COLUMN vote_groups.decision IS 'The state that somebody wants; it becomes the state when the commit of its log entry applies it.';
 COMMENT ON COLUMN vote_groups.score IS 'The sum of what its reasons weigh (docs/abuse.md).';
 COMMENT ON COLUMN vote_groups.reasons IS 'The signals that were found: kind, weight, and a sentence.';
@@ -5041,6 +5102,7 @@ COMMENT ON COLUMN vote_groups.decided_by IS 'Null: the rule of the show, or the 
 ALTER TABLE vote_groups ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY vote_groups ADD CONSTRAINT vote_groups_pkey PRIMARY KEY (id);
 CREATE INDEX vote_groups_decided_by_idx ON vote_groups USING btree (decided_by) WHERE (decided_by IS NOT NULL);
+CREATE INDEX vote_groups_open_idx ON vote_groups USING btree (show_id) WHERE (decision = 'open'::vote_group_state);
 CREATE INDEX vote_groups_show_id_idx ON vote_groups USING btree (show_id);
 CREATE INDEX vote_groups_undone_idx ON vote_groups USING btree (decided_at) WHERE (state <> decision);
 CREATE TRIGGER vote_groups_tell AFTER INSERT ON vote_groups REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION tell_of_groups();

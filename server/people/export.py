@@ -97,11 +97,12 @@ class ExportedVote(msgspec.Struct, frozen=True):
 
 
 class ExportedGroup(msgspec.Struct, frozen=True):
-    """A group of alike ballots that the user's votes in a show were found in, and whether they are set aside for it."""
+    """A group of alike ballots that the user's votes in a show were found in; whether they are set aside for it, or withdrawn for good."""
 
     show_id: int
     show_name: str
     is_set_aside: bool
+    is_void: bool
     reasons: list[dict[str, str | float]]
     found_at: str
     decided_at: str | None

@@ -49,7 +49,7 @@ select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
 
 -- name: vote_groups^
 select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
-  from (select m.show_id, w.name as show_name, m.is_set_aside, g.reasons, g.found_at, g.decided_at
+  from (select m.show_id, w.name as show_name, m.is_set_aside, m.is_void, g.reasons, g.found_at, g.decided_at
           from vote_group_members m
           join vote_groups g on g.id = m.group_id
           join shows w on w.id = m.show_id

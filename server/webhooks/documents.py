@@ -27,12 +27,6 @@ Description = Annotated[str, msgspec.Meta(max_length=DESCRIPTION_CHARS_MAX)]
 Events = Annotated[list[Event], msgspec.Meta(min_length=1, max_length=6)]
 
 
-class PreviewQuery(msgspec.Struct, frozen=True):
-    """`preview`: answer as if the act were done, and change nothing."""
-
-    preview: bool = False
-
-
 class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
     """A new webhook: its address, and the events that it gets."""
 

@@ -14,7 +14,7 @@ from server.moderation.logs import write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.protocol.http.parameters import PageQuery
+from server.protocol.http.parameters import PageQuery, PreviewQuery
 from server.protocol.http.signatures import key_text
 from server.protocol.instants import iso
 from server.store.database import Database
@@ -28,7 +28,6 @@ from server.webhooks.documents import (
     DeliveryQuery,
     LastAttempt,
     NewWebhook,
-    PreviewQuery,
     SecretWebhook,
     SentAgain,
     TestResult,

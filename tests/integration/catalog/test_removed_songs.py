@@ -61,7 +61,8 @@ async def test_votes_that_were_withdrawn_for_good_do_not_come_back(
     for voter, decision in ((cheat, "void"), (doubtful, "set_aside")):
         group = await factory.vote_group(7, [voter.id])
         await moderator.ok("POST", f"/api/admin/groups/{group}", {"decision": decision})
-    assert await moderator.ok("POST", f"{REMOVED}/{show.first}") == {"id": show.first, "votes": 2}
+    restored = await moderator.ok("POST", f"{REMOVED}/{show.first}")
+    assert restored == {"id": show.first, "votes": 2, "is_preview": False}
     assert (await factory.tally(7))[0] == [show.first, 1, 0]
     assert (await factory.aside_tally(7))[0] == [show.first, 1, 0]
     assert (await cheat.ok("GET", "/api/shows/7/ballot"))["ballot"] == {}

@@ -40,6 +40,7 @@ async def test_work_gives_a_ticket_to_the_account_that_did_it(people: People, sh
     admin, fan, other = await people.person("admin"), await people.person(), await people.person()
     assert await admin.ok("PUT", ADMIN, {"requires_ticket": True, "source": "work"}) == {
         "requires_ticket": True, "source": "work", "code_count": 0, "redeemed_count": 0,
+        "effect": {"fans_stopped": 0, "is_preview": False, "votes_kept": 0},
     }  # fmt: skip
     assert (await fan.ok("GET", "/api/shows/7"))["ticket_source"] == "work"
     assert await vote(fan, show) == 403
