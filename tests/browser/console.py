@@ -75,7 +75,8 @@ async def severe_findings(page: Page) -> list[tuple[str, list[str]]]:
 
 async def is_fine(page: Page) -> None:
     """axe-core finds nothing serious; on a tablet, nothing reaches past the edge and all buttons are as large as a finger."""
-    assert await severe_findings(page) == []
+    found = await severe_findings(page)
+    assert found == [], found
     await page.set_viewport_size(TABLET)
     assert await page.evaluate(WIDE) <= 0
     assert not await page.evaluate(SMALL)

@@ -37,6 +37,9 @@ WATCH_POLICY = (
     "addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective}`))"
 )
 SHOW = "select id from shows where status = $1 and not is_locked and closes_at {} now() order by id limit 1"
+# Songs that have been played take no votes.
+SHOW_WITH_VOTES = """select w.id from shows w join setlist_songs s on s.show_id = w.id and s.played_at is null
+    where w.status = 'live' and not w.is_locked and w.closes_at > now() group by 1 having count(*) > 2 order by 1 limit 1"""
 
 
 async def faint_texts(page: Page, canvas: Page, height: int = 2400) -> list[str]:
@@ -81,9 +84,8 @@ async def test_everything_can_be_read(
     await expect(tab.page.get_by_role("region", name="Trending now").get_by_role("listitem")).to_have_count(5)
     await is_fine(tab)
 
-    open_show = await own_sql.fetchval(SHOW.format(">"), "live")
+    open_show = await own_sql.fetchval(SHOW_WITH_VOTES)
     tab = await visitor.open_show(open_show, script=WATCH_POLICY)
-    # Songs that have been played take no votes.
     first, second, third, *_ = [song for song in await tab.order() if await tab.button(song, "up").is_enabled()]
     await tab.button(first, "up").tap()
     await tab.button(second, "down").tap()
