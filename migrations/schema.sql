@@ -477,6 +477,17 @@ begin
     return null;
 end $$;
 
+CREATE FUNCTION casts_set_aside(show_ids bigint[]) RETURNS TABLE(show_id bigint, hour timestamp with time zone, up_count bigint, down_count bigint, withdrawn_count bigint)
+    LANGUAGE sql STABLE
+    AS $$
+    select h.show_id, date_trunc('hour', h.cast_at, 'UTC'), count(*) filter (where h.choice = 'up'),
+           count(*) filter (where h.choice = 'down'), count(*) filter (where h.choice is null)
+      from vote_analytics h
+      join vote_group_members m on m.show_id = h.show_id and m.user_id = h.user_id and m.is_set_aside
+     where h.show_id = any(show_ids) and m.show_id = any(show_ids)
+     group by 1, 2
+$$;
+
 CREATE FUNCTION closeness(folded text, words text[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (LEAST(public.word_similarity((words)[1], folded), public.word_similarity((words)[2], folded), public.word_similarity((words)[3], folded), public.word_similarity((words)[4], folded)) >= (0.3)::double precision) THEN (((((public.word_similarity((words)[1], folded) + COALESCE(public.word_similarity((words)[2], folded), (0)::real)) + COALESCE(public.word_similarity((words)[3], folded), (0)::real)) + COALESCE(public.word_similarity((words)[4], folded), (0)::real)))::double precision / (cardinality(words))::double precision) ELSE NULL::double precision END;
@@ -937,42 +948,95 @@ begin
         insert into show_days (show_id, day, vote_count)
         select show_id, (minute at time zone 'UTC')::date, sum(up_count + down_count) from taken group by 1, 2 order by 1, 2
             on conflict (show_id, day) do update set vote_count = show_days.vote_count + excluded.vote_count
-    ), fresh as (
-        insert into voter_days (show_id, user_id, day)
-        select distinct v.show_id, v.user_id, v.day
-          from voters v join users u on u.id = v.user_id join shows w on w.id = v.show_id
-            on conflict do nothing
-        returning show_id, user_id, day
-    -- All days of these fans. This statement does not see the rows that it has just added.
-    ), visit as (
-        select show_id, user_id, day, false as was_known from fresh
+    -- Where flags have changed, the casts of ballots that are set aside are added up again; elsewhere the notes say what is new.
+    ), flagged as materialized (
+        delete from set_asides_to_count where ctid = any(array(select ctid from set_asides_to_count)) returning show_id
+    ), aside as (
+        select show_id, date_trunc('hour', minute, 'UTC') as hour, aside_up as up, aside_down as down, aside_withdrawn as withdrawn
+          from taken
+         where aside_up + aside_down + aside_withdrawn > 0 and show_id not in (select show_id from flagged)
         union all
-        select v.show_id, v.user_id, v.day, true
-          from (select distinct user_id from fresh) f join voter_days v on v.user_id = f.user_id
+        select show_id, hour, up_count, down_count, withdrawn_count
+          from casts_set_aside(array(select distinct show_id from flagged))
+        union all
+        select show_id, hour, -up_count, -down_count, -withdrawn_count
+          from set_aside_hours where show_id in (select show_id from flagged)
+    ), aside_hours as (
+        insert into set_aside_hours (show_id, hour, up_count, down_count, withdrawn_count)
+        select a.show_id, a.hour, sum(a.up), sum(a.down), sum(a.withdrawn)
+          from aside a join shows w on w.id = a.show_id
+         group by 1, 2
+        having (sum(a.up), sum(a.down), sum(a.withdrawn)) <> (0, 0, 0)
+            on conflict (show_id, hour) do update
+           set up_count = set_aside_hours.up_count + excluded.up_count,
+               down_count = set_aside_hours.down_count + excluded.down_count,
+               withdrawn_count = set_aside_hours.withdrawn_count + excluded.withdrawn_count
+    ), flips as materialized (
+        select v.show_id, v.user_id, v.day, not v.is_set_aside as is_set_aside
+          from (select distinct show_id from flagged) f
+          join voter_days v on v.show_id = f.show_id
+          left join vote_group_members m on m.show_id = v.show_id and m.user_id = v.user_id and m.is_set_aside
+         where v.is_set_aside <> (m.user_id is not null)
+         limit most
+    ), flipped as (
+        update voter_days v
+           set is_set_aside = f.is_set_aside
+          from flips f
+         where v.show_id = f.show_id and v.user_id = f.user_id and v.day = f.day
+    ), more as (
+        insert into set_asides_to_count (show_id)
+        select distinct show_id from flagged where (select count(*) from flips) = most
+    ), fresh as (
+        insert into voter_days (show_id, user_id, day, is_set_aside)
+        select distinct v.show_id, v.user_id, v.day, m.user_id is not null
+          from voters v
+          join users u on u.id = v.user_id
+          join shows w on w.id = v.show_id
+          left join vote_group_members m on m.show_id = v.show_id and m.user_id = v.user_id and m.is_set_aside
+            on conflict do nothing
+        returning show_id, user_id, day, is_set_aside
+    -- All days of these fans. This statement does not see the rows that it has just added or changed.
+    ), visit as (
+        select show_id, user_id, day, not is_set_aside as counts, false as was_known, false as counted from fresh
+        union all
+        select v.show_id, v.user_id, v.day, not coalesce(f.is_set_aside, v.is_set_aside), true, not v.is_set_aside
+          from (select user_id from fresh union select user_id from flips) n
+          join voter_days v on v.user_id = n.user_id
+          left join flips f on f.show_id = v.show_id and f.user_id = v.user_id and f.day = v.day
     ), day as materialized (
-        select s.scope, s.scope_id, v.user_id, v.day, bool_or(v.was_known) as was_known
+        select s.scope, s.scope_id, v.user_id, v.day, bool_or(v.was_known) as was_known, bool_or(v.counts) as counts,
+               bool_or(v.counted) as counted
           from visit v join shows w on w.id = v.show_id cross join lateral scopes_of_show(w.id, w.artist_id, w.venue_id) s
          group by 1, 2, 3, 4
     -- What the fans are in with these days, minus what they were in before. Where nothing is new, both are equal.
     ), moved as (
-        select scope, scope_id, day, previous_day, visit, sum(step) as moved
+        select scope, scope_id, day, previous_day, visit, sum(step) as moved, sum(raw_step) as raw_moved
           from (select scope, scope_id, day, coalesce(lag(day) over w, '-infinity') as previous_day,
-                       least(row_number() over w, 3)::smallint as visit, 1 as step
+                       least(row_number() over w, 3)::smallint as visit, 1 as step, 0 as raw_step
+                  from day where counts
+                window w as (partition by scope, scope_id, user_id order by day)
+                 union all
+                select scope, scope_id, day, coalesce(lag(day) over w, '-infinity'), least(row_number() over w, 3)::smallint, -1, 0
+                  from day where counted
+                window w as (partition by scope, scope_id, user_id order by day)
+                 union all
+                select scope, scope_id, day, coalesce(lag(day) over w, '-infinity'), least(row_number() over w, 3)::smallint, 0, 1
                   from day
                 window w as (partition by scope, scope_id, user_id order by day)
                  union all
-                select scope, scope_id, day, coalesce(lag(day) over w, '-infinity'), least(row_number() over w, 3)::smallint, -1
+                select scope, scope_id, day, coalesce(lag(day) over w, '-infinity'), least(row_number() over w, 3)::smallint, 0, -1
                   from day where was_known
                 window w as (partition by scope, scope_id, user_id order by day)) links
          group by 1, 2, 3, 4, 5
-        having sum(step) <> 0
+        having (sum(step), sum(raw_step)) <> (0, 0)
     ), linked as (
-        insert into voter_links (scope, scope_id, day, previous_day, visit, voter_count)
-        select scope, scope_id, day, previous_day, visit, moved from moved
+        insert into voter_links (scope, scope_id, day, previous_day, visit, voter_count, raw_voter_count)
+        select scope, scope_id, day, previous_day, visit, moved, raw_moved from moved
             on conflict (scope, scope_id, day, previous_day, visit) do update
-           set voter_count = voter_links.voter_count + excluded.voter_count
+           set voter_count = voter_links.voter_count + excluded.voter_count,
+               raw_voter_count = voter_links.raw_voter_count + excluded.raw_voter_count
     )
-    select count(*) into taken_count from voters;
+    select greatest((select count(*) from voters), (select count(*) from flips)) into taken_count;
     delete from vote_minutes where minute < as_of - interval '2 hours';
     return taken_count;
 end $$;
@@ -1296,27 +1360,39 @@ CREATE FUNCTION heats_of_shows(show_ids bigint[]) RETURNS TABLE(show_id bigint, 
      group by s.show_id
 $$;
 
-CREATE FUNCTION hours_of_scope(wanted public.statistics_scope, wanted_id bigint, first timestamp with time zone, following timestamp with time zone) RETURNS TABLE(hour timestamp with time zone, votes bigint, withdrawn bigint, up bigint, down bigint)
+CREATE FUNCTION hours_of_scope(wanted public.statistics_scope, wanted_id bigint, first timestamp with time zone, following timestamp with time zone) RETURNS TABLE(hour timestamp with time zone, votes bigint, withdrawn bigint, up bigint, down bigint, raw_votes bigint)
     LANGUAGE sql STABLE
     AS $$
-    select p.hour, p.up_count + p.down_count, p.withdrawn_count, p.up_count, p.down_count
+    select p.hour, p.up_count + p.down_count, p.withdrawn_count, p.up_count, p.down_count, p.up_count + p.down_count
       from platform_hours p
      where wanted = 'platform' and p.hour >= first and p.hour < following
     union all
-    select r.hour, 0, 0, -r.up_count, -r.down_count
+    select r.hour, 0, 0, -r.up_count, -r.down_count, 0
       from shows w join vote_rollups r on r.show_id = w.id
      where wanted = 'platform' and w.results <> 'live' and w.finalised_at is null and r.hour >= first and r.hour < following
     union all
     -- The roll-ups have votes already that platform_hours gets a second later: without these the difference would tell them.
-    select date_trunc('hour', v.minute, 'UTC'), 0, 0, v.up_count, v.down_count
+    select date_trunc('hour', v.minute, 'UTC'), 0, 0, v.up_count, v.down_count, 0
       from votes_to_count v join shows w on w.id = v.show_id
      where wanted = 'platform' and w.results <> 'live' and w.finalised_at is null and v.minute >= first and v.minute < following
     union all
     select r.hour, r.up_count + r.down_count, r.withdrawn_count,
            case when s.is_open or wanted = 'show' then r.up_count else 0 end,
-           case when s.is_open or wanted = 'show' then r.down_count else 0 end
+           case when s.is_open or wanted = 'show' then r.down_count else 0 end, r.up_count + r.down_count
       from shows_of_scope(wanted, wanted_id) s join vote_rollups r on r.show_id = s.show_id
      where r.hour >= first and r.hour < following
+    union all
+    -- Ballots that are set aside. Of a hidden show, nothing is left in up and down that they could be taken off.
+    select a.hour, -(a.up_count + a.down_count), -a.withdrawn_count, case when s.is_open or wanted = 'show' then -a.up_count else 0 end,
+           case when s.is_open or wanted = 'show' then -a.down_count else 0 end, 0
+      from shows_of_scope(wanted, wanted_id) s
+      join set_aside_hours a on a.show_id = s.show_id and a.hour >= first and a.hour < following
+    union all
+    select a.hour, -(a.up_count + a.down_count), -a.withdrawn_count, case when h.id is null then -a.up_count else 0 end,
+           case when h.id is null then -a.down_count else 0 end, 0
+      from set_aside_hours a
+      left join shows h on h.id = a.show_id and h.results <> 'live' and h.finalised_at is null
+     where wanted = 'platform' and a.hour >= first and a.hour < following
 $$;
 
 CREATE FUNCTION instant_text(instant timestamp with time zone) RETURNS text
@@ -1746,7 +1822,8 @@ CREATE FUNCTION move_ballots(show_ids bigint[], user_ids bigint[], steps integer
               join votes v on v.user_id = b.user_id and v.show_id = b.show_id
              group by 1, 2) moved
      group by step
-     order by step
+     order by step;
+    insert into set_asides_to_count (show_id) select distinct show_id from unnest(show_ids) as b (show_id)
 $$;
 
 CREATE FUNCTION move_heat() RETURNS trigger
@@ -1873,6 +1950,7 @@ CREATE FUNCTION note_scopes() RETURNS trigger
     AS $$
 begin
     if tg_op = 'DELETE' then
+        delete from set_aside_hours where show_id = old.id;
         delete from voter_days where show_id = old.id;
         if not found then
             return null;  -- Nobody voted, so nothing changes. A recount of the platform reads all voters.
@@ -1931,10 +2009,13 @@ CREATE FUNCTION note_votes_to_count() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
-    insert into votes_to_count (show_id, minute, up_count, down_count, withdrawn_count)
-    select show_id, date_trunc('minute', cast_at), count(*) filter (where choice = 'up'),
-           count(*) filter (where choice = 'down'), count(*) filter (where choice is null)
-      from added
+    insert into votes_to_count (show_id, minute, up_count, down_count, withdrawn_count, aside_up, aside_down, aside_withdrawn)
+    select a.show_id, date_trunc('minute', a.cast_at), count(*) filter (where a.choice = 'up'),
+           count(*) filter (where a.choice = 'down'), count(*) filter (where a.choice is null),
+           count(m.user_id) filter (where a.choice = 'up'), count(m.user_id) filter (where a.choice = 'down'),
+           count(m.user_id) filter (where a.choice is null)
+      from added a
+      left join vote_group_members m on m.show_id = a.show_id and m.user_id = a.user_id and m.is_set_aside
      group by 1, 2;
     insert into voters_to_count (show_id, user_id, day)
     select a.show_id, a.user_id, a.day
@@ -2163,7 +2244,7 @@ begin
     perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
     perform pg_advisory_xact_lock(hashtext('mysetlist.count_votes'));
     perform from log_positions order by shard for update;
-    truncate votes_to_count, voters_to_count, vote_minutes, platform_hours, voter_days, voter_links, scopes_to_recount;
+    truncate votes_to_count, voters_to_count, vote_minutes, platform_hours, voter_days, voter_links, scopes_to_recount, set_asides_to_count, set_aside_hours;
     insert into vote_minutes (show_id, minute, vote_count)
     select show_id, date_trunc('minute', cast_at), count(*) from vote_analytics
      where choice is not null and cast_at > now() - interval '2 hours'
@@ -2176,17 +2257,32 @@ begin
     insert into show_days (show_id, day, vote_count)
     select show_id, (hour at time zone 'UTC')::date, sum(up_count + down_count) from vote_rollups group by 1, 2 order by 1, 2
         on conflict (show_id, day) do update set vote_count = excluded.vote_count;
-    insert into voter_days (show_id, user_id, day)
-    select distinct h.show_id, h.user_id, (h.cast_at at time zone 'UTC')::date
-      from vote_analytics h join users u on u.id = h.user_id join shows w on w.id = h.show_id
+    insert into set_aside_hours (show_id, hour, up_count, down_count, withdrawn_count)
+    select a.* from casts_set_aside(array(select distinct show_id from vote_group_members where is_set_aside)) a
+      join shows w on w.id = a.show_id;
+    insert into voter_days (show_id, user_id, day, is_set_aside)
+    select distinct h.show_id, h.user_id, (h.cast_at at time zone 'UTC')::date, m.user_id is not null
+      from vote_analytics h
+      join users u on u.id = h.user_id
+      join shows w on w.id = h.show_id
+      left join vote_group_members m on m.show_id = h.show_id and m.user_id = h.user_id and m.is_set_aside
      where h.choice is not null;
-    insert into voter_links (scope, scope_id, day, previous_day, visit, voter_count)
-    select scope, scope_id, day, previous_day, visit, count(*)
-      from (select scope, scope_id, day, coalesce(lag(day) over w, '-infinity') as previous_day,
-                   least(row_number() over w, 3)::smallint as visit
-              from (select distinct s.scope, s.scope_id, v.user_id, v.day
-                      from voter_days v join shows w on w.id = v.show_id
-                     cross join lateral scopes_of_show(w.id, w.artist_id, w.venue_id) s) d
+    with day as materialized (
+        select s.scope, s.scope_id, v.user_id, v.day, bool_or(not v.is_set_aside) as counts
+          from voter_days v
+          join shows w on w.id = v.show_id
+         cross join lateral scopes_of_show(w.id, w.artist_id, w.venue_id) s
+         group by 1, 2, 3, 4
+    )
+    insert into voter_links (scope, scope_id, day, previous_day, visit, voter_count, raw_voter_count)
+    select scope, scope_id, day, previous_day, visit, sum(step), sum(raw_step)
+      from (select scope, scope_id, day, coalesce(lag(day) over w, '-infinity') as previous_day, least(row_number() over w, 3)::smallint as visit,
+                   1 as step, 0 as raw_step
+              from day where counts
+            window w as (partition by scope, scope_id, user_id order by day)
+             union all
+            select scope, scope_id, day, coalesce(lag(day) over w, '-infinity'), least(row_number() over w, 3)::smallint, 0, 1
+              from day
             window w as (partition by scope, scope_id, user_id order by day)) links
      group by 1, 2, 3, 4, 5;
 end $$;
@@ -2195,15 +2291,26 @@ CREATE FUNCTION recount_voters(wanted public.statistics_scope, wanted_id bigint)
     LANGUAGE sql
     AS $$
     delete from voter_links where scope = wanted and scope_id = wanted_id;
-    insert into voter_links (scope, scope_id, day, previous_day, visit, voter_count)
-    select wanted, wanted_id, day, previous_day, visit, count(*)
-      from (select day, coalesce(lag(day) over w, '-infinity') as previous_day, least(row_number() over w, 3)::smallint as visit
-              from (select user_id, day from voter_days where wanted = 'platform'
-                    union
-                    select v.user_id, v.day
-                      from shows_of_scope(wanted, wanted_id) s join voter_days v on v.show_id = s.show_id) d
+    with day as materialized (
+        select user_id, day, bool_or(not is_set_aside) as counts
+          from (select user_id, day, is_set_aside from voter_days where wanted = 'platform'
+                union all
+                select v.user_id, v.day, v.is_set_aside
+                  from shows_of_scope(wanted, wanted_id) s join voter_days v on v.show_id = s.show_id) d
+         group by 1, 2
+    )
+    insert into voter_links (scope, scope_id, day, previous_day, visit, voter_count, raw_voter_count)
+    select wanted, wanted_id, l.*
+      from (select day, previous_day, visit, sum(step), sum(raw_step)
+      from (select day, coalesce(lag(day) over w, '-infinity') as previous_day, least(row_number() over w, 3)::smallint as visit,
+                   1 as step, 0 as raw_step
+              from day where counts
+            window w as (partition by user_id order by day)
+             union all
+            select day, coalesce(lag(day) over w, '-infinity'), least(row_number() over w, 3)::smallint, 0, 1
+              from day
             window w as (partition by user_id order by day)) links
-     group by 3, 4, 5
+     group by 1, 2, 3) l
 $$;
 
 CREATE FUNCTION redeem_ticket(wanted_show bigint, wanted_hash bytea, unkeyed_hash bytea) RETURNS text
@@ -3103,6 +3210,8 @@ REVOKE ALL ON FUNCTION ask_for_export(kept interval, waiting_max integer) FROM P
 GRANT ALL ON FUNCTION public.ask_for_export(kept interval, waiting_max integer) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION balance_history(wanted_show bigint, songs bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION casts_set_aside(show_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION count_votes(most integer, as_of timestamp with time zone) FROM PUBLIC;
 
@@ -4184,6 +4293,28 @@ GRANT SELECT ON TABLE sessions TO mysetlist_writer;
 GRANT SELECT,INSERT ON TABLE sessions TO mysetlist_request;
 GRANT UPDATE(ended_at) ON TABLE sessions TO mysetlist_request;
 
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────── set_aside_hours
+
+CREATE TABLE set_aside_hours (
+    show_id bigint NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    up_count bigint NOT NULL,
+    down_count bigint NOT NULL,
+    withdrawn_count bigint NOT NULL,
+    CONSTRAINT set_aside_hours_hour_check CHECK ((hour = date_trunc('hour'::text, hour, 'UTC'::text)))
+);
+COMMENT ON TABLE set_aside_hours IS 'The part of vote_rollups that was cast with ballots that are set aside now. A trigger deletes the rows of a deleted show.';
+ALTER TABLE ONLY set_aside_hours ADD CONSTRAINT set_aside_hours_pkey PRIMARY KEY (show_id, hour);
+GRANT SELECT ON TABLE set_aside_hours TO mysetlist_request;
+GRANT SELECT ON TABLE set_aside_hours TO mysetlist_writer;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────── set_asides_to_count
+
+CREATE TABLE set_asides_to_count (
+    show_id bigint NOT NULL
+);
+COMMENT ON TABLE set_asides_to_count IS 'Ballots of a show were set aside or count again, and the statistics do not know it yet. Rows may be equal.';
+
 -- ────────────────────────────────────────────────────────────────────────────────────────────────────── setlist_songs
 
 CREATE TABLE setlist_songs (
@@ -4221,6 +4352,7 @@ ALTER TABLE ONLY setlist_songs ADD CONSTRAINT setlist_songs_id_show_key UNIQUE (
 ALTER TABLE ONLY setlist_songs ADD CONSTRAINT setlist_songs_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY setlist_songs ADD CONSTRAINT setlist_songs_place_key UNIQUE (setlist_id, "position") DEFERRABLE;
 ALTER TABLE ONLY setlist_songs ADD CONSTRAINT setlist_songs_song_key UNIQUE (setlist_id, song_id);
+CREATE INDEX setlist_songs_set_aside_idx ON setlist_songs USING btree (show_id) WHERE ((set_aside_up_count + set_aside_down_count) > 0);
 CREATE INDEX setlist_songs_show_id_idx ON setlist_songs USING btree (show_id);
 CREATE INDEX setlist_songs_song_id_idx ON setlist_songs USING btree (song_id);
 CREATE TRIGGER setlist_songs_count_deleted AFTER DELETE ON setlist_songs REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_deleted_setlist_songs();
@@ -5182,9 +5314,11 @@ GRANT SELECT ON TABLE voter_accuracy TO mysetlist_request;
 CREATE TABLE voter_days (
     show_id bigint NOT NULL,
     user_id bigint NOT NULL,
-    day date NOT NULL
+    day date NOT NULL,
+    is_set_aside boolean DEFAULT false NOT NULL
 );
 COMMENT ON TABLE voter_days IS 'A fan cast a vote in a show on that day (UTC). Foreign keys would cost as much as all the rest of counting a voter: triggers delete the rows of a user or show that is deleted.';
+COMMENT ON COLUMN voter_days.is_set_aside IS 'As the statistics know the ballot: set aside, so it counts only in raw numbers.';
 ALTER TABLE ONLY voter_days ADD CONSTRAINT voter_days_pkey PRIMARY KEY (show_id, user_id, day);
 CREATE INDEX voter_days_user_id_idx ON voter_days USING btree (user_id);
 ALTER TABLE voter_days ENABLE ROW LEVEL SECURITY;
@@ -5200,12 +5334,14 @@ CREATE TABLE voter_links (
     previous_day date NOT NULL,
     visit smallint NOT NULL,
     voter_count bigint NOT NULL,
+    raw_voter_count bigint DEFAULT 0 NOT NULL,
     CONSTRAINT voter_links_visit_check CHECK (((visit >= 1) AND (visit <= 3)))
 );
 COMMENT ON TABLE voter_links IS 'How many fans voted on a day whose day of voting before was previous_day. Sums of it are the voters of any period.';
 COMMENT ON COLUMN voter_links.scope_id IS 'The artist, venue or show; 0 for the platform.';
 COMMENT ON COLUMN voter_links.previous_day IS '-infinity: it was their first day.';
 COMMENT ON COLUMN voter_links.visit IS '1: their first day; 2: their second; 3: a later one.';
+COMMENT ON COLUMN voter_links.raw_voter_count IS 'As voter_count, with ballots that are set aside. A link of voter_count goes by the days that count, one of this by all days.';
 ALTER TABLE ONLY voter_links ADD CONSTRAINT voter_links_pkey PRIMARY KEY (scope, scope_id, day, previous_day, visit);
 GRANT SELECT ON TABLE voter_links TO mysetlist_request;
 GRANT SELECT ON TABLE voter_links TO mysetlist_writer;
@@ -5257,9 +5393,13 @@ CREATE TABLE votes_to_count (
     minute timestamp with time zone NOT NULL,
     up_count integer NOT NULL,
     down_count integer NOT NULL,
-    withdrawn_count integer NOT NULL
+    withdrawn_count integer NOT NULL,
+    aside_up integer DEFAULT 0 NOT NULL,
+    aside_down integer DEFAULT 0 NOT NULL,
+    aside_withdrawn integer DEFAULT 0 NOT NULL
 );
 COMMENT ON TABLE votes_to_count IS 'Votes of one commit and minute of a show that the statistics do not have yet. It has no keys, because every commit adds rows; a chore takes them out again.';
+COMMENT ON COLUMN votes_to_count.aside_up IS 'How many of up_count were cast with ballots that are set aside; the next ones likewise.';
 GRANT SELECT,INSERT ON TABLE votes_to_count TO mysetlist_writer;
 GRANT SELECT ON TABLE votes_to_count TO mysetlist_request;
 

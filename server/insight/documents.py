@@ -65,11 +65,12 @@ class TopVoter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HourVotes(msgspec.Struct, frozen=True, kw_only=True):
-    """Votes cast in one hour; a changed vote counts again."""
+    """Votes cast in one hour; a changed vote counts again. raw_votes: with ballots that are set aside."""
 
     hour: dt.datetime
     votes: int
     withdrawn: int
+    raw_votes: int
 
 
 class DayHourVotes(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,23 +88,25 @@ class WeekdayVotes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SeriesHour(msgspec.Struct, frozen=True, kw_only=True):
-    """Votes cast in one hour."""
+    """Votes cast in one hour; raw_votes: with ballots that are set aside."""
 
     hour: dt.datetime
     votes: int
     up: int
     down: int
     withdrawn: int
+    raw_votes: int
 
 
 class SeriesDay(msgspec.Struct, frozen=True, kw_only=True):
-    """Votes cast on one day (UTC)."""
+    """Votes cast on one day (UTC); raw_votes: with ballots that are set aside."""
 
     day: dt.date
     votes: int
     up: int
     down: int
     withdrawn: int
+    raw_votes: int
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,16 +119,19 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CastVotes(msgspec.Struct, frozen=True, kw_only=True):
-    """Votes cast in the period; a changed vote counts again. up, down: null when they may not be seen."""
+    """Votes cast in the period; a changed vote counts again. up, down: null when they may not be seen. raw_votes: with ballots that
+    are set aside.
+    """
 
     votes: int
     up: int | None
     down: int | None
     withdrawn: int
+    raw_votes: int
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """Votes a minute: in the last whole minute, 5 and 60 whole minutes, and 24 whole hours."""
+    """Votes a minute, with ballots that are set aside: in the last whole minute, 5 and 60 whole minutes, and 24 whole hours."""
 
     now: int
     minutes_5: float
@@ -171,7 +177,8 @@ class VoteStats(msgspec.Struct, frozen=True, kw_only=True):
     top_shows, top_artists, pattern, weekdays: of the period, or of all time. up, down, songs, series, top_voters, accuracy of a
     show: null for clients that may not see its counts. up, down, top_songs of several shows: only shows whose counts everybody may
     see. velocity: the last 24 hours, oldest first, with the hours without votes. series: null without `from` and `to`. songs,
-    last_vote_at, accuracy: only of a show; top_songs, top_shows, top_artists: only of several.
+    last_vote_at, accuracy: only of a show; top_songs, top_shows, top_artists: only of several. Ballots that are set aside are in no
+    number but votes_per_minute, last_vote_at and those named raw.
     """
 
     scope: Scope
@@ -180,10 +187,12 @@ class VoteStats(msgspec.Struct, frozen=True, kw_only=True):
     venue: SubjectName | None
     zone: str
     total: int
+    raw_total: int
     up: int | None
     down: int | None
     cast: CastVotes
     voter_count: int
+    raw_voter_count: int
     retention: Retention
     conversion: Conversion
     votes_per_minute: Rates

@@ -107,6 +107,7 @@ class SongsOfShowRow(TypedDict):
 
 class StandingVotesRow(TypedDict):
     total: int | Any
+    set_aside: int | Any
     up: int | Any
     down: int | Any
     songs: str | Any
@@ -116,6 +117,7 @@ class CastVotesRow(TypedDict):
     up: int | Any
     down: int | Any
     withdrawn: int | Any
+    raw_votes: int | Any
     pattern: str | Any
     weekdays: str | Any
     steps: str | Any
@@ -124,6 +126,7 @@ class RecentHoursRow(TypedDict):
     hour: datetime | Any
     votes: int | Any
     withdrawn: int | Any
+    raw_votes: int | Any
 
 class RecentMinutesRow(TypedDict):
     one: int | Any
@@ -132,6 +135,7 @@ class RecentMinutesRow(TypedDict):
 
 class VotersRow(TypedDict):
     voters: int | Any
+    raw_voters: int | Any
     newcomers: int | Any
     came_back: int | Any
 

@@ -130,17 +130,25 @@ async def _read(
         venue=subject.name if isinstance(subject.name, SubjectName) and subject.scope == "venue" else None,
         zone=zone,
         total=standing["total"],
+        raw_total=standing["total"] + standing["set_aside"],
         up=standing["up"],
         down=standing["down"],
-        cast=CastVotes(votes=cast["votes"], up=cast["up"], down=cast["down"], withdrawn=cast["withdrawn"]),
+        cast=CastVotes(
+            votes=cast["votes"],
+            up=cast["up"],
+            down=cast["down"],
+            withdrawn=cast["withdrawn"],
+            raw_votes=cast["raw_votes"],
+        ),
         voter_count=voters["voters"],
+        raw_voter_count=voters["raw_voters"],
         retention=Retention(newcomers=voters["newcomers"], came_back=voters["came_back"]),
         conversion=Conversion(visits=visits, rate=round(voters["voters"] / visits, 4) if visits else None),
         votes_per_minute=Rates(
             now=minutes["one"],
             minutes_5=round(minutes["five"] / 5, 3),
             hour_1=round(minutes["sixty"] / 60, 3),
-            hours_24=round(sum(each.votes for each in hours[:-1]) / 1440, 3),
+            hours_24=round(sum(each.raw_votes for each in hours[:-1]) / 1440, 3),
         ),
         last_vote_at=await queries.last_vote_at(connection, show_id=subject.id) if is_show else None,
         songs=songs,
@@ -239,6 +247,7 @@ class _Step(msgspec.Struct):
     up: int
     down: int
     withdrawn: int
+    raw_votes: int
 
 
 def _series(period: tuple[dt.date, dt.date], step: str | None, steps: str) -> Series:
@@ -247,11 +256,22 @@ def _series(period: tuple[dt.date, dt.date], step: str | None, steps: str) -> Se
     found = msgspec.json.decode(steps, type=list[_Step])
     if step == "hour":
         hours = [
-            SeriesHour(hour=s.begins_at, votes=s.votes, up=s.up, down=s.down, withdrawn=s.withdrawn) for s in found
+            SeriesHour(
+                hour=s.begins_at, votes=s.votes, up=s.up, down=s.down, withdrawn=s.withdrawn, raw_votes=s.raw_votes
+            )
+            for s in found
         ]
     else:
         days = [
-            SeriesDay(day=s.begins_at.date(), votes=s.votes, up=s.up, down=s.down, withdrawn=s.withdrawn) for s in found
+            SeriesDay(
+                day=s.begins_at.date(),
+                votes=s.votes,
+                up=s.up,
+                down=s.down,
+                withdrawn=s.withdrawn,
+                raw_votes=s.raw_votes,
+            )
+            for s in found
         ]
     return Series(first=period[0], last=period[1], hours=hours, days=days)
 

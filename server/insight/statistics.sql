@@ -37,7 +37,7 @@ select s.id, s.setlist, s.title, s.up, s.down, s.score, s.rank
 select last_vote_at(:show_id::bigint);
 
 -- name: standing_votes^
--- gives: one row: the votes that stand, over all shows; up and down, over the shows whose counts everybody may see (a single show
+-- gives: one row: the votes that stand, over all shows, and with those that are set aside; up and down, over the shows whose counts everybody may see (a single show
 --        always counts); the first `most` of their songs as JSON, by score
 with counted as materialized (
     select show_id, vote_count, is_open or :scope::statistics_scope = 'show' as is_open
@@ -52,6 +52,9 @@ with counted as materialized (
      group by 1
 )
 select (select coalesce(sum(vote_count), 0)::bigint from counted) as total,
+       (select coalesce(sum(e.set_aside_up_count + e.set_aside_down_count), 0)::bigint
+          from setlist_songs e
+         where e.set_aside_up_count + e.set_aside_down_count > 0 and e.show_id in (select show_id from counted)) as set_aside,
        (select coalesce(sum(up), 0)::bigint from song) as up, (select coalesce(sum(down), 0)::bigint from song) as down,
        (select coalesce(jsonb_agg(jsonb_build_object(
                    'id', f.song_id, 'title', g.title, 'artist', a.name, 'up', f.up, 'down', f.down, 'score', f.up - f.down)
@@ -62,11 +65,11 @@ select (select coalesce(sum(vote_count), 0)::bigint from counted) as total,
 
 -- name: cast_votes^
 -- takes: scope, scope_id, first, following; zone, an IANA time zone; step, hour or day
--- gives: one row: the votes cast in the period; by hour of the day, by day of the week (1: Monday), and by step, as JSON
+-- gives: one row: the votes cast in the period, raw_votes with ballots that are set aside; by hour of the day, by day of the week (1: Monday), and by step, as JSON
 with hours as materialized (
     -- The sums of the platform follow a moment behind those of the hidden shows that are subtracted from them.
     select hour, sum(votes)::bigint as votes, sum(withdrawn)::bigint as withdrawn,
-           greatest(sum(up), 0)::bigint as up, greatest(sum(down), 0)::bigint as down
+           greatest(sum(up), 0)::bigint as up, greatest(sum(down), 0)::bigint as down, sum(raw_votes)::bigint as raw_votes
       from hours_of_scope(:scope::statistics_scope, :scope_id::bigint, :first::timestamptz, :following::timestamptz)
      group by hour
 ), here as materialized (
@@ -75,7 +78,7 @@ with hours as materialized (
       from hours group by 1, 2
 )
 select coalesce(sum(h.votes), 0)::bigint as votes, coalesce(sum(h.up), 0)::bigint as up, coalesce(sum(h.down), 0)::bigint as down,
-       coalesce(sum(h.withdrawn), 0)::bigint as withdrawn,
+       coalesce(sum(h.withdrawn), 0)::bigint as withdrawn, coalesce(sum(h.raw_votes), 0)::bigint as raw_votes,
        (select jsonb_agg(jsonb_build_object('hour', n, 'votes', coalesce(votes, 0)) order by n)
           from generate_series(0, 23) n
           left join (select hour, sum(votes) as votes from here group by 1) p on p.hour = n)::text as pattern,
@@ -83,17 +86,19 @@ select coalesce(sum(h.votes), 0)::bigint as votes, coalesce(sum(h.up), 0)::bigin
           from generate_series(1, 7) n
           left join (select weekday, sum(votes) as votes from here group by 1) p on p.weekday = n)::text as weekdays,
        (select coalesce(jsonb_agg(jsonb_build_object(
-                   'begins_at', s.begins_at, 'votes', s.votes, 'up', s.up, 'down', s.down, 'withdrawn', s.withdrawn)
+                   'begins_at', s.begins_at, 'votes', s.votes, 'up', s.up, 'down', s.down, 'withdrawn', s.withdrawn,
+                   'raw_votes', s.raw_votes)
                    order by s.begins_at), '[]')
           from (select date_trunc(:step::text, hour, 'UTC') as begins_at, sum(votes) as votes, sum(up) as up, sum(down) as down,
-                       sum(withdrawn) as withdrawn
+                       sum(withdrawn) as withdrawn, sum(raw_votes) as raw_votes
                   from hours where :step::text is not null group by 1) s)::text as steps
   from hours h;
 
 -- name: recent_hours
 -- takes: scope, scope_id; hour, the beginning of this hour
 -- gives: 25 rows: this hour and the 24 hours before it, oldest first
-select n.hour, coalesce(sum(h.votes), 0)::bigint as votes, coalesce(sum(h.withdrawn), 0)::bigint as withdrawn
+select n.hour, coalesce(sum(h.votes), 0)::bigint as votes, coalesce(sum(h.withdrawn), 0)::bigint as withdrawn,
+       coalesce(sum(h.raw_votes), 0)::bigint as raw_votes
   from generate_series(:hour::timestamptz - interval '24 hours', :hour::timestamptz, interval '1 hour') as n (hour)
   left join hours_of_scope(:scope::statistics_scope, :scope_id::bigint, :hour::timestamptz - interval '24 hours',
                            :hour::timestamptz + interval '1 hour') h on h.hour = n.hour
@@ -113,8 +118,9 @@ select coalesce(sum(vote_count) filter (where minute >= :minute::timestamptz - i
  where minute >= :minute::timestamptz - interval '60 minutes' and minute < :minute::timestamptz;
 
 -- name: voters^
--- gives: one row: the fans who cast a vote in the period; of these, who never had before, and who also did on an earlier day
+-- gives: one row: the fans who cast a vote in the period, with ballots that are set aside too (raw_voters), and without; of these, who never had before, and who also did on an earlier day
 select coalesce(sum(voter_count) filter (where previous_day < :first_day::date), 0)::bigint as voters,
+       coalesce(sum(raw_voter_count) filter (where previous_day < :first_day::date), 0)::bigint as raw_voters,
        coalesce(sum(voter_count) filter (where visit = 1), 0)::bigint as newcomers,
        coalesce(sum(voter_count) filter (where (visit > 1 and previous_day < :first_day::date)
                                             or (visit = 2 and previous_day >= :first_day::date)), 0)::bigint as came_back
@@ -133,7 +139,13 @@ with show as materialized (
             union all
             select s.show_id, d.vote_count, d.visit_count
               from shows_of_scope(:scope::statistics_scope, :scope_id::bigint) s
-              join show_days d on d.show_id = s.show_id and d.day between :first_day::date and :last_day::date) d
+              join show_days d on d.show_id = s.show_id and d.day between :first_day::date and :last_day::date
+            union all
+            select a.show_id, -(a.up_count + a.down_count), 0
+              from set_aside_hours a
+             where (a.hour at time zone 'UTC')::date between :first_day::date and :last_day::date
+               and (:scope::statistics_scope = 'platform'
+                    or a.show_id in (select show_id from shows_of_scope(:scope::statistics_scope, :scope_id::bigint)))) d
      group by 1
 )
 select (select coalesce(sum(visits), 0)::bigint from show) as visits,

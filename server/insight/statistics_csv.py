@@ -22,8 +22,11 @@ def _lines(stats: VoteStats) -> Iterator[tuple[Any, ...]]:
     named = (subject.id, subject.name) if subject else ("", "")
     cast = stats.cast
     yield ("total", *named, stats.total, stats.up, stats.down)
+    yield ("raw_total", *named, stats.raw_total)
     yield ("cast", *named, cast.votes, cast.up, cast.down, cast.withdrawn)
+    yield ("raw_cast", *named, cast.raw_votes)
     yield ("voters", "all", "", stats.voter_count)
+    yield ("voters", "raw", "", stats.raw_voter_count)
     yield ("voters", "newcomers", "", stats.retention.newcomers)
     yield ("voters", "came_back", "", stats.retention.came_back)
     yield ("visits", "", "", stats.conversion.visits)

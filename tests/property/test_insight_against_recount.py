@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -21,13 +21,13 @@ from server.protocol.instants import ms_of
 from server.store.database import Database
 from server.voting.folding import Folded
 from server.voting.queries import voting as queries
+from tests.property.vote_ledger import Ledger, hour_of
 from tests.support.engines import OpenDatabase
 from tests.support.examples import play_examples
 from tests.support.row_factory import RowFactory, Show
 
 # Not on the hour, and shortly after the change to winter time.
 NOW = datetime(2026, 11, 9, 17, 23, 41, 500_000, tzinfo=UTC)
-HALF_LIFE = timedelta(hours=24)
 LISTED_FROM = 2**-10
 COMPETING = (1, 2, 17)
 FINISHED = 3
@@ -49,72 +49,14 @@ CAST = st.tuples(
     st.sampled_from(["up", "down", None]),
     HOURS,
 )
-# Casts of one commit, or the number of a user who erases their account.
-STEPS = st.lists(st.one_of(*[st.lists(CAST, min_size=1, max_size=6)] * 6, st.integers(0, 3)), max_size=10)
+# Casts of one commit; the number of a user who erases their account; or a show and a user whose ballot there is set aside, or back.
+FLIP = st.tuples(st.sampled_from([*COMPETING, FINISHED]), st.integers(0, 3))
+STEPS = st.lists(st.one_of(*[st.lists(CAST, min_size=1, max_size=6)] * 6, st.integers(0, 3), FLIP, FLIP), max_size=10)
 PERIODS = st.sampled_from([
     None, (date(2026, 11, 9), date(2026, 11, 9)), (date(2026, 11, 8), date(2026, 11, 9)),
     (date(2026, 10, 27), date(2026, 11, 7)), (date(2026, 1, 1), date(2026, 12, 31)),
 ])  # fmt: skip
 ZONES = st.sampled_from(["America/New_York", "Asia/Kathmandu", "Pacific/Auckland", "UTC"])
-
-
-def hour_of(instant: datetime) -> datetime:
-    return instant.replace(minute=0, second=0, microsecond=0)
-
-
-@dataclass
-class Ledger:
-    """Every change of a vote, counted in Python."""
-
-    votes: dict[tuple[int, int, int], str] = field(default_factory=dict)  # show, song, user
-    cast_at: dict[tuple[int, int, int], datetime] = field(default_factory=dict)
-    cast: Counter[tuple[int, datetime, str]] = field(default_factory=Counter)  # show, hour, choice or "withdrawn"
-    minutes: Counter[tuple[int, datetime]] = field(default_factory=Counter)  # show, minute
-    days: set[tuple[int, int, date]] = field(default_factory=set)  # show, user, day on which they cast a vote
-    last: dict[int, datetime] = field(default_factory=dict)
-
-    def take(self, show: int, song: int, user: int, choice: str | None, at: datetime) -> None:
-        """Counts a cast; a cast that changes nothing is not counted."""
-        if self.votes.get((show, song, user)) == choice:
-            return
-        if choice is None:
-            del self.votes[show, song, user]
-        else:
-            self.votes[show, song, user] = choice
-            self.cast_at[show, song, user] = at
-            self.last[show] = max(self.last.get(show, at), at)
-            self.minutes[show, at.replace(second=0, microsecond=0)] += 1
-            self.days.add((show, user, at.date()))
-        self.cast[show, hour_of(at), choice or "withdrawn"] += 1
-
-    def hours(self, show: int) -> Counter[datetime]:
-        """Votes by hour, withdrawals separately."""
-        hours: Counter[datetime] = Counter()
-        for (of_show, hour, choice), count in self.cast.items():
-            if of_show == show and choice != "withdrawn":
-                hours[hour] += count
-        return hours
-
-    def voters(self, shows: set[int], first: date, last: date) -> tuple[int, int, int]:
-        """Who voted in a period, for the first time, and also on an earlier day."""
-        days: dict[int, set[date]] = {}
-        for show, user, day in self.days:
-            if show in shows:
-                days.setdefault(user, set()).add(day)
-        voters = {user: ever for user, ever in days.items() if any(first <= day <= last for day in ever)}
-        newcomers = sum(1 for ever in voters.values() if min(ever) >= first)
-        came_back = sum(1 for ever in voters.values() if any(first <= day <= last and day > min(ever) for day in ever))
-        return len(voters), newcomers, came_back
-
-    def score(self, show: int, as_of: datetime) -> float:
-        """The published formula."""
-        return sum(2 ** ((self.cast_at[key] - as_of) / HALF_LIFE) for key in self.votes if key[0] == show)
-
-    def erase(self, user: int) -> None:
-        """An erased account keeps its votes, without the minutes."""
-        for key in self.votes:
-            if key[2] == user:
-                self.cast_at[key] = hour_of(self.cast_at[key])
 
 
 @dataclass
@@ -128,7 +70,7 @@ class World:
 
     async def play(
         self,
-        steps: list[list[tuple[int, int, int, str | None, float]] | int],
+        steps: list[list[tuple[int, int, int, str | None, float]] | int | tuple[int, int]],
         period: tuple[date, date] | None = None,
         zone: str = "UTC",
     ) -> None:
@@ -140,6 +82,8 @@ class World:
                 await self.factory.sql.execute("select erase_user($1)", users[step])
                 self.ledger.erase(users[step])
                 (users[step],) = await self.factory.users(1)
+            elif isinstance(step, tuple):
+                await self._flip(step[0], users[step[1]], is_counted=step[1] > 1)
             else:
                 await self._commit(step, users)
         await self.compare_scores(NOW)
@@ -151,6 +95,16 @@ class World:
         """Counts the noted votes, a few at a time."""
         while await self.factory.sql.fetchval("select count_votes(3, $1)", NOW) == 3:
             pass
+
+    async def _flip(self, show: int, user: int, *, is_counted: bool) -> None:
+        """Sets a ballot aside or back; is_counted: everything before it is counted first."""
+        if is_counted:
+            await self.count()
+        moved = "update vote_group_members set is_set_aside = not is_set_aside where show_id = $1 and user_id = $2"
+        if await self.factory.sql.execute(moved, show, user) == "UPDATE 0":
+            await self.factory.vote_group(show, [user])
+            await self.factory.sql.execute(moved, show, user)
+        self.ledger.aside ^= {(show, user)}
 
     async def _commit(self, batch: list[tuple[int, int, int, str | None, float]], users: list[int]) -> None:
         # As the writer folds them: the last choice for each user and song.
@@ -212,39 +166,43 @@ class World:
         found = await self.stats(scope, subject_id, period, zone)
         first, last = period or (date(2000, 1, 1), date(2100, 1, 1))
         shown = shows if scope == "show" else shows - {HIDDEN}
-        held = {key: choice for key, choice in self.ledger.votes.items() if key[0] in shows}
+        assert found.raw_total == sum(1 for key in self.ledger.votes if key[0] in shows)
+        held = {key: choice for key, choice in self.ledger.counted().items() if key[0] in shows}
         count = Counter(choice for key, choice in held.items() if key[0] in shown)
         assert (found.total, found.up, found.down) == (len(held), count["up"], count["down"])
         voters = (found.voter_count, found.retention.newcomers, found.retention.came_back)
         assert voters == self.ledger.voters(shows, first, last)
+        assert found.raw_voter_count == self.ledger.voters(shows, first, last, is_raw=True)[0]
 
-        cast = Counter({key: n for key, n in self.ledger.cast.items() if key[0] in shows})
+        cast = Counter({key: n for key, n in self.ledger.cast(is_raw=False).items() if key[0] in shows})
+        raw = Counter({key: n for key, n in self.ledger.cast(is_raw=True).items() if key[0] in shows})
         inside = {key: n for key, n in cast.items() if first <= key[1].date() <= last}
         total = {
             name: sum(n for (show, _, choice), n in inside.items() if choice == name and show in of)
             for name, of in (("up", shown), ("down", shown), ("withdrawn", shows))
         }
         votes = sum(n for (_, _, choice), n in inside.items() if choice != "withdrawn")
-        assert msgspec.structs.asdict(found.cast) == {"votes": votes, **total}
-        self._compare_times(found, cast, inside, zone)
+        raw_votes = sum(n for key, n in raw.items() if key[2] != "withdrawn" and first <= key[1].date() <= last)
+        assert msgspec.structs.asdict(found.cast) == {"votes": votes, **total, "raw_votes": raw_votes}
+        self._compare_times(found, cast, raw, inside, zone)
         self._compare_tops(found, inside, shown)
         if scope == "show":
             assert found.last_vote_at == self.ledger.last.get(subject_id)
             assert found.songs is not None
             self._compare_songs(found.songs, held, self.shows[subject_id].songs)
 
-    def _compare_times(self, found: VoteStats, cast: Counter[Any], inside: dict[Any, int], zone: str) -> None:
-        hours: Counter[datetime] = Counter()
-        for (_, hour, choice), n in cast.items():
-            if choice != "withdrawn":
-                hours[hour] += n
+    def _compare_times(
+        self, found: VoteStats, cast: Counter[Any], raw: Counter[Any], inside: dict[Any, int], zone: str
+    ) -> None:
+        hours, raw_hours = votes_by_hour(cast), votes_by_hour(raw)
         wanted = [hour_of(NOW) - timedelta(hours=ago) for ago in range(23, -1, -1)]
         assert [each.hour for each in found.velocity] == wanted
         assert [each.votes for each in found.velocity] == [hours[hour] for hour in wanted]
+        assert [each.raw_votes for each in found.velocity] == [raw_hours[hour] for hour in wanted]
         withdrawn = [sum(n for key, n in cast.items() if key[1:] == (hour, "withdrawn")) for hour in wanted]
         assert [each.withdrawn for each in found.velocity] == withdrawn
 
-        minute, shows = NOW.replace(second=0, microsecond=0), {key[0] for key in cast}
+        minute, shows = NOW.replace(second=0, microsecond=0), {key[0] for key in raw}
         rates = {
             span: sum(
                 n for (show, at), n in self.ledger.minutes.items()
@@ -252,7 +210,7 @@ class World:
             )
             for span in (1, 5, 60)
         }  # fmt: skip
-        day = sum(n for hour, n in hours.items() if hour_of(NOW) - timedelta(hours=24) <= hour < hour_of(NOW))
+        day = sum(n for hour, n in raw_hours.items() if hour_of(NOW) - timedelta(hours=24) <= hour < hour_of(NOW))
         expected = (rates[1], rates[5] / 5, rates[60] / 60, day / 1440)
         assert msgspec.structs.astuple(found.votes_per_minute) == pytest.approx(expected, abs=1e-3)
 
@@ -270,6 +228,7 @@ class World:
             assert steps is not None
             assert sum(step.votes for step in steps) == found.cast.votes
             assert sum(step.up for step in steps) == found.cast.up
+            assert sum(step.raw_votes for step in steps) == found.cast.raw_votes
 
     def _compare_tops(self, found: VoteStats, inside: dict[Any, int], shown: set[int]) -> None:
         if found.top_songs is None:
@@ -283,7 +242,7 @@ class World:
         by_artist = Counter({1: by_show[1] + by_show[3] + by_show[17], 2: by_show[2]})
         assert {each.id: each.votes for each in found.top_artists} == +by_artist
         scores: Counter[int] = Counter()
-        for (show, _, _), choice in self.ledger.votes.items():
+        for (show, _, _), choice in self.ledger.counted().items():
             scores[show] += 1 if choice == "up" else -1
         assert sum(each.score for each in found.top_songs) == sum(scores[show] for show in shown)
         assert [each.score for each in found.top_songs] == sorted((s.score for s in found.top_songs), reverse=True)
@@ -295,6 +254,15 @@ class World:
             assert (song.up, song.down, song.score) == (count["up"], count["down"], count["up"] - count["down"])
             assert song.rank == 1 + sum(1 for other in songs if other.score > song.score)
         assert [song.rank for song in songs] == sorted(song.rank for song in songs)
+
+
+def votes_by_hour(cast: Counter[Any]) -> Counter[datetime]:
+    """Sums of what was cast, without withdrawals."""
+    hours: Counter[datetime] = Counter()
+    for (_, hour, choice), n in cast.items():
+        if choice != "withdrawn":
+            hours[hour] += n
+    return hours
 
 
 async def hides_nothing(*_: Any) -> None:
@@ -334,10 +302,21 @@ async def test_scores_and_statistics_equal_a_recount(new_database: OpenDatabase)
 
     async def play(world: World, example: Any) -> None:
         await world.play(*example)
-        choices.update(choice for _, _, choice in world.ledger.cast)
+        choices.update(choice for _, _, choice, _ in world.ledger.events)
 
     await play_examples(partial(open_world, new_database), play, st.tuples(STEPS, PERIODS, ZONES), count=30)
     assert choices == {"up", "down", "withdrawn"}
+
+
+async def test_a_ballot_is_set_aside_and_back(world: World) -> None:
+    """Each time everything is counted in between; a later vote of the ballot, and one of another day, are with it."""
+    cast: list[Any] = [(1, 2, 0, "up", 30.0), (1, 2, 1, "down", 1.0), (1, 3, 0, "up", 2.0), (2, 2, 0, "up", 1.0)]
+    later: list[Any] = [(1, 2, 0, "down", 0.5), (1, 2, 1, None, 0.4)]
+    aside = (1, 2)
+    await world.play([cast, aside])
+    await world.play([cast, aside, later])
+    await world.play([cast, aside, later, aside])
+    await world.play([cast, aside, later, aside, aside, 2, aside])
 
 
 async def test_scores_halve_in_a_half_life(world: World) -> None:

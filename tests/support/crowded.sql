@@ -97,6 +97,9 @@ select id, date_trunc('minute', now()) - m * interval '1 minute', 1 from shows, 
 insert into voter_days (show_id, user_id, day) select distinct show_id, user_id, cast_at::date from votes;
 insert into voter_links (scope, scope_id, day, previous_day, visit, voter_count)
 select 'show'::statistics_scope, show_id, day, date '-infinity', 1, count(*) from voter_days group by 1, 2, 3;
+insert into set_aside_hours (show_id, hour, up_count, down_count, withdrawn_count)
+select show_id, hour, 1, 0, 0 from vote_rollups where show_id % 50 = 0;
+insert into set_asides_to_count select id from shows where id % 50 = 0 limit 2;
 insert into votes_to_count select show_id, date_trunc('minute', now()), 1, 0, 0 from voter_days limit 100;
 insert into voters_to_count select show_id, user_id, current_date + 1 from voter_days limit 100;
 insert into user_vote_limits (user_id, day, spent) select id, current_date - (id % 30)::int, 20 from users where id <= 50000;

@@ -49,7 +49,7 @@ async def test_statistics_of_each_subject(node: Node, people: People, factory: R
     assert stats["show"] == {"id": 7, "slug": "show-7", "name": "Show", "time_zone": "America/New_York"}
     assert (stats["scope"], stats["zone"]) == ("show", "America/New_York")
     assert (stats["total"], stats["up"], stats["down"], stats["voter_count"]) == (3, 2, 1, 2)
-    assert stats["cast"] == {"votes": 5, "up": 3, "down": 2, "withdrawn": 1}
+    assert stats["cast"] == {"votes": 5, "up": 3, "down": 2, "withdrawn": 1, "raw_votes": 5}
     assert [(song["id"], song["rank"]) for song in stats["songs"]] == [
         (show.songs[1], 1), (show.songs[2], 2), (show.songs[0], 3),
     ]  # fmt: skip
@@ -75,6 +75,8 @@ async def test_statistics_of_each_subject(node: Node, people: People, factory: R
     assert lines[0] == ["figure", "key", "name", "votes", "up", "down", "withdrawn"]
     assert ["cast", "", "", "6", "4", "2", "1"] in lines
     assert ["voters", "all", "", "2", "", "", ""] in lines
+    assert ["voters", "raw", "", "2", "", "", ""] in lines
+    assert ["raw_cast", "", "", "6", "", "", ""] in lines
     assert ["artist", "2", "'=Guest", "1", "", "", ""] in lines
     assert sum(int(line[3]) for line in lines if line[0] == "hour") == 6
     assert {line[2] for line in lines if line[0] == "weekday"} == {"Asia/Kolkata"}

@@ -80,6 +80,11 @@ TABLES = {
     "platform_hours": (COUNT, "insight/statistics.sql:cast_votes > hours_of_scope()"),
     "show_days": (COUNT, "insight/statistics.sql:days_of_shows"),
     "voter_days": (COUNT, RECOUNT + " > recount_voters()"),
+    "set_aside_hours": (COUNT, "insight/statistics.sql:cast_votes > hours_of_scope()"),
+    "set_asides_to_count": (
+        COMMIT + " > apply_decisions() > vote_group_members! > count_changed_members() > move_ballots()",
+        COUNT,
+    ),
     "voter_links": (COUNT, "insight/statistics.sql:voters"),
     "best_voters": (
         "insight/statistics.sql:refresh_best_voters > refresh_best_voters()",
