@@ -83,6 +83,8 @@ export interface ChannelStates {
     now_playing: number | null;
     /** Who sees the counts before they are final; other visitors are refused as `forbidden`. */
     results: "live" | "after_vote" | "after_closing";
+    /** Grows with every change of the show; missing on older servers. */
+    revision?: number;
   };
   attendance: { going: number; watching: number };
   followers: { followers: number };

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from server.catalog.queries import entry_editing as queries
-from server.catalog.show_changes import Id, Reason, Revision, refuse_stale
+from server.catalog.show_changes import Id, Reason, Revision
 from server.errors import Refused, StoreConflict
-from server.moderation.logs import write_audit_log
+from server.moderation.logs import refuse_stale, write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PreviewQuery

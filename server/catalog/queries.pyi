@@ -760,13 +760,6 @@ class ShowSettingsRow(TypedDict):
     attendance_count: int
     bill: str | Any
 
-class ActsSinceRow(TypedDict):
-    actor_id: int | None
-    display_name: str | Any
-    action: str
-    at: datetime
-    fields: list[str] | Any
-
 class _ShowControl:
     async def lock_shard(self, connection: Connection, *, id: int | None, slug: str | None) -> int: ...
     async def lock_show_row(self, connection: Connection, *, id: int | None, slug: str | None) -> int | None: ...
@@ -775,9 +768,6 @@ class _ShowControl:
     ) -> ShowSettingsRow | None: ...
     async def take_turn(self, connection: Connection) -> None: ...
     async def this_instant(self, connection: Connection) -> datetime | Any: ...
-    def acts_since(
-        self, connection: Connection, *, subject: str | None, revision: int | None
-    ) -> AsyncIterator[ActsSinceRow]: ...
     async def update_show(
         self,
         connection: Connection,

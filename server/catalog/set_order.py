@@ -18,10 +18,9 @@ from server.catalog.show_changes import (
     changing_show,
     effect_of,
     fetch_settings,
-    refuse_stale,
 )
 from server.errors import Refused, StoreConflict
-from server.moderation.logs import write_audit_log
+from server.moderation.logs import refuse_stale, write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PreviewQuery

@@ -143,33 +143,6 @@ async def fetch_settings(connection: Connection, reference: Reference) -> dict[s
     return dict(row)
 
 
-async def refuse_stale(connection: Connection, subject: str, actual: int, expected: int | None) -> None:
-    """Refuses a change that was made for an older state, and tells who changed what since.
-
-    Takes:  subject, as in the audit log; actual, the revision in the database; expected, the revision that the administrator
-            saw; None: the change does not depend on it
-    Raises: Refused: conflict
-    """
-    if expected is None or expected == actual:
-        return
-    kind = subject.partition(":")[0]
-    acts = [_told(row) async for row in queries.acts_since(connection, subject=subject, revision=expected)]
-    told = "; ".join(acts) if acts else "no administrator: a sync, or the clock"
-    raise Refused(
-        Code.CONFLICT,
-        f"Somebody else changed this {kind} since you read it: {told}. Its revision is {actual}, not {expected}. "
-        "Read it again, then repeat your change.",
-    )
-
-
-def _told(row: Any) -> str:
-    who = (
-        f"user {row['actor_id']}" if row["display_name"] is None else f"{row['display_name']} (user {row['actor_id']})"
-    )
-    fields = f" ({', '.join(row['fields'])})" if row["fields"] else ""
-    return f"{who} did {row['action']}{fields} at {iso(row['at'])}"
-
-
 def settings_of(show: dict[str, Any], now: dt.datetime, effect: Effect | None = None) -> ShowSettings:
     """The settings of a show, out of its columns."""
     zone = ZoneInfo(show["time_zone"])

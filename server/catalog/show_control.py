@@ -19,13 +19,12 @@ from server.catalog.show_changes import (
     changing_show,
     effect_of,
     fetch_settings,
-    refuse_stale,
     settings_of,
 )
 from server.catalog.show_times import check_start, check_times, instants_of
 from server.clock import Clock, utc_now
 from server.errors import Refused, StoreConflict
-from server.moderation.logs import write_audit_log
+from server.moderation.logs import refuse_stale, write_audit_log
 from server.protocol.codes import Code
 from server.protocol.embargo import Results
 from server.protocol.http.endpoints import Answer, Call, Endpoint

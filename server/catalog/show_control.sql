@@ -38,16 +38,6 @@ select pg_advisory_xact_lock(hashtext('mysetlist.sync'));
 -- gives: the present instant of the database's clock
 select clock_timestamp();
 
--- name: acts_since
--- takes: subject, as in the audit log; revision
--- gives: the first acts of staff on the subject after that revision: who, what, and the fields that changed
-select a.actor_id, (select p.display_name from user_profiles p where p.user_id = a.actor_id) as display_name, a.action, a.at,
-       array(select f.key from jsonb_each(a.detail) f where jsonb_typeof(f.value) = 'array' order by f.key)::text[] as fields
-  from audit_log a
- where a.subject = :subject::text and (a.detail ->> 'revision')::bigint > :revision::bigint
- order by a.id
- limit 5;
-
 -- name: update_show!
 -- takes: id, and the new value of every setting
 -- locks: that row of shows

@@ -74,6 +74,7 @@ class StatusRow(msgspec.Struct, frozen=True):
             "now_playing": self.now_playing,
             "results": self.results,
             "accuracy": self.accuracy,
+            "revision": self.revision,
         }
 
     def next_change_ms(self, now: datetime) -> int | None:

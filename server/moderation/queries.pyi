@@ -102,6 +102,13 @@ class _Decisions:
     ) -> AsyncIterator[ListDecisionsRow]: ...
 
 # moderation/logs.sql
+class ActsSinceRow(TypedDict):
+    actor_id: int | None
+    display_name: str | Any
+    action: str
+    at: datetime
+    fields: list[str] | Any
+
 class _Logs:
     async def insert_moderation_entry(
         self,
@@ -121,6 +128,9 @@ class _Logs:
         subject: str | None,
         detail: str | None,
     ) -> str: ...
+    def acts_since(
+        self, connection: Connection, *, subject: str | None, revision: int | None
+    ) -> AsyncIterator[ActsSinceRow]: ...
 
 # moderation/queue.sql
 class ListQueueRow(TypedDict):

@@ -673,6 +673,7 @@ class FetchTicketsRow(TypedDict):
     source: str | Any
     code_count: int | Any
     redeemed_count: int | Any
+    revision: int
 
 class EffectOfTicketsRow(TypedDict):
     votes_kept: int | Any

@@ -13,12 +13,13 @@ import msgspec
 import structlog
 
 from server.errors import CacheError, Refused
-from server.moderation.logs import write_audit_log
+from server.moderation.logs import refuse_stale, write_audit_log
 from server.people.queries import tickets as queries
 from server.people.ticket_codes import CODE_CHARS_MAX, keyed_hash, make_code, refuse_guessable, unkeyed_hash
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PreviewQuery
+from server.protocol.positions import EXACT_MAX
 from server.store.database import Database
 from server.store.named_queries import columns
 from server.store.rule_changes import ChangeRules, rehearsed
@@ -70,10 +71,13 @@ Source = Literal["code", "work", "mail"]
 
 
 class TicketsBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a vote on the show requires a ticket, and how fans get one: by a code, by work of their device, by a confirmed email."""
+    """Whether a vote on the show requires a ticket, and how fans get one: by a code, by work of their device, by a confirmed email.
+    With `revision`, the change is refused if somebody else changed the show after it.
+    """
 
     requires_ticket: bool
     source: Source = "code"
+    revision: Annotated[int, msgspec.Meta(ge=0, le=EXACT_MAX)] | None = None
 
 
 class TicketsEffect(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +99,7 @@ class Tickets(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     code_count: int
     redeemed_count: int
+    revision: int
     effect: TicketsEffect | None = None
 
 
@@ -156,7 +161,7 @@ class TicketRoutes:
             ),
             Endpoint(
                 method="PUT", path=path, handler=self.put_tickets, access="admin", query=PreviewQuery,
-                body=TicketsBody, answer=Tickets, slugs=("show",),
+                body=TicketsBody, answer=Tickets, codes=(Code.CONFLICT,), slugs=("show",),
                 summary="Require a ticket for votes on a show, or stop requiring it. Existing votes stay.",
             ),
             Endpoint(
@@ -217,6 +222,7 @@ class TicketRoutes:
             connection = change.connection
             await change.hold([show_id])
             before = await _fetch(connection, show_id)
+            await refuse_stale(connection, f"show:{show_id}", before.revision, call.body.revision)
             if before.requires_ticket != is_required:
                 await queries.require_ticket(connection, show_id=show_id, is_required=is_required)
                 detail = {"requires_ticket": [before.requires_ticket, is_required]}

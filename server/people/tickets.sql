@@ -3,7 +3,8 @@
 -- name: fetch_tickets^
 -- takes: show_id
 -- gives: whether a vote requires a ticket, the number of codes and of redeemed codes; no row: no such show
-select s.requires_ticket, s.ticket_source::text as source, count(t.show_id) as code_count, count(t.redeemed_at) as redeemed_count
+select s.requires_ticket, s.ticket_source::text as source, count(t.show_id) as code_count, count(t.redeemed_at) as redeemed_count,
+       s.revision
   from shows s
   left join ticket_codes t on t.show_id = s.id
  where s.id = :show_id::bigint

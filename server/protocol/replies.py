@@ -232,7 +232,7 @@ class SetlistState(msgspec.Struct, frozen=True):
 class StatusState(msgspec.Struct, frozen=True):
     """The status of a show and its voting; `now_playing` is a setlist song. `results`: the audience of its counts until they
     are final: everyone (`live`), fans who have voted (`after_vote`), staff (`after_closing`). `accuracy`: of its prediction;
-    null: unknown or not public yet.
+    null: unknown or not public yet. `revision` grows with every change of the show, its bill, its rules or its setlists.
     """
 
     status: str
@@ -242,6 +242,7 @@ class StatusState(msgspec.Struct, frozen=True):
     now_playing: Id | None
     results: Results
     accuracy: Accuracy | None
+    revision: Position
 
 
 class SongState(msgspec.Struct, frozen=True):

@@ -55,17 +55,22 @@ export function effectLines(effect) {
  */
 export function doAct(desk, show, { title, label, path = "", method = "POST", fields = [], lines = [], isGrave = false, result, body }, adopt) {
   const address = `/api/admin/shows/${show.id}${path}`;
+  let before = show;
   const hasReason = fields.some(({ name }) => name === "reason");
   /** @type {(values: Record<string, string>) => object} */
-  const bodyOf = ({ reason, ...values }) => ({ ...body(values), revision: show.revision, ...(reason ? { reason } : {}) });
+  const bodyOf = ({ reason, ...values }) => ({ ...body(values), revision: before.revision, ...(reason ? { reason } : {}) });
   const required = fields.filter((field) => field.required).map(({ name }) => name);
   return ask(desk, {
     title, label, lines, isGrave, fields: hasReason ? fields : [...fields, REASON],
     async preview(values) {
       if (required.some((name) => !values[name])) return ["Fill in what is required to see what changes."];
       const after = /** @type {ShowSettings} */ (await send(desk, method, `${address}?preview=true`, bodyOf(values)));
-      const found = changes(show, after);
+      const found = changes(before, after);
       return [...(found.length ? found : ["Nothing changes."]), ...effectLines(after.effect)];
+    },
+    async refresh() {
+      before = /** @type {ShowSettings} */ (await desk.call(`/api/admin/shows/${show.id}`));
+      return actsOf(desk, before).find((one) => one.label === label)?.fields ?? [];
     },
     async act(values) {
       adopt(/** @type {ShowSettings} */ (await send(desk, method, address, bodyOf(values))));

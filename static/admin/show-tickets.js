@@ -1,14 +1,15 @@
 /** The tickets of a show, and the songs that were removed from it with their votes. */
 import { h, setText } from "../dom.js";
+import { saveFile } from "./api.js";
 import { ask } from "./ask.js";
 import { ago, counted, number } from "./formats.js";
 import { button, createLoader, send } from "./parts.js";
 import { createTable } from "./table.js";
 
 /**
- * @import { Desk, ShowSettings } from "./types.js"
+ * @import { Desk, Field, ShowSettings } from "./types.js"
  * @typedef {"code"|"mail"|"work"} Source
- * @typedef {{requires_ticket: boolean, source: Source, code_count: number, redeemed_count: number,
+ * @typedef {{requires_ticket: boolean, source: Source, code_count: number, redeemed_count: number, revision: number,
  *   effect: {votes_kept: number, fans_stopped: number}|null}} Tickets
  * @typedef {{added: number, codes: string[]}} NewCodes
  * @typedef {{id: number, title: string, votes: number, removed_at: string}} RemovedSong
@@ -30,11 +31,20 @@ export function createTickets(desk, show) {
   const says = h("p", {});
   const acts = h("p", { class: "toolbar" });
   const made = h("textarea", { class: "codes", readonly: true, rows: 6, "aria-label": "New codes", hidden: true });
-  const part = h("section", { class: "panel-part", "aria-labelledby": "tickets-title" }, h("h2", { id: "tickets-title" }, "Tickets"), loader.element, says, acts, made);
+  const keep = button("Save the codes as a file", () => {
+    saveFile(new Blob([made.value]), `codes-${show()?.slug}.txt`);
+    isKept = true;
+  });
+  const part = h("section", { class: "panel-part", "aria-labelledby": "tickets-title" }, h("h2", { id: "tickets-title" }, "Tickets"), loader.element, says, acts, made, keep);
   const removed = createTable("Removed songs", ["Song", "Votes", "Removed", "Acts"]);
   const element = h("div", { class: "stack" }, ...(isAdmin ? [part] : []), ofRemoved.element, removed.element);
+  keep.hidden = true;
   /** @type {Tickets|null} */
   let shown = null;
+  let isKept = true; // the codes on screen are in a file, or were copied
+  made.addEventListener("copy", () => {
+    isKept = true;
+  });
 
   /** @param {string} part */
   const pathOf = (part) => `/api/admin/shows/${show()?.id}/${part}`;
@@ -54,24 +64,33 @@ export function createTickets(desk, show) {
 
   async function require() {
     if (!shown) return;
-    await ask(desk, { title: "What does a vote require?", label: "Change",
-      fields: [{ name: "source", label: "A vote requires", type: "select", value: shown.requires_ticket ? shown.source : "none", options: Object.entries(NEEDS) }],
+    let before = shown;
+    const fields = () => /** @type {Field[]} */ ([
+      { name: "source", label: "A vote requires", type: "select", value: before.requires_ticket ? before.source : "none", options: Object.entries(NEEDS) },
+    ]);
+    /** @param {Record<string, string>} values */
+    const body = ({ source }) => ({ ...(source === "none" ? { requires_ticket: false } : { requires_ticket: true, source }), revision: before.revision });
+    await ask(desk, { title: "What does a vote require?", label: "Change", fields: fields(),
+      async refresh() {
+        before = /** @type {Tickets} */ (await desk.call(pathOf("tickets")));
+        return fields();
+      },
       async preview(values) {
-        const { requires_ticket, effect } = /** @type {Tickets} */ (await send(desk, "PUT", `${pathOf("tickets")}?preview=true`, bodyOf(values)));
+        const { requires_ticket, effect } = /** @type {Tickets} */ (await send(desk, "PUT", `${pathOf("tickets")}?preview=true`, body(values)));
         const stopped = effect?.fans_stopped ?? 0;
         return [requires_ticket ? "Fans without it cannot vote any more, until they have it." : "Every fan can vote.",
           `${counted(effect?.votes_kept ?? 0, "vote")} that ${effect?.votes_kept === 1 ? "was" : "were"} cast stay${effect?.votes_kept === 1 ? "s" : ""}.`,
           ...(stopped ? [`${counted(stopped, "fan")} who voted ${stopped === 1 ? "has" : "have"} no ticket yet.`] : [])];
       },
       async act(values) {
-        await send(desk, "PUT", pathOf("tickets"), bodyOf(values));
+        await send(desk, "PUT", pathOf("tickets"), body(values));
         return `A vote requires now: ${NEEDS[/** @type {keyof typeof NEEDS} */ (values.source)]}.`;
       } });
     loadTickets();
   }
 
   async function make() {
-    await ask(desk, { title: "Make codes of tickets", label: "Make codes", lines: ["They are shown only once: keep them before you leave this page."],
+    await ask(desk, { title: "Make codes of tickets", label: "Make codes", lines: ["They are shown only once: copy them, or save them as a file."],
       fields: [{ name: "count", label: "How many", type: "number", required: true, value: "100", attributes: { min: 1, max: 2_000 } }],
       async preview({ count }) {
         const { added } = /** @type {NewCodes} */ (await send(desk, "POST", `${pathOf("tickets")}?preview=true`, { make: Number(count) }));
@@ -79,11 +98,14 @@ export function createTickets(desk, show) {
       },
       async act({ count }) {
         const { added, codes } = /** @type {NewCodes} */ (await send(desk, "POST", pathOf("tickets"), { make: Number(count) }));
-        made.value = codes.join("\n");
+        made.value = [...codes, ...(isKept ? [] : linesOf(made.value))].join("\n");
         made.hidden = false;
+        keep.hidden = false;
+        isKept = false;
         return `${counted(added, "code")} made.`;
       } });
     loadTickets();
+    if (!made.value) return;
     made.focus();
     made.select();
   }
@@ -131,15 +153,13 @@ export function createTickets(desk, show) {
 
   return {
     element, draw,
+    unsaved: () => (isKept ? "" : "The codes that were just made are shown only here. Copy them, or save them as a file."),
     async load() {
       await loadRemoved();
       if (isAdmin) await loadTickets();
     },
   };
 }
-
-/** @param {Record<string, string>} values */
-const bodyOf = ({ source }) => (source === "none" ? { requires_ticket: false } : { requires_ticket: true, source });
 
 /** @param {string} [text] */
 const linesOf = (text = "") => text.split("\n").map((line) => line.trim()).filter(Boolean);

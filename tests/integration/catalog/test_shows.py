@@ -204,6 +204,7 @@ async def test_the_status_row_follows_the_show(db: Database, catalogue: SmallCat
         "now_playing": None,
         "results": "live",
         "accuracy": None,
+        "revision": final.revision,
     }
     assert (await fetch_anonymously(db, parse_reference("a")))["now_playing"] is None
     assert await fetch_status_row(db, show_id + 1) is None

@@ -124,6 +124,7 @@ def test_a_status_has_the_fields_of_the_contract() -> None:
         "now_playing": 5,
         "results": "after_vote",
         "accuracy": None,
+        "revision": 7,
     }
     assert _row(revision=7).state(OPENS - timedelta(days=1))[0] == 7
     assert _row(revision=7).next_change_ms(WITHIN) == ms_of(CLOSES)
