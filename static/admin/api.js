@@ -2,6 +2,7 @@
 import { call as callAsCookie, RequestError } from "../api.js";
 
 const KEY = "mysetlist.console.token";
+const DOWNLOAD_MS = 60_000;
 
 function tabStorage() {
   try {
@@ -39,15 +40,28 @@ export function call(path, options = {}) {
  * @param {string} name  of the file
  */
 export async function download(path, name) {
-  let answer;
+  const aborter = new AbortController();
+  const timer = setTimeout(() => aborter.abort(), DOWNLOAD_MS);
   try {
-    answer = await fetch(path, { headers: token ? { Authorization: `Bearer ${token}` } : {} });
+    const answer = await fetch(path, { headers: token ? { Authorization: `Bearer ${token}` } : {}, signal: aborter.signal });
     if (!answer.ok) throw new RequestError({ code: "unavailable", message: (await answer.json()).detail });
+    saveFile(await answer.blob(), name);
   } catch (cause) {
-    throw cause instanceof RequestError ? cause : new RequestError({ code: "disconnected", message: String(cause) });
+    if (cause instanceof RequestError) throw cause;
+    if (aborter.signal.aborted) throw new RequestError({ code: "timeout", message: "The file did not come within a minute. Try again." });
+    throw new RequestError({ code: "disconnected", message: String(cause) });
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+/**
+ * @param {Blob} content
+ * @param {string} name  of the file
+ */
+export function saveFile(content, name) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(await answer.blob());
+  link.href = URL.createObjectURL(content);
   link.download = name;
   link.click();
   URL.revokeObjectURL(link.href);

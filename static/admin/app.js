@@ -4,6 +4,7 @@ import { RequestError } from "../client.js";
 import { h, setAttribute, setHidden, setText } from "../dom.js";
 import * as messages from "../messages.js";
 import { call, heldToken, holdToken } from "./api.js";
+import { ask } from "./ask.js";
 import { createKeys } from "./keys.js";
 import { Live } from "./live.js";
 import { PAGES } from "./pages.js";
@@ -31,6 +32,7 @@ let drawnAddress = "";
 let desk = null;
 /** @type {ReturnType<typeof setTimeout>|undefined} */
 let noticeTimer;
+let isLeaving = false; // the question was answered
 
 /** @param {string} id */
 function elementOf(id) {
@@ -54,8 +56,16 @@ function tell(text) {
   noticeTimer = setTimeout(() => notice.replaceChildren(), NOTICE_MS);
 }
 
+/** Asks before something unsaved is lost. Gives whether the page may be left. */
+async function mayLeave() {
+  const unsaved = opened?.unsaved?.();
+  if (!unsaved || !desk) return true;
+  return ask(desk, { title: "Leave this page?", lines: [unsaved], label: "Leave", isGrave: true, act: async () => "" });
+}
+
 /** @param {string} address */
-function go(address) {
+async function go(address) {
+  if (!(await mayLeave())) return;
   history.pushState(null, "", address);
   draw();
 }
@@ -145,6 +155,8 @@ async function begin() {
 }
 
 leave.addEventListener("click", async () => {
+  if (!(await mayLeave())) return;
+  isLeaving = true;
   try {
     if (heldToken()) holdToken("");
     else await signOut();
@@ -152,7 +164,10 @@ leave.addEventListener("click", async () => {
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     if (error.code === "unauthenticated") location.assign("/admin");
-    else tell(`You are still signed in: ${error.message}`);
+    else {
+      isLeaving = false;
+      tell(`You are still signed in: ${error.message}`);
+    }
   }
 });
 
@@ -163,6 +178,17 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   go(link.pathname);
 });
-addEventListener("popstate", () => draw());
+addEventListener("popstate", () => {
+  const wanted = location.pathname;
+  if (wanted === drawnAddress || !opened?.unsaved?.()) {
+    draw();
+    return;
+  }
+  history.pushState(null, "", drawnAddress); // the address stays true until the question is answered
+  go(wanted);
+});
+addEventListener("beforeunload", (event) => {
+  if (!isLeaving && opened?.unsaved?.()) event.preventDefault();
+});
 
 begin();

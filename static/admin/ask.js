@@ -91,7 +91,8 @@ export function ask(desk, { title, lines = [], preview, fields = [], label, isGr
           if (looking === looked) looking = look(); // what was refused may be possible now; the next press acts
           return;
         }
-        desk.tell(await act(values()));
+        const result = await act(values());
+        if (result) desk.tell(result);
         isDone = true;
         dialog.close();
       } catch (error) {

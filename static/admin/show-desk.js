@@ -1,6 +1,7 @@
 /** The desk of one show: its state live, the acts that it allows now, its sets, tickets and results. */
 import { h, setText } from "../dom.js";
 import { download } from "./api.js";
+import { createFollowing } from "./following.js";
 import { counted, number } from "./formats.js";
 import { button, createFacts, createLoader, drawButtons } from "./parts.js";
 import { actsOf, changes, doAct, RESULTS } from "./show-acts.js";
@@ -8,7 +9,15 @@ import { createSets } from "./show-sets.js";
 import { createTickets } from "./show-tickets.js";
 
 /** @import { Desk, OpenPage, ShowSet, ShowSettings } from "./types.js" */
-/** @typedef {{tally: [song: number, up: number, down: number][], total: number}} Votes */
+/**
+ * @typedef {{tally: [song: number, up: number, down: number][], total: number}} Votes
+ * @typedef {{id: number, up: number|null, down: number|null}} Counted
+ * @typedef {Omit<ShowSet, "songs"> & {songs: (ShowSet["songs"][number] & Counted)[]}} CountedSet
+ * @typedef {{going: number, watching: number|null}} Attendance
+ */
+
+const COUNTS = "the counts";
+const GOING = "who goes and watches";
 
 /**
  * @param {Desk} desk
@@ -25,23 +34,22 @@ export function createShowDesk(desk, ref) {
   const facts = createFacts("The show");
   const acts = h("p", { class: "toolbar" });
   const links = h("p", { class: "toolbar" });
+  const following = createFollowing(desk, () => load());
   const sets = createSets(desk, () => shown, () => load());
   const tickets = createTickets(desk, () => shown);
   const element = h("div", { class: "stack" },
     h("p", {}, h("a", { class: "back", href: "/admin/shows", data: { link: "" } }, "‹ Shows")),
-    h("div", { class: "page-head" }, title, links), loader.element, saving.element, state, news, acts, facts.element, sets.element, tickets.element);
+    h("div", { class: "page-head" }, title, links), loader.element, saving.element, state, following.element, news, acts, facts.element, sets.element, tickets.element);
   /** @type {ShowSettings|null} */
   let shown = null;
   /** @type {number|null} null: the counts have not come yet */
   let total = null;
   let watchers = "–";
   let isClosed = false;
-  /** @type {(() => void)[]} */
-  const stops = [];
 
   const load = () => loader.load(async () => {
     const settings = /** @type {ShowSettings} */ (await desk.call(path));
-    const show = /** @type {{setlists: ShowSet[], artist: {name: string}, venue: {name: string, city: string}}} */ (await desk.call(`/api/shows/${settings.id}`));
+    const show = /** @type {{setlists: CountedSet[], total: number, attendance_count: number, artist: {name: string}, venue: {name: string, city: string}}} */ (await desk.call(`/api/shows/${settings.id}`));
     return { settings, show };
   }, ({ settings, show }) => {
     const before = shown;
@@ -49,6 +57,8 @@ export function createShowDesk(desk, ref) {
     if (isChanged) tellOfChange(before, settings);
     adopt(settings);
     sets.update(show.setlists);
+    if (following.lacks(COUNTS)) count({ total: show.total, tally: show.setlists.flatMap(({ songs }) => songs.map(({ id, up, down }) => /** @type {const} */ ([id, up ?? 0, down ?? 0]))) });
+    if (following.lacks(GOING)) attend({ going: show.attendance_count, watching: null });
     if (!before) begin(settings);
     else if (isChanged) tickets.load();
     setText(state, `${show.artist.name}, ${show.venue.name}, ${show.venue.city} · ${settings.starts_local.slice(0, 16).replace("T", " ")}`);
@@ -82,6 +92,19 @@ export function createShowDesk(desk, ref) {
     ]);
   }
 
+  /** @param {Votes} votes */
+  function count(votes) {
+    total = votes.total;
+    sets.count(votes.tally);
+    drawFacts();
+  }
+
+  /** @param {Attendance} counts */
+  function attend({ going, watching }) {
+    watchers = `${counted(going, "fan")}, ${number(watching)}`;
+    drawFacts();
+  }
+
   /** @param {string} label  of an act, as it is now */
   async function start(label) {
     const act = shown && actsOf(desk, shown).find((one) => one.label === label);
@@ -98,29 +121,18 @@ export function createShowDesk(desk, ref) {
       button("Results as CSV", () => saving.load(() => download(`/api/shows/${id}/results?format=csv`, `${slug}.csv`),
         () => desk.tell(`The results are saved as ${slug}.csv.`))),
       ...(desk.has("audit") ? [h("a", { class: "button", href: `/admin/audit/show/${id}`, data: { link: "" } }, "Acts on it")] : []));
-    const onRefused = () => {};
     /** The first state is what was just loaded. */
     const reloading = () => {
       let isFirst = true;
-      return { onRefused, onState: () => {
+      return () => {
         if (!isFirst) load();
         isFirst = false;
-      } };
+      };
     };
-    stops.push(
-      desk.watch(`status:${id}`, reloading()), desk.watch(`setlist:${id}`, reloading()),
-      desk.watch(`votes:${id}`, { onRefused, onState: (pushed) => {
-        const votes = /** @type {Votes} */ (pushed);
-        total = votes.total;
-        sets.count(votes.tally);
-        drawFacts();
-      } }),
-      desk.watch(`attendance:${id}`, { onRefused, onState: (pushed) => {
-        const { going, watching } = /** @type {{going: number, watching: number}} */ (pushed);
-        watchers = `${counted(going, "fan")}, ${number(watching)}`;
-        drawFacts();
-      } }),
-    );
+    following.follow(`status:${id}`, "the state of voting", reloading());
+    following.follow(`setlist:${id}`, "the sets", reloading());
+    following.follow(`votes:${id}`, COUNTS, (votes) => count(/** @type {Votes} */ (votes)));
+    following.follow(`attendance:${id}`, GOING, (counts) => attend(/** @type {Attendance} */ (counts)));
     tickets.load();
   }
 
@@ -136,9 +148,10 @@ export function createShowDesk(desk, ref) {
       { key: "t", label: "Go on stage", act: () => shown && desk.go(`/admin/shows/${shown.id}/stage`) },
       ...sets.shortcuts,
     ],
+    unsaved: () => [sets.unsaved(), tickets.unsaved()].filter(Boolean).join(" "),
     close() {
       isClosed = true;
-      for (const stop of stops) stop();
+      following.close();
     },
   };
 }

@@ -223,6 +223,7 @@ export function createSets(desk, show, reload) {
   ];
   return {
     element, shortcuts,
+    unsaved: () => (changed.hidden ? "" : "The changes of the sets are not saved."),
     /** @param {ShowSet[]} sets  as the server has them now */
     update(sets) {
       const now = show();

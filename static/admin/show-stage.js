@@ -1,6 +1,7 @@
 /** The stage: which song plays now, one tap a song and one for undo. Dark in both themes, large, and awake. */
 import { RequestError } from "../client.js";
 import { h, setAttribute, setText } from "../dom.js";
+import { createFollowing } from "./following.js";
 import { createLoader, send, stepKeys } from "./parts.js";
 
 /**
@@ -25,9 +26,10 @@ export function createStage(desk, ref) {
   const undo = h("button", { class: "stage-undo", type: "button", disabled: true, on: { click: takeBack } }, "Undo");
   const back = h("a", { class: "button", data: { link: "" }, href: `/admin/shows/${ref}` }, "Leave the stage");
   const lists = h("div", { class: "stage-sets" });
+  const following = createFollowing(desk, () => load());
   const element = h("div", { class: "stage" },
     h("div", { class: "stage-head" }, h("div", {}, title, label, playing), h("p", { class: "toolbar" }, undo, back)),
-    says, loader.element, lists);
+    says, loader.element, following.element, lists);
   /** @type {ShowSettings|null} */
   let show = null;
   /** @type {ShowSet[]} */
@@ -38,8 +40,6 @@ export function createStage(desk, ref) {
   const marks = [];
   let isSending = false;
   let isClosed = false;
-  /** @type {(() => void)[]} */
-  const stops = [];
 
   const load = () => loader.load(async () => {
     const found = /** @type {ShowSettings} */ (await desk.call(`/api/admin/shows/${encodeURIComponent(ref)}`));
@@ -58,17 +58,14 @@ export function createStage(desk, ref) {
   /** @param {number} id */
   function watch(id) {
     if (isClosed) return; // the answer came after the page was left
-    const onRefused = () => {};
-    stops.push(
-      desk.watch(`status:${id}`, { onRefused, onState: (state) => {
-        status = /** @type {Status} */ (state).status;
-        draw();
-      } }),
-      desk.watch(`setlist:${id}`, { onRefused, onState: (state) => {
-        sets = /** @type {{setlists: ShowSet[]}} */ (state).setlists;
-        draw();
-      } }),
-    );
+    following.follow(`status:${id}`, "the state of the show", (state) => {
+      status = /** @type {Status} */ (state).status;
+      draw();
+    });
+    following.follow(`setlist:${id}`, "what others mark", (state) => {
+      sets = /** @type {{setlists: ShowSet[]}} */ (state).setlists;
+      draw();
+    });
   }
 
   /** The song that was marked last. */
@@ -130,7 +127,11 @@ export function createStage(desk, ref) {
 
   /** @type {(song: number, played: boolean) => Promise<boolean>} */
   async function mark(song, played) {
-    if (!show || isSending) return false;
+    if (!show) return false;
+    if (isSending) {
+      setText(says, "The tap before this one is still on its way, so this one did nothing. Tap again.");
+      return false;
+    }
     isSending = true;
     setAttribute(lists, "aria-busy", "true");
     setText(says, "");
@@ -157,7 +158,7 @@ export function createStage(desk, ref) {
     else wake = lock;
   };
   document.documentElement.dataset.stage = "";
-  stops.push(desk.repeat(stayAwake, AWAKE_MS));
+  const stopWaking = desk.repeat(stayAwake, AWAKE_MS);
   load();
   return {
     element,
@@ -168,7 +169,8 @@ export function createStage(desk, ref) {
     ],
     close() {
       isClosed = true;
-      for (const stop of stops) stop();
+      following.close();
+      stopWaking();
       delete document.documentElement.dataset.stage;
       wake?.release();
     },

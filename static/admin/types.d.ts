@@ -15,6 +15,8 @@ export interface OpenPage {
   /** Its first h1 gets the focus. */
   element: HTMLElement;
   shortcuts?: Shortcut[];
+  /** What would be lost if the page were left now, in one sentence; empty: nothing. */
+  unsaved?(): string;
   /** Called when another page opens: stops timers and watches. */
   close?(): void;
 }
@@ -43,7 +45,7 @@ export interface Desk {
   user: User;
   /** Whether a page of this name is there, and this user may open it: a button to it is shown only then. */
   has(page: string): boolean;
-  /** Opens an address of the console. */
+  /** Opens an address of the console, unless something unsaved stays. */
   go(address: string): void;
   /** A request to the HTTP API; rejects with RequestError. */
   call<Answer = unknown>(path: string, options?: RequestInit): Promise<Answer>;
@@ -100,7 +102,7 @@ export interface Question {
    * are now: what was changed in the dialog stays.
    */
   refresh?(): Promise<Field[]>;
-  /** Does the act, and gives its result in one sentence. */
+  /** Does the act, and gives its result in one sentence; empty: the page shows it by itself. */
   act(values: Record<string, string>): Promise<string>;
 }
 
