@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import Console
 from tests.browser.console import confirm, is_fine, open_staff
@@ -142,3 +144,27 @@ async def test_an_administrator_changes_a_role(fans: FanPool, console: Console) 
         await dialog.get_by_label("Role").select_option("moderator")
         await dialog.get_by_role("button", name="Change the role").click()
         await expect(dialog.get_by_role("alert")).to_contain_text("This is the last administrator.")
+
+
+async def test_more_waits_for_the_first_page_of_a_new_search(fans: FanPool, console: Console) -> None:
+    """Pressed while a slow first page is on its way, it adds nothing of the old list to the new one."""
+    await console.sql.execute("insert into users select from generate_series(1, 25)")
+    async with open_staff(fans, console.node, console.admin) as staff:
+        page = (await staff.new_tab()).page
+        answer = asyncio.Event()
+
+        async def wait(route: Route) -> None:
+            await answer.wait()
+            await route.continue_()
+
+        await page.route(re.compile("q=Bob&"), wait)
+        await page.goto(f"{console.node.url}/admin/people")
+        accounts = page.get_by_role("region", name="Accounts").get_by_role("row")
+        await expect(accounts).to_have_count(21)
+        async with page.expect_request(re.compile("q=Bob&")):
+            await page.get_by_label("Id, name or whole address").fill("Bob")
+        await page.get_by_role("button", name="More").click()
+        answer.set()
+        await expect(accounts).to_have_count(2)
+        await expect(accounts.nth(1)).to_contain_text("Bob")
+        await expect(page.get_by_role("button", name="More")).to_be_hidden()
