@@ -73,6 +73,10 @@ class WebhookRoutes:
                 summary="Make a webhook. Its secret is shown only this once.",
             ),
             Endpoint(
+                method="GET", path=one, handler=self.get_webhook, access="admin", answer=WebhookItem, codes=missing,
+                summary="A webhook with its last attempt.",
+            ),
+            Endpoint(
                 method="PATCH", path=one, handler=self.patch_webhook, access="admin", query=PreviewQuery, body=WebhookChange,
                 answer=ChangedWebhook, codes=missing, summary="Change, enable or disable a webhook.",
             ),
@@ -122,6 +126,12 @@ class WebhookRoutes:
             await write_audit_log(connection, call.user, "webhook.make", f"webhook:{webhook_id}", detail)
             row = await self._find(connection, webhook_id)
         return Answer(document=_with_secret(row, secret, is_preview=is_preview))
+
+    async def get_webhook(self, call: Call) -> Answer:
+        """`GET /api/admin/webhooks/{webhook}`."""
+        async with self._db.connection() as connection:
+            row = await self._find(connection, call.id("webhook"))
+        return Answer(document=WebhookItem(**_fields(row)))
 
     async def patch_webhook(self, call: Call) -> Answer:
         """`PATCH /api/admin/webhooks/{webhook}`."""

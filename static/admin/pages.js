@@ -8,8 +8,9 @@ import { now } from "./now-page.js";
 import { people } from "./people-page.js";
 import { shows } from "./shows-page.js";
 import { sync } from "./sync-page.js";
+import { webhooks } from "./webhooks-page.js";
 
 /** @import { ConsolePage } from "./types.js" */
 
 /** @type {ConsolePage[]} */
-export const PAGES = [now, shows, catalogue, people, abuse, sync, database, connections, audit];
+export const PAGES = [now, shows, catalogue, people, abuse, sync, database, connections, webhooks, audit];

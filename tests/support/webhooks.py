@@ -50,6 +50,10 @@ class Arrived:
         """Verifies the signature as receivers do. Raises: WebhookVerificationError."""
         return Webhook(key_text(secret)).verify(self.raw, self.headers)
 
+    def verify_text(self, secret: str) -> None:
+        """The same with a secret as the console shows it."""
+        Webhook(secret).verify(self.raw, self.headers)
+
 
 @dataclass
 class Receiver:

@@ -120,7 +120,7 @@ async def test_moderators_see_nothing_of_webhooks(admin: Person, moderator: Pers
     made = await make(admin, "https://hooks.example.org/")
     one = f"{PATH}/{made['id']}"
     for method, path in (
-        ("GET", PATH), ("POST", PATH), ("PATCH", one), ("DELETE", one), ("POST", f"{one}/secret"), ("POST", f"{one}/test"),
+        ("GET", PATH), ("POST", PATH), ("GET", one), ("PATCH", one), ("DELETE", one), ("POST", f"{one}/secret"), ("POST", f"{one}/test"),
         ("GET", f"{one}/deliveries"), ("POST", f"{one}/again"),
     ):  # fmt: skip
         await refused(moderator, method, path, {}, code="forbidden")
@@ -146,6 +146,7 @@ async def test_what_staff_does_reaches_a_webhook(admin: Person, factory: RowFact
     assert (item["event"], item["show"], item["attempts"], item["status"]) == ("show.closed", 1, 1, 204)
     [listed] = (await admin.ok("GET", PATH))["items"]
     assert listed["last_attempt"]["status"] == 204
+    assert (await admin.ok("GET", f"{PATH}/{made['id']}"))["id"] == made["id"]
 
 
 async def test_a_test_is_posted_at_once(admin: Person, factory: RowFactory, receiver: Receiver) -> None:
