@@ -6,7 +6,7 @@ meanwhile (docs/adr/0036-merges.md).
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+import datetime as dt
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +23,7 @@ from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery, PreviewQuery
 from server.protocol.instants import iso
 from server.store.database import Database, savepoint
-from server.store.rule_changes import ChangeRules, RuleChange, rehearsed
+from server.store.rule_changes import ChangeRules, RuleChange
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -48,7 +48,7 @@ class UndoBody(msgspec.Struct, frozen=True, kw_only=True):
 class Merge(msgspec.Struct, frozen=True, kw_only=True):
     """A merge. `name` is that of the duplicate. While it `can_undo`, the counts say what it moved: `changed_shows` have the
     survivor now; in their sets, `folded_songs` became one with another; `moved_votes` were on them, `folded_votes` of these met
-    a vote of the same fan.
+    a vote of the same fan. `id`: 0 in a preview of a merge.
     """
 
     id: int
@@ -122,14 +122,11 @@ class MergingRoutes:
 
     async def _post(self, kind: Kind, call: Call) -> Answer:
         """`POST /api/admin/{artists,venues,songs}/{id}/merge`."""
-        duplicate, is_preview = call.body.duplicate, call.query.preview
-        async with self._changing(is_preview=is_preview) as change:
+        if call.query.preview:
+            return Answer(document=await self._preview(kind, call))
+        async with self._change_rules(self._db.transaction()) as change:
             connection = change.connection
-            survivor = await find_entry(connection, kind, call)
-            if survivor == duplicate:
-                raise Refused(Code.CONFLICT, f"This is the {kind} {survivor} itself. Give another one as `duplicate`.")
-            pair = {"kind": kind, "survivor": survivor, "duplicate": duplicate}
-            shows = [row["show_id"] async for row in queries.fold_shows(connection, **pair)]
+            pair, shows = await _find_pair(connection, kind, call)
             await _hold(change, shows)
             merge_id = await queries.merge_entries(connection, **pair, actor_id=call.user.user_id)
             if merge_id is None:
@@ -137,42 +134,80 @@ class MergingRoutes:
             folded = [row["show_id"] async for row in queries.shows_of_folds(connection, merge_id=merge_id)]
             if not set(folded) <= set(shows):
                 raise Refused(Code.CONFLICT, "The sets of a show changed meanwhile. Nothing was changed. Try again.")
-            merge = await _fetch(connection, merge_id, is_preview=is_preview)
+            merge = await _fetch(connection, merge_id)
             await _log(connection, call, f"{kind}.merge", merge)
         return Answer(document=merge)
 
+    async def _preview(self, kind: Kind, call: Call) -> Merge:
+        """What a merge would do. It only reads: a rehearsal would hold every shard, and all votes wait for that."""
+        async with self._db.snapshot() as connection:
+            pair, _ = await _find_pair(connection, kind, call)
+            row = await queries.preview_merge(connection, **pair)
+        if row is None:
+            raise no_such(kind)
+        told = {"id": 0, "made_by": call.user.user_id, "undone_at": None, "can_undo": True, "is_preview": True}
+        return msgspec.convert({**row, **pair, **told, "made_at": iso(row["made_at"])}, Merge)
+
     async def post_undo(self, call: Call) -> Answer:
         """`POST /api/admin/merges/{merge}/undo`."""
-        is_preview, merge_id = call.query.preview, call.id("merge")
-        async with self._changing(is_preview=is_preview) as change:
+        merge_id = call.id("merge")
+        if call.query.preview:
+            return Answer(document=await self._preview_undo(merge_id))
+        async with self._change_rules(self._db.transaction()) as change:
             connection = change.connection
             shows = [row["show_id"] async for row in queries.shows_of_folds(connection, merge_id=merge_id)]
             await _hold(change, shows)
             _refuse_undo(await queries.lock_merge(connection, id=merge_id))
-            before = await _fetch(connection, merge_id, is_preview=is_preview)
+            before = await _fetch(connection, merge_id)
             try:
                 async with savepoint(connection):
                     await queries.undo_merge(connection, id=merge_id)
             except StoreConflict as error:
-                message = (
-                    "Something new has the slug, title or place of the duplicate. Give that one another name first."
-                )
-                raise Refused(Code.CONFLICT, message) from error
+                raise _taken() from error
             after = await _fetch(connection, merge_id)
             merge = msgspec.structs.replace(before, undone_at=after.undone_at, can_undo=False)
             await _log(connection, call, f"{merge.kind}.unmerge", merge)
         return Answer(document=merge)
 
-    def _changing(self, *, is_preview: bool) -> AbstractAsyncContextManager[RuleChange]:
-        return rehearsed(self._db.rehearsal()) if is_preview else self._change_rules(self._db.transaction())
+    async def _preview_undo(self, merge_id: int) -> Merge:
+        """What an undoing would do. It locks the merge alone."""
+        async with self._db.rehearsal() as connection:
+            _refuse_undo(await queries.lock_merge(connection, id=merge_id))
+            if await queries.is_name_taken(connection, id=merge_id):
+                raise _taken()
+            merge = await _fetch(connection, merge_id)
+        return msgspec.structs.replace(merge, undone_at=iso(dt.datetime.now(dt.UTC)), can_undo=False, is_preview=True)
 
 
-async def _hold(change: RuleChange, shows: list[int]) -> None:
+async def _find_pair(connection: Connection, kind: Kind, call: Call) -> tuple[dict[str, Any], list[int]]:
+    """The two entries of a merge, and the shows in which it makes two songs one.
+
+    Raises: Refused: not_found; conflict, both are one, or there are too many shows
+    """
+    survivor, duplicate = await find_entry(connection, kind, call), call.body.duplicate
+    if survivor == duplicate:
+        raise Refused(Code.CONFLICT, f"This is the {kind} {survivor} itself. Give another one as `duplicate`.")
+    pair = {"kind": kind, "survivor": survivor, "duplicate": duplicate}
+    shows = [row["show_id"] async for row in queries.fold_shows(connection, **pair)]
+    _refuse_many(shows)
+    return pair, shows
+
+
+def _refuse_many(shows: list[int]) -> None:
     if len(shows) > FOLD_SHOWS_MAX:
         message = (
             f"{len(shows)} shows have both songs; at most {FOLD_SHOWS_MAX} can be merged at once. Merge songs first."
         )
         raise Refused(Code.CONFLICT, message)
+
+
+def _taken() -> Refused:
+    message = "Something new has the slug, title or place of the duplicate. Give that one another name first."
+    return Refused(Code.CONFLICT, message)
+
+
+async def _hold(change: RuleChange, shows: list[int]) -> None:
+    _refuse_many(shows)
     if shows:
         await change.hold(shows)
         await change.settle()
@@ -190,10 +225,10 @@ def _refuse_undo(merge: Any) -> None:
         raise Refused(Code.CONFLICT, message)
 
 
-async def _fetch(connection: Connection, merge_id: int, *, is_preview: bool = False) -> Merge:
+async def _fetch(connection: Connection, merge_id: int) -> Merge:
     row = await queries.fetch_merge(connection, id=merge_id)
     assert row is not None
-    told = {"survivor": row["survivor_id"], "duplicate": row["duplicate_id"], "is_preview": is_preview}
+    told = {"survivor": row["survivor_id"], "duplicate": row["duplicate_id"], "is_preview": False}
     times = {name: iso(row[name]) for name in ("made_at", "undone_at")}
     return msgspec.convert({**row, **told, **times}, Merge)
 

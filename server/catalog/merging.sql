@@ -13,6 +13,64 @@ select distinct f.show_id
 -- gives: see the function of that name in migrations
 select merge_entries(:kind::text, :survivor::bigint, :duplicate::bigint, :actor_id::bigint);
 
+-- name: preview_merge^
+-- takes: kind, survivor, duplicate
+-- gives: 0..1 row: what merge_entries() would do, told as fetch_merge does; no row: one of the two is missing
+-- Reads only. Of each song, a place is a set, or all predicted sets of one act. A song that goes becomes one with the song of its place
+-- that stays; without one, the first song that goes takes its part. `offset 0` and the scalar subquery have rows looked up one by one:
+-- the planner takes two songs for many.
+with pair as materialized (
+    select gone, kept from songs_of_merge(:kind::text, :survivor::bigint, :duplicate::bigint)
+), entry as materialized (
+    select e.id, e.show_id, e.setlist_id, e.position, l.position as set_position, s.kept, s.gone,
+           case when l.type = 'predicted' then format('act %s', l.artist_id) else format('set %s', l.id) end as place
+      from (select gone as song_id, gone, kept from pair union all select distinct kept, null::bigint, kept from pair) s
+      join setlist_songs e on e.song_id = s.song_id
+     cross join lateral (select id, type, artist_id, position from setlists where id = e.setlist_id offset 0) l
+), judged as materialized (
+    select *, gone is not null and (bool_or(gone is null) over w or gone <> min(gone) over w) as folds
+      from entry
+    window w as (partition by show_id, kept, place)
+), moved as materialized (
+    select k.id as kept_id, v.user_id
+      from judged j
+     cross join lateral (select o.id
+                           from judged o
+                          where o.show_id = j.show_id and o.kept = j.kept and o.place = j.place and not o.folds
+                          order by o.setlist_id <> j.setlist_id, o.set_position, o.position, o.id
+                          limit 1) k
+     cross join lateral (select user_id from votes where setlist_song_id = j.id offset 0) v
+     where j.folds
+), new as (
+    select distinct m.kept_id, m.user_id
+      from moved m
+     where (select count(*) from votes v where v.setlist_song_id = m.kept_id and v.user_id = m.user_id) = 0
+), one as (
+    select id, name from artists where :kind::text = 'artist' and id in (:survivor::bigint, :duplicate::bigint)
+    union all
+    select id, name from venues where :kind::text = 'venue' and id in (:survivor::bigint, :duplicate::bigint)
+    union all
+    select id, title from songs where :kind::text = 'song' and id in (:survivor::bigint, :duplicate::bigint)
+)
+select o.name, now() as made_at, (select count(*) from judged where folds) as folded_songs,
+       (select count(*) from moved) as moved_votes, (select count(*) from moved) - (select count(*) from new) as folded_votes,
+       (select count(*) from user_follows_artists f where :kind::text = 'artist' and f.artist_id = o.id) as moved_follows,
+       (select count(*) from shows w where :kind::text = 'artist' and w.artist_id = o.id)
+       + (select count(*) from shows w where :kind::text = 'venue' and w.venue_id = o.id)
+       + (select count(distinct show_id) from judged where gone is not null and not folds) as changed_shows
+  from one o
+ where o.id = :duplicate::bigint and exists (select from one s where s.id = :survivor::bigint);
+
+-- name: is_name_taken$
+-- takes: id, of a merge
+-- gives: whether something has the slug or title of the duplicate now
+select case m.kind when 'artist' then exists (select from artists a where a.slug = m.slug)
+                   when 'venue' then exists (select from venues v where v.slug = m.slug)
+                   else exists (select from songs s where s.artist_id = (m.duplicate ->> 'artist_id')::bigint
+                                                      and s.title = m.duplicate ->> 'title') end
+  from merges m
+ where m.id = :id::bigint;
+
 -- name: fetch_merge^
 -- takes: id
 -- gives: 0..1 row: the merge, and what it did

@@ -433,6 +433,15 @@ class _EntryEditing:
 class FoldShowsRow(TypedDict):
     show_id: int | Any
 
+class PreviewMergeRow(TypedDict):
+    name: str | Any
+    made_at: datetime | Any
+    folded_songs: int | Any
+    moved_votes: int | Any
+    folded_votes: int | Any
+    moved_follows: int | Any
+    changed_shows: int | Any
+
 class FetchMergeRow(TypedDict):
     id: int
     kind: str
@@ -477,6 +486,10 @@ class _Merging:
         duplicate: int | None,
         actor_id: int | None,
     ) -> int | Any: ...
+    async def preview_merge(
+        self, connection: Connection, *, kind: str | None, survivor: int | None, duplicate: int | None
+    ) -> PreviewMergeRow | None: ...
+    async def is_name_taken(self, connection: Connection, *, id: int | None) -> bool | Any: ...
     async def fetch_merge(self, connection: Connection, *, id: int | None) -> FetchMergeRow | None: ...
     def list_merges(
         self, connection: Connection, *, before_id: int | None, count: int | None

@@ -16,6 +16,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from server.catalog.queries import merging
 from tests.support.engines import OpenDatabase
 from tests.support.examples import play_examples
 from tests.support.row_factory import RowFactory
@@ -90,7 +91,11 @@ class World:
                 self._show, fans[0],
             )  # fmt: skip
         kept, gone = songs[example.survivor], songs[example.duplicate]
+        previewed: Any = await merging.preview_merge(self.sql, kind="song", survivor=kept, duplicate=gone)
         merge = await self.sql.fetchval("select merge_entries('song', $1, $2, 1)", kept, gone)
+        done: Any = await merging.fetch_merge(self.sql, id=merge)
+        counts = ("name", "folded_songs", "moved_votes", "folded_votes", "moved_follows", "changed_shows")
+        assert [previewed[name] for name in counts] == [done[name] for name in counts]
         before, folds = deepcopy(votes), _folds(example, entries)
         for gone_entry, kept_entry in folds:
             for fan, vote in votes.pop(gone_entry).items():

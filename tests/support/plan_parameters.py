@@ -353,6 +353,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "moderation/queue.list_queue": [{}, {"after_priority": None}],
     "catalog/merging.fold_shows": [{"kind": "song"}, {"kind": "artist"}],
     "catalog/merging.merge_entries": [{"kind": "song"}],
+    "catalog/merging.preview_merge": [{"kind": "song"}, {"kind": "artist"}],
     "catalog/merging.merged_into": [{"kind": "song"}, {"kind": "artist", "old_id": None, "old_slug": "artist-7"}],
     "sync/records.find_artist_id": [{"slug": "artist-7"}],
     "sync/records.find_ids": [{"slug": "artist-7"}],

@@ -58,7 +58,10 @@ async def test_two_songs_become_one_and_two_again(node: Node, boss: Person, fact
         await other.watch("votes:7", "setlist:7")
         before = await _state(factory)
         path, body = "/api/admin/songs/1/merge", {"duplicate": 2, "reason": "same song"}
-        previewed = await boss.ok("POST", f"{path}?preview=true", body)
+        # A commit of votes is under way, which holds all shards: a preview waits for none.
+        async with factory.sql.transaction():
+            await factory.sql.execute("select from log_positions for update")
+            previewed = await boss.ok("POST", f"{path}?preview=true", body)
         counts = {"folded_songs": 1, "moved_votes": 2, "folded_votes": 1, "changed_shows": 0, "moved_follows": 0}
         assert {name: previewed[name] for name in counts} == counts
         assert await _state(factory) == before
@@ -72,7 +75,9 @@ async def test_two_songs_become_one_and_two_again(node: Node, boss: Person, fact
         await other.cast(7, (kept, "down"))
         assert await _is_sound(factory)
 
-        undone = await boss.ok("POST", f"/api/admin/merges/{merge['id']}/undo?preview=true")
+        async with factory.sql.transaction():
+            await factory.sql.execute("select from log_positions for update")
+            undone = await boss.ok("POST", f"/api/admin/merges/{merge['id']}/undo?preview=true")
         assert undone["moved_votes"] == 2
         await boss.ok("POST", f"/api/admin/merges/{merge['id']}/undo", {"reason": "not the same"})
         assert await factory.tally(7) == [[kept, 1, 1], [gone, 0, 1], [show.songs[2], 0, 0]]
@@ -113,7 +118,9 @@ async def test_an_artist_goes_with_everything_and_comes_back(boss: Person, facto
         "insert into user_follows_artists (user_id, artist_id) values ($1, 1), ($1, 2), ($2, 2), ($3, 2)", *fans
     )
     before = await _state(factory)
+    previewed = await boss.ok("POST", "/api/admin/artists/band/merge?preview=true", {"duplicate": 2})
     merge = await boss.ok("POST", "/api/admin/artists/band/merge", {"duplicate": 2})
+    assert previewed | {"id": merge["id"], "made_at": merge["made_at"], "is_preview": False} == merge
     assert (merge["name"], merge["folded_songs"], merge["moved_follows"]) == ("The Band", 1, 3)
     for old in (2, "the-band"):
         assert (await boss.ok("GET", f"/api/artists/{old}"))["slug"] == "band"
@@ -152,7 +159,10 @@ async def test_a_venue_goes_with_everything_and_comes_back(boss: Person, people:
     for fan, venue, rating in ((fans[0], "hall", 1), (fans[0], "the-hall", 3), (fans[1], "the-hall", 5)):
         await fan.ok("POST", f"/api/venues/{venue}/reviews", {"rating": rating, "body": "Fine."}, status=201)
     before = await _state(factory)
+    previewed = await boss.ok("POST", "/api/admin/venues/1/merge?preview=true", {"duplicate": 2})
     merge = await boss.ok("POST", "/api/admin/venues/1/merge", {"duplicate": 2})
+    assert previewed | {"id": merge["id"], "made_at": merge["made_at"], "is_preview": False} == merge
+    assert await boss.refused("POST", "/api/admin/venues/1/merge?preview=true", {"duplicate": 2}) == "not_found"
     assert merge["changed_shows"] == 1
     assert (await boss.ok("GET", "/api/venues/the-hall"))["rating"] == 4.0
     assert await boss.refused("POST", "/api/admin/venues/1/merge", {"duplicate": 2}) == "not_found"
@@ -172,6 +182,7 @@ async def test_a_merge_is_undone_in_order_and_for_a_day(boss: Person, factory: R
     await boss.ok("POST", f"/api/admin/merges/{second['id']}/undo")
     await boss.ok("POST", "/api/admin/artists", {"name": "New", "slug": "c"}, status=201)
     assert await boss.refused("POST", f"/api/admin/merges/{first['id']}/undo") == "conflict"
+    assert await boss.refused("POST", f"/api/admin/merges/{first['id']}/undo?preview=true") == "conflict"
     third = await boss.ok("POST", "/api/admin/artists/1/merge", {"duplicate": 4})
     listed = await boss.pages("/api/admin/merges", 2)
     assert [(one["id"], one["can_undo"]) for one in listed] == [
