@@ -12,7 +12,9 @@ select note_due_voting(:since::timestamptz);
 -- gives: the number of new deliveries
 -- locks: those events, and the webhooks against deletion; events that other transactions have locked are skipped
 with wanting as materialized (
-    select id, events from webhooks where is_enabled order by id for key share
+    -- Without a new event nothing is locked: a lock writes.
+    select id, events from webhooks where is_enabled and exists (select from webhook_events where not is_queued)
+     order by id for key share
 ), taken as (
     update webhook_events
        set is_queued = true

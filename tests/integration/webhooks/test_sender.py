@@ -131,6 +131,13 @@ async def test_a_late_result_changes_nothing(hooks: Hooks, receiver: Receiver) -
     assert await hooks.states() == [("delivered", 2)]
 
 
+async def test_a_look_without_news_writes_nothing(hooks: Hooks) -> None:
+    """Each node looks once a second: not even a row is locked then."""
+    await hooks.webhook("https://hooks.example.org/")
+    assert await hooks.sender().start_due() == 0
+    assert await hooks.sql.fetchval("select xmax::text from webhooks") == "0"
+
+
 async def test_a_receiver_that_is_gone_is_disabled(hooks: Hooks, receiver: Receiver) -> None:
     """410 disables a webhook with a reason. What waited is dead letters, and new events are not for it."""
     webhook_id = await hooks.webhook(receiver.url)
