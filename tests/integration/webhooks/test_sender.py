@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from pathlib import Path
 
 import pytest
 
 from server.clock import utc_now
 from server.webhooks import sender as sending
 from server.webhooks.sender import ATTEMPTS_MAX, CLAIM_TTL, EACH_AT_ONCE_MAX, RETRIES_S, WebhookSender
+from tests.support.node_process import NodeProcess
 from tests.support.webhooks import OLD_SECRET, SECRET, Hooks, Receiver
 
 LONGEST_S = 1.25 * max(RETRIES_S)
@@ -107,6 +109,27 @@ async def test_another_node_sends_it_again_with_the_same_id(
     await hooks.send()
     first, second = receiver.arrived
     assert (first.id, first.raw) == (second.id, second.raw)
+    assert await hooks.states() == [("delivered", 2)]
+
+
+async def test_a_killed_node_loses_nothing(
+    hooks: Hooks, receiver: Receiver, database_url: str, redis_url: str, engine_dir: Path
+) -> None:
+    """`kill -9` while the receiver thinks: another node sends the message again, with the same id and body."""
+    await hooks.webhook(receiver.url)
+    receiver.hangs = asyncio.Event()
+    given = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MYSETLIST_WEBHOOK_NETWORKS": "127.0.0.0/8"}
+    async with NodeProcess.running(engine_dir / "node", **given) as node:
+        await hooks.facts(1)
+        while not receiver.arrived:
+            await asyncio.sleep(0.01)
+        await node.kill()
+    receiver.hangs.set()
+    hooks.clock.advance(60 + CLAIM_TTL.total_seconds())
+    await hooks.send()
+    first, second = receiver.arrived
+    assert (first.id, first.raw) == (second.id, second.raw)
+    second.verify()
     assert await hooks.states() == [("delivered", 2)]
 
 
