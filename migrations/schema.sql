@@ -1199,6 +1199,32 @@ begin
         'positions', (select jsonb_object_agg(shard, position) from log_positions));
 end $$;
 
+CREATE FUNCTION fans_to_tell(wanted_show bigint, wanted_change text) RETURNS TABLE(user_id bigint, kind public.email_kind, frequency public.email_frequency)
+    LANGUAGE sql STABLE
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select p.user_id, k.kind, p.frequency
+      from (select c.user_id, bool_or(c.is_concerned) as is_concerned, bool_or(not c.is_concerned) as is_following
+              from (select a.user_id, true as is_concerned from user_show_attendance a where a.show_id = wanted_show
+                     union all
+                    select v.user_id, true from setlist_songs s join votes v on v.setlist_song_id = s.id
+                     where s.show_id = wanted_show
+                     union all
+                    select f.user_id, false from show_artists b join user_follows_artists f on f.artist_id = b.artist_id
+                     where b.show_id = wanted_show) c
+             group by c.user_id) fans
+      join email_preferences p on p.user_id = fans.user_id and p.confirmed_at is not null and p.frequency <> 'never'
+     cross join lateral (
+           select case when fans.is_concerned and 'show_reminder' = any (p.kinds) then 'show_reminder'::email_kind
+                       when fans.is_following and 'show_announced' = any (p.kinds) then 'show_announced' end as kind) k
+     where k.kind is not null
+       and not exists (select from email_unsubscribes n
+                        where n.address_hash = sha256(convert_to(lower(p.address), 'UTF8')))
+       and not exists (select from email_queue q
+                        where q.user_id = p.user_id and q.kind in ('show_reminder', 'show_announced')
+                          and q.about = 'show:' || wanted_show || ':' || wanted_change)
+$$;
+
 CREATE FUNCTION find_people(words text) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -1973,6 +1999,16 @@ CREATE FUNCTION note_show() RETURNS trigger
 begin
     insert into shows_to_score (show_id)
     select new.id where exists (select from setlists l where l.show_id = new.id and l.type = 'actual');
+    return null;
+end $$;
+
+CREATE FUNCTION note_show_news() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into show_news (show_id, change, was_at)
+    values (new.id, case when new.status = 'cancelled' then 'cancelled' else new.local_date::text end, old.starts_at);
     return null;
 end $$;
 
@@ -3224,6 +3260,8 @@ GRANT ALL ON FUNCTION public.erase_history(wanted bigint) TO mysetlist_request;
 REVOKE ALL ON FUNCTION erase_user(wanted bigint, history_since timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.erase_user(wanted bigint, history_since timestamp with time zone) TO mysetlist_request;
 
+REVOKE ALL ON FUNCTION fans_to_tell(wanted_show bigint, wanted_change text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION find_people(words text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.find_people(words text) TO mysetlist_request;
 
@@ -3266,6 +3304,8 @@ REVOKE ALL ON FUNCTION move_history(wanted_show bigint, wanted_from bigint, want
 REVOKE ALL ON FUNCTION move_review_counts(venue_ids bigint[], counts bigint[], ratings bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION note_due_voting(since timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION note_show_news() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION note_voting(show_ids bigint[]) FROM PUBLIC;
 
@@ -4512,6 +4552,25 @@ ALTER TABLE ONLY show_identities ADD CONSTRAINT show_identities_show_id_fkey FOR
 GRANT SELECT ON TABLE show_identities TO mysetlist_request;
 GRANT SELECT ON TABLE show_identities TO mysetlist_writer;
 
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────────── show_news
+
+CREATE TABLE show_news (
+    id bigint NOT NULL,
+    show_id bigint NOT NULL,
+    change text NOT NULL,
+    was_at timestamp with time zone NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT show_news_change_check CHECK ((change ~ '^(cancelled|\d{4,}-\d\d-\d\d)$'::text))
+);
+COMMENT ON TABLE show_news IS 'A show was cancelled or got another date. Kept for two days, so that its fans are told.';
+COMMENT ON COLUMN show_news.change IS 'cancelled, or the new date.';
+COMMENT ON COLUMN show_news.was_at IS 'The start that fans knew.';
+ALTER TABLE show_news ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY show_news ADD CONSTRAINT show_news_pkey PRIMARY KEY (id);
+CREATE INDEX show_news_show_id_idx ON show_news USING btree (show_id);
+ALTER TABLE ONLY show_news ADD CONSTRAINT show_news_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+ALTER TABLE show_news ENABLE ROW LEVEL SECURITY;
+
 -- ─────────────────────────────────────────────────────────────────────────────────────────────────── show_predictions
 
 CREATE TABLE show_predictions (
@@ -4624,6 +4683,7 @@ CREATE TRIGGER shows_count_deleted AFTER DELETE ON shows REFERENCING OLD TABLE A
 CREATE TRIGGER shows_count_inserted AFTER INSERT ON shows REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_shows();
 CREATE TRIGGER shows_count_moved AFTER UPDATE OF artist_id ON shows FOR EACH ROW WHEN ((old.artist_id IS DISTINCT FROM new.artist_id)) EXECUTE FUNCTION count_moved_show();
 CREATE TRIGGER shows_count_songs AFTER UPDATE OF artist_id, local_date ON shows FOR EACH ROW WHEN (((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.local_date IS DISTINCT FROM new.local_date))) EXECUTE FUNCTION count_changed_show();
+CREATE TRIGGER shows_news AFTER UPDATE OF status, local_date ON shows FOR EACH ROW WHEN ((((new.status = 'cancelled'::show_status) AND (old.status = ANY (ARRAY['upcoming'::show_status, 'live'::show_status]))) OR ((new.status = 'upcoming'::show_status) AND (new.local_date IS DISTINCT FROM old.local_date)))) EXECUTE FUNCTION note_show_news();
 CREATE TRIGGER shows_note_scopes_deleted AFTER DELETE ON shows FOR EACH ROW EXECUTE FUNCTION note_scopes();
 CREATE TRIGGER shows_note_scopes_moved AFTER UPDATE OF artist_id, venue_id ON shows FOR EACH ROW WHEN (((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.venue_id IS DISTINCT FROM new.venue_id))) EXECUTE FUNCTION note_scopes();
 CREATE CONSTRAINT TRIGGER shows_note_voting AFTER UPDATE ON shows DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.opens_at IS DISTINCT FROM new.opens_at) OR (old.closes_at IS DISTINCT FROM new.closes_at) OR (old.status IS DISTINCT FROM new.status) OR (old.finalised_at IS DISTINCT FROM new.finalised_at))) EXECUTE FUNCTION note_voting_of_changed();

@@ -20,6 +20,8 @@ SERVICE_HEALTH_DAYS = 400
 LEVEL_MINUTES_DAYS = 31
 OPERATIONS_DAYS = 400
 BACKUPS_DAYS = 400
+# Emails about what happened to a show are queued within a day.
+SHOW_NEWS_DAYS = 2
 # A stale response is kept for its etag.
 ANSWERS_DAYS = 30
 ACTIVITY_DAYS = 90
@@ -127,6 +129,7 @@ _DAILY: dict[str, Step] = {
     "sync_jobs": _delete_sync_jobs,
     "service_health": _delete_service_health,
     "operations": _delete_operations,
+    "show_news": _in_batches(queries.delete_show_news, days=SHOW_NEWS_DAYS),
     "backups": _in_batches(queries.delete_backups, days=BACKUPS_DAYS),
     "level_minutes": _in_batches(queries.delete_level_minutes, days=LEVEL_MINUTES_DAYS),
     "sessions": _in_batches(queries.delete_sessions),

@@ -116,6 +116,16 @@ with gone as (
 )
 select count(*) from gone;
 
+-- name: delete_show_news$
+-- takes: days, count
+-- gives: the number of deleted rows, 0..count
+with gone as (
+    delete from show_news
+     where id in (select id from show_news where at < now() - make_interval(days => :days::int) limit :count::bigint)
+    returning 1
+)
+select count(*) from gone;
+
 -- name: delete_backups$
 -- takes: days, count
 -- gives: the number of deleted notes, 0..count; the newest one stays

@@ -53,7 +53,8 @@ class ShowChange(msgspec.Struct, frozen=True, kw_only=True):
     who may no longer see them loses the subscription at once.
 
     `starts_at` postpones the show, and every vote stays: the end of voting moves along, the opening too when voting has not
-    begun, and a show that was cancelled or over is upcoming again. `status` "cancelled" cancels it. `bill` are its support acts.
+    begun, and a show that was cancelled or over is upcoming again. `status` "cancelled" cancels it. Ten minutes later, fans get an email
+    about both; a change that was undone by then is told to nobody. `bill` are its support acts.
     """
 
     name: ShowName | msgspec.UnsetType = msgspec.UNSET
@@ -229,7 +230,9 @@ class ShowControlRoutes:
                     detail["reason"] = call.body.reason
                 await write_audit_log(connection, call.user, action, f"show:{before['id']}", detail)
             after = await fetch_settings(connection, reference)
-            return Answer(document=settings_of(after, at, effect_of(before, after, is_preview=is_preview)))
+            mailed = await queries.count_fans_to_tell(connection, show_id=before["id"])
+            effect = effect_of(before, after, is_preview=is_preview, fans_mailed=mailed)
+            return Answer(document=settings_of(after, at, effect))
 
 
 def _check(before: dict[str, Any], after: dict[str, Any], now: dt.datetime) -> None:

@@ -48,6 +48,15 @@ update shows
        finalised_at = case when :is_final::boolean then finalised_at end
  where id = :id::bigint;
 
+-- name: count_fans_to_tell$
+-- takes: show_id
+-- gives: the number of fans who get an email about what this transaction did to the show; 0: it is no news
+select count(distinct f.user_id)
+  from show_news n
+  join shows w on w.id = n.show_id and w.starts_at > now()
+ cross join lateral fans_to_tell(n.show_id, n.change) f
+ where n.show_id = :show_id::bigint and n.at = now();
+
 -- name: time_zone_of_venue$
 -- takes: id
 -- gives: the time zone of the venue, or null

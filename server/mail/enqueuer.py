@@ -1,4 +1,4 @@
-"""Enqueues emails: looks once a minute for shows that are new, start soon or are final, and adds rows to the email queue.
+"""Enqueues emails: looks once a minute for shows that are new, start soon, are final, cancelled or moved, and adds rows to the email queue.
 
 Any number of nodes may run this. One node at a time enqueues, and no combination of user, kind and show is enqueued
 twice. No progress is stored: an event counts as new for 24 hours. If no node with SMTP_URL runs for longer than that, the
@@ -8,6 +8,7 @@ events in between are not announced.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import structlog
@@ -22,6 +23,8 @@ log = structlog.get_logger()
 
 ENQUEUE_INTERVAL_S = 60.0
 BATCH_ROWS_MAX = 5_000
+# An email about a cancelled or moved show waits so long: who made a mistake can undo it.
+UNDO_S = 600.0
 
 
 class EmailEnqueuer:
@@ -39,6 +42,7 @@ class EmailEnqueuer:
             "show_announced": queries.enqueue_announcements,
             "show_reminder": queries.enqueue_reminders,
             "show_result": queries.enqueue_results,
+            "show_news": partial(queries.enqueue_news, undo_s=UNDO_S),
         }
 
     async def run(self) -> None:

@@ -79,6 +79,27 @@ with queued as (
 )
 select count(*) from queued;
 
+-- name: enqueue_news$
+-- takes: instant, count; undo_s, how long an email waits, so that a mistake can be undone
+-- gives: the number of enqueued rows, 0..count; fewer than count: nothing is left to enqueue
+-- For shows still to come that were cancelled or got another date in the last 24 hours. No digest that comes after the old start is waited for.
+with queued as (
+    insert into email_queue (user_id, kind, about, not_before, created_at)
+    select distinct on (f.user_id, n.show_id, n.change)
+           f.user_id, f.kind, 'show:' || n.show_id || ':' || n.change,
+           greatest(n.at + make_interval(secs => :undo_s::float8),
+                    case when mail_due_at(f.frequency, :instant::timestamptz) < n.was_at then mail_due_at(f.frequency, :instant)
+                         else :instant end), :instant
+      from show_news n
+      join shows w on w.id = n.show_id and w.starts_at > :instant
+     cross join lateral fans_to_tell(n.show_id, n.change) f
+     where n.at > :instant - interval '24 hours'
+     limit :count::bigint
+        on conflict (user_id, kind, about) do nothing
+    returning 1
+)
+select count(*) from queued;
+
 -- name: count_due$
 -- takes: instant
 -- gives: the number of due rows

@@ -56,6 +56,11 @@ class EmailItem:
         return cls(**dict(row))
 
     @property
+    def change(self) -> str:
+        """What happened to the show, as in show_news: `cancelled`, or its new date; empty: it is no news."""
+        return self.about.split(":")[2] if self.kind != CONFIRMATION and self.about.count(":") == 2 else ""
+
+    @property
     def is_for_digest(self) -> bool:
         """Whether the item is sent in a digest."""
         return self.kind != CONFIRMATION and self.frequency in DIGESTS
@@ -97,7 +102,9 @@ def _why_show_suppressed(item: EmailItem, now: datetime) -> str | None:
         "the user wants no emails": item.frequency == "never",
         "the user wants no emails of this kind": not item.is_wanted,
         "the show is gone": item.show_id is None,
-        "the show is cancelled": item.status == "cancelled",
+        "the show is cancelled": item.change != "cancelled" and item.status == "cancelled",
+        "the show is not cancelled any more": item.change == "cancelled" and item.status != "cancelled",
+        "the show has another date by now": item.change not in ("", "cancelled", str(item.local_date)),
         "the show has begun": item.kind != "show_result" and item.starts_at is not None and item.starts_at <= now,
         "the user no longer follows the artist": item.kind == "show_announced" and not item.followed,
         "the user no longer attends the show or votes on it": not item.is_concerned,

@@ -18,6 +18,9 @@ class _Enqueuer:
     async def enqueue_results(
         self, connection: Connection, *, instant: datetime | None, count: int | None
     ) -> int | Any: ...
+    async def enqueue_news(
+        self, connection: Connection, *, undo_s: float | None, instant: datetime | None, count: int | None
+    ) -> int | Any: ...
     async def count_due(self, connection: Connection, *, instant: datetime | None) -> int | Any: ...
 
 # mail/routes.sql

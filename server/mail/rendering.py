@@ -48,7 +48,16 @@ def section_of(item: EmailItem, public_url: str) -> Section:
     where = (Name(item.venue), ", ", Name(item.city))
     when = local_time(item.starts_at, item.time_zone)
     link = f"{public_url}/shows/{item.slug}"
+    subject: Line
     lines: tuple[Line, ...] = ((Name(item.show),), (when,), where)
+    if item.change == "cancelled":
+        subject = (Name(item.artist), " in ", Name(item.city), " is cancelled: ", when)
+        lines = (lines[0], ("It was planned for ", when, "."), where)
+        return Section((Name(item.artist), " does not play: the show is cancelled"), lines, link=link, subject=subject)
+    if item.change:
+        subject = (Name(item.artist), " in ", Name(item.city), " has a new date: ", when)
+        lines = (lines[0], ("It is now on ", when, "."), where, ("Your votes stay.",))
+        return Section((Name(item.artist), " plays on another day"), lines, link=link, subject=subject)
     if item.kind == "show_announced":
         artists = _joined_names(item.followed)
         verb = " has a new show" if len(item.followed) == 1 else " have a new show"

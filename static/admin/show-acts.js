@@ -42,7 +42,7 @@ export function effectLines(effect) {
   return [
     effect.votes_lost ? `${counted(effect.votes_lost, "vote")} would not count any more; ${counted(effect.votes_kept, "vote")} stay.` : `No vote is lost; ${counted(effect.votes_kept, "vote")} count.`,
     ...(effect.fans_going ? [`${counted(effect.fans_going, "fan")} said that they go.`] : []),
-    ...(effect.fans_mailed ? [`${counted(effect.fans_mailed, "fan")} get an email about it.`] : []),
+    ...(effect.fans_mailed ? [`${counted(effect.fans_mailed, "fan")} get an email about it, unless it is undone within ten minutes.`] : []),
   ];
 }
 

@@ -222,6 +222,8 @@ select s.service, k.kind, n::text, case when n > 1000 then 'queued' when n > 990
 insert into service_health (service, hour, ok_count, last_status)
 select service, date_trunc('hour', now(), 'UTC') - n * interval '1 hour', 60, 'ok'
   from unnest(array['postgres', 'valkey', 'smtp']) as service, generate_series(0, 4000) n;
+insert into show_news (show_id, change, was_at, at)
+select id, 'cancelled', now(), now() - id * interval '30 minutes' from shows where id <= 1800;
 insert into backups (made_at, file_name, size_bytes, host)
 select now() - n * interval '1 hour', 'a.dump', 1000, 'h' from generate_series(1, 5000) n;
 insert into level_minutes (minute, level, event_count, missed_count)

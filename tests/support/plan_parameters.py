@@ -70,6 +70,7 @@ EXAMPLES: dict[str, Any] = {
     "count_min": 100,
     "within_s": 60.0,
     "levels": ["push"],
+    "undo_s": 600.0,
     "file_name": "votes.backup",
     "size_bytes": 1_000,
     "host": "db1",

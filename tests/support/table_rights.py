@@ -71,6 +71,7 @@ EXPECTED = {
     "service_health": public(),
     "level_minutes": Expected(),
     "backups": Expected(),
+    "show_news": Expected(),
     "vote_rollups": public(writer="ss ii uu .."),
     "log_positions": public(writer="ss .. uu .."),
     "log_commits": Expected(writer="ss ii .. dd"),
@@ -268,6 +269,9 @@ ROWS = {
         "(service, hour, last_status) values ('s_' || repeat('x', {n}), date_trunc('hour', now(), 'UTC'), 'ok')",
         "service = 's_' || repeat('x', {n})",
         "ok_count = 1",
+    ),
+    "show_news": Row(
+        "(show_id, change, was_at) values ({n}, 'cancelled', now())", "show_id = {n}", "change = '2030-01-01'"
     ),
     "backups": Row("(file_name, size_bytes, host) values ('{n}.dump', {n}, 'h')", "size_bytes = {n}", "host = 'i'"),
     "level_minutes": Row(

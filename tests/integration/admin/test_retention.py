@@ -57,6 +57,13 @@ async def test_cleanup_keeps_young_rows_and_deletes_old_ones(admin: ApiClient, f
             ),
             retention.SERVICE_HEALTH_DAYS,
         ),
+        "show_news": (
+            (
+                "insert into show_news (show_id, change, was_at, at)"
+                " select max(id), 'cancelled', now(), now() - make_interval(days => $1) from shows"
+            ),
+            retention.SHOW_NEWS_DAYS,
+        ),
         "backups": (
             (
                 "insert into backups (made_at, file_name, size_bytes, host)"

@@ -61,6 +61,26 @@ async def test_a_preview_changes_nothing(node: Node, people: People, moderator: 
     ]
 
 
+async def test_the_preview_counts_the_fans_who_are_mailed(people: People, factory: RowFactory) -> None:
+    """Of a cancelled and of a moved show, once each; another hour of the same day is no news."""
+    show = await factory.show(7)
+    admin = await people.person("admin")
+    (fan,) = await factory.users(1)
+    await factory.sql.execute(
+        "insert into email_preferences (user_id, address, confirmed_at) values ($1, 'fan@example.org', now())", fan
+    )
+    await factory.sql.execute("insert into user_show_attendance (user_id, show_id) values ($1, 7)", fan)
+    start = await factory.sql.fetchval("select starts_at from shows where id = 7")
+    bodies = ({"status": "cancelled"}, {"starts_at": (start + dt.timedelta(days=9)).isoformat()}, {"name": "Other"})
+    assert show.id == 7
+    for body, mailed in zip(bodies, (1, 1, 0), strict=True):
+        previewed = await admin.ok("PATCH", f"{SHOW}?preview=true", body)
+        assert previewed["effect"]["fans_mailed"] == mailed, body
+    assert await factory.sql.fetchval("select count(*) from show_news") == 0
+    assert (await admin.ok("PATCH", SHOW, {"status": "cancelled"}))["effect"]["fans_mailed"] == 1
+    assert await factory.sql.fetchval("select change from show_news") == "cancelled"
+
+
 async def test_the_second_of_two_administrators_learns_of_the_first(
     people: People, moderator: Person, factory: RowFactory
 ) -> None:

@@ -132,6 +132,7 @@ TABLES = {
     "sync_pauses": ("sync/jobs.sql:pause_service", "sync/jobs.sql:claim_jobs"),
     "service_alerts": ("admin/alerts.sql:change_alerts", "sync/routes.sql:fetch_alert"),
     "service_health": ("admin/health.sql:add_health", "admin/health.sql:fetch_health"),
+    "show_news": ("catalog/show_control.sql:update_show > shows! > note_show_news()", "mail/enqueuer.sql:enqueue_news"),
     "backups": ("admin/backups.sql:insert_backup", "admin/backups.sql:newest_backup"),
     "level_minutes": ("admin/levels.sql:add_minutes", "admin/levels.sql:fetch_windows"),
     "activity": (
