@@ -1362,7 +1362,8 @@ begin
     insert into ticket_codes (show_id, code_hash, user_id, redeemed_at)
     values (wanted_show, new_hash, app_user_id(), now())
         on conflict do nothing;
-    return 'given';
+    return case when exists (select from ticket_codes where show_id = wanted_show and user_id = app_user_id()) then 'given'
+                else 'taken' end;
 end $$;
 
 CREATE FUNCTION heats_of_artists(artist_ids bigint[]) RETURNS TABLE(artist_id bigint, heat double precision)
@@ -4887,7 +4888,7 @@ CREATE TABLE ticket_codes (
     CONSTRAINT ticket_codes_redeemed CHECK (((user_id IS NULL) OR (redeemed_at IS NOT NULL)))
 );
 COMMENT ON TABLE ticket_codes IS 'One code that binds a vote to an admission (docs/adr/0015). It stays redeemed, even when its user is erased.';
-COMMENT ON COLUMN ticket_codes.code_hash IS 'HMAC, with the secret of the nodes, of the SHA-256 of the code.';
+COMMENT ON COLUMN ticket_codes.code_hash IS 'HMAC, with the secret of the nodes, of the SHA-256 of the code, or of the mailbox that earned the ticket; random for work.';
 COMMENT ON COLUMN ticket_codes.is_keyed IS 'False: code_hash is still the SHA-256 of an older version.';
 ALTER TABLE ONLY ticket_codes ADD CONSTRAINT ticket_codes_pkey PRIMARY KEY (show_id, code_hash);
 CREATE UNIQUE INDEX ticket_codes_holder_idx ON ticket_codes USING btree (user_id, show_id) WHERE (user_id IS NOT NULL);

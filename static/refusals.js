@@ -88,7 +88,7 @@ export function markNotice(code) {
  * @param {{code: string, message: string}} error
  */
 export function earningFailure({ code, message }) {
-  return code === "forbidden" || code === "bad_request" ? message : failure(code);
+  return code === "forbidden" || code === "bad_request" || code === "conflict" ? message : failure(code);
 }
 
 /**

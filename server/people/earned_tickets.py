@@ -1,7 +1,7 @@
 """Tickets that a fan earns: by some seconds of work of the own device, or by a confirmed email.
 
 Work (a proof of work, by altcha) only raises the price of many accounts. It proves no person: who has machines buys a thousand
-tickets for some cents. A confirmed email costs more to fake, and still proves no person.
+tickets for some cents. A confirmed email costs more to fake, and still proves no person; a mailbox gives one ticket for a show.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from altcha.v1 import ChallengeOptions, create_challenge, extract_params, verify
 
 from server.clock import Clock
 from server.errors import CacheError, Refused
+from server.people.mailboxes import mailbox_hash
 from server.people.queries import tickets as queries
 from server.people.tickets import Redeemed, TicketLimits
 from server.protocol.codes import Code
@@ -80,6 +81,7 @@ class EarnedTicketRoutes:
     ) -> None:
         self._database = database
         self._clock = clock
+        self._secret = secret
         self._key = f"work:{secret}"
         self._grant = grant
         self._limits = limits
@@ -95,8 +97,10 @@ class EarnedTicketRoutes:
             ),
             Endpoint(
                 method="POST", path="/api/shows/{show}/ticket/earned", handler=self.post_earned, access="user", body=EarnBody,
-                answer=Redeemed, codes=(Code.NOT_FOUND,), slugs=("show",),
+                answer=Redeemed, codes=(Code.NOT_FOUND, Code.CONFLICT), slugs=("show",),
                 summary="Get the ticket of a show for work that was done, or for a confirmed email. Repeating it changes nothing.",
+                description="A mailbox gives one ticket for a show, however it is spelled (`fan+1@…`) and in whichever account: "
+                "`conflict` when another account has it.",
             ),
         ]  # fmt: skip
 
@@ -124,9 +128,14 @@ class EarnedTicketRoutes:
         async with self._database.acting(user) as connection:
             source = await queries.ticket_source(connection, show_id=show_id)
             earned = "mail" if work is None else "work"
-            given = await queries.give_ticket(connection, show_id=show_id, earned=earned, code_hash=os.urandom(32))
+            address = await queries.confirmed_address(connection, user_id=user.user_id) if work is None else None
+            code_hash = os.urandom(32) if address is None else mailbox_hash(self._secret, show_id, address)
+            given = await queries.give_ticket(connection, show_id=show_id, earned=earned, code_hash=code_hash)
         if given == "refused":
             raise Refused(Code.FORBIDDEN, _WHY_REFUSED[source or "code"])
+        if given == "taken":
+            message = "Another account has the ticket of this mailbox. Each mailbox gives one for a show: vote with the account that has it."
+            raise Refused(Code.CONFLICT, message)
         try:
             await self._grant(show_id, user.user_id)
         except CacheError as error:

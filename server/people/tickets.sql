@@ -75,7 +75,12 @@ select ticket_source::text from shows where id = :show_id::bigint;
 -- gives: whether the show exists
 select set_ticket_source(:show_id::bigint, :source::text::ticket_source);
 
+-- name: confirmed_address$
+-- takes: user_id
+-- gives: 0..1 value: the address of the user; none: it is not confirmed
+select address from email_preferences where user_id = :user_id::bigint and confirmed_at is not null;
+
 -- name: give_ticket$
--- takes: show_id; earned; code_hash, random
--- gives: given or refused; see the function of that name in migrations
+-- takes: show_id; earned; code_hash, of the mailbox, or random
+-- gives: given, taken or refused; see the function of that name in migrations
 select give_ticket(:show_id::bigint, :earned::text::ticket_source, :code_hash::bytea);

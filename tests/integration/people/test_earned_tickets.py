@@ -74,5 +74,25 @@ async def test_a_confirmed_email_gives_a_ticket(people: People, factory: RowFact
     assert await factory.audit_log("show:7") == [
         ("show.tickets", {"requires_ticket": [False, True]}), ("show.tickets", {"source": ["code", "mail"]}),
     ]  # fmt: skip
+    # Another account with the same mailbox gets none, also after the first account is gone; for another show it gets one.
+    second, third = await people.person(), await people.person()
+    for person, address in ((second, "Fan+again@mail.example"), (third, "other@mail.example")):
+        await factory.sql.execute(
+            "insert into email_preferences (user_id, address, confirmed_at) values ($1, $2, now())", person.id, address
+        )
+    status, problem = await second.ask("POST", EARNED, {})
+    assert (status, problem["code"], "Another account has the ticket of this mailbox" in problem["detail"]) == (
+        409,
+        "conflict",
+        True,
+    )
+    assert await vote(second, show) == 403
+    await third.ok("POST", EARNED, {})
+    await fan.ok("POST", EARNED, {})
+    await fan.ok("DELETE", "/api/me", status=204)
+    assert await second.refused("POST", EARNED, {}) == "conflict"
+    await factory.show(8)
+    await admin.ok("PUT", "/api/admin/shows/8/tickets", {"requires_ticket": True, "source": "mail"})
+    await second.ok("POST", "/api/shows/8/ticket/earned", {})
     await admin.ok("PUT", ADMIN, {"requires_ticket": True})
-    assert await fan.refused("POST", EARNED, {}) == "forbidden"
+    assert await third.refused("POST", EARNED, {}) == "forbidden"
