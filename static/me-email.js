@@ -24,6 +24,7 @@ const state = elementOf("email-state");
 const form = /** @type {HTMLFormElement} */ (elementOf("email-form"));
 const address = /** @type {HTMLInputElement} */ (elementOf("address"));
 const frequency = /** @type {HTMLSelectElement} */ (elementOf("frequency"));
+const save = elementOf("email-save");
 const remove = elementOf("email-delete");
 const back = /** @type {HTMLAnchorElement} */ (elementOf("email-back"));
 
@@ -55,9 +56,10 @@ export function createEmail({ onAccount }) {
     setText(state, sentence(email));
     setHidden(form, !can_send && saved === null);
     setHidden(remove, saved === null);
-    setHidden(back, !show);
+    setHidden(back, !show || (can_send && !is_confirmed));
     back.href = `/shows/${show}`;
     back.classList.toggle("button-main", is_confirmed);
+    save.classList.toggle("button-main", !is_confirmed);
     if (isOther) address.value = saved ?? "";
     if (isOther) frequency.value = saved === null ? "never" : email.frequency;
     if (is_confirmed && stopped_by) setText(state, `${state.textContent} ${STOPPED[stopped_by]}`);

@@ -33,7 +33,7 @@ export function createTicketView({ onRedeemed }) {
   const why = h("p", {});
   const page = h("a", { class: "button", href: "/me" }, "Confirm your email");
   const start = h("button", { class: "button", type: "button", on: { click: () => earn() } });
-  const element = h("section", { class: "ticket", "aria-labelledby": "ticket-heading" }, heading, form, why, page, start, outcome);
+  const element = h("section", { class: "ticket", "aria-labelledby": "ticket-heading" }, heading, form, why, h("p", { class: "ticket-acts" }, page, start), outcome);
   let show = 0;
   /** @type {TicketSource} */
   let source = "code";

@@ -147,7 +147,7 @@ function openGroup(desk, id) {
     const { group, votes: of } = shown;
     await ask(desk, {
       title: `${label}: group ${group.id}?`, label, isGrave, fields: [REASON],
-      lines: [...of.slice(0, 4).map((one) => `${one.title}: ${number(one.up)} up, ${number(one.down)} down`), ...(of.length > 4 ? [`and ${of.length - 4} more songs`] : [])],
+      lines: [...of.slice(0, 4).map((one) => `${one.title}: ${number(one.up)} up, ${number(one.down)} down`), ...(of.length > 4 ? [`and ${counted(of.length - 4, "more song")}`] : [])],
       async preview({ reason = "" }) {
         return effectLines(/** @type {Decided} */ (await send(desk, "POST", `${path}?preview=true`, { decision, reason })));
       },

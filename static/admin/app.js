@@ -58,9 +58,9 @@ function tell(text) {
 
 /** Asks before something unsaved is lost. Gives whether the page may be left. */
 async function mayLeave() {
-  const unsaved = opened?.unsaved?.();
-  if (!unsaved || !desk) return true;
-  return ask(desk, { title: "Leave this page?", lines: [unsaved], label: "Leave", isGrave: true, act: async () => "" });
+  const lines = opened?.unsaved?.() ?? [];
+  if (!lines.length || !desk) return true;
+  return ask(desk, { title: "Leave this page?", lines, label: "Leave", cancelLabel: "Stay", isGrave: true, act: async () => "" });
 }
 
 /** @param {string} address */
@@ -180,7 +180,7 @@ document.addEventListener("click", (event) => {
 });
 addEventListener("popstate", () => {
   const wanted = location.pathname;
-  if (wanted === drawnAddress || !opened?.unsaved?.()) {
+  if (wanted === drawnAddress || !opened?.unsaved?.().length) {
     draw();
     return;
   }
@@ -188,7 +188,7 @@ addEventListener("popstate", () => {
   go(wanted);
 });
 addEventListener("beforeunload", (event) => {
-  if (!isLeaving && opened?.unsaved?.()) event.preventDefault();
+  if (!isLeaving && opened?.unsaved?.().length) event.preventDefault();
 });
 
 begin();

@@ -148,7 +148,7 @@ export function createShowDesk(desk, ref) {
       { key: "t", label: "Go on stage", act: () => shown && desk.go(`/admin/shows/${shown.id}/stage`) },
       ...sets.shortcuts,
     ],
-    unsaved: () => [sets.unsaved(), tickets.unsaved()].filter(Boolean).join(" "),
+    unsaved: () => [...sets.unsaved(), ...tickets.unsaved()],
     close() {
       isClosed = true;
       following.close();

@@ -18,7 +18,7 @@ const KINDS = /** @type {[string, string][]} */ ([["main", "Main set"], ["encore
 /**
  * @param {Desk} desk
  * @param {() => ShowSettings|null} show
- * @param {() => void} reload
+ * @param {() => Promise<unknown>} reload
  */
 export function createSets(desk, show, reload) {
   const lists = h("div", { class: "sets" });
@@ -185,6 +185,11 @@ export function createSets(desk, show, reload) {
         return [...differences(stored, draft), ...effectLines(effect),
           ...(effect.votes_lost ? ["Removed songs can be put back with their votes for 30 days."] : [])];
       },
+      // The draft stays. When only something else of the show was changed, it is saved on top of that.
+      async refresh() {
+        await reload();
+        return [];
+      },
       async act(values) {
         await send(desk, "PUT", `${path}?confirm=true`, body(values));
         return "The sets are saved. Fans see them now.";
@@ -223,7 +228,7 @@ export function createSets(desk, show, reload) {
   ];
   return {
     element, shortcuts,
-    unsaved: () => (changed.hidden ? "" : "The changes of the sets are not saved."),
+    unsaved: () => (changed.hidden ? [] : ["The changes of the sets are not saved."]),
     /** @param {ShowSet[]} sets  as the server has them now */
     update(sets) {
       const now = show();

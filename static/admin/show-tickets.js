@@ -35,7 +35,7 @@ export function createTickets(desk, show) {
     saveFile(new Blob([made.value]), `codes-${show()?.slug}.txt`);
     isKept = true;
   });
-  const part = h("section", { class: "panel-part", "aria-labelledby": "tickets-title" }, h("h2", { id: "tickets-title" }, "Tickets"), loader.element, says, acts, made, keep);
+  const part = h("section", { class: "panel-part", "aria-labelledby": "tickets-title" }, h("h2", { id: "tickets-title" }, "Tickets"), loader.element, says, acts, made, h("p", { class: "toolbar" }, keep));
   const removed = createTable("Removed songs", ["Song", "Votes", "Removed", "Acts"]);
   const element = h("div", { class: "stack" }, ...(isAdmin ? [part] : []), ofRemoved.element, removed.element);
   keep.hidden = true;
@@ -153,7 +153,7 @@ export function createTickets(desk, show) {
 
   return {
     element, draw,
-    unsaved: () => (isKept ? "" : "The codes that were just made are shown only here. Copy them, or save them as a file."),
+    unsaved: () => (isKept ? [] : ["The codes that were just made are shown only here. Copy them, or save them as a file."]),
     async load() {
       await loadRemoved();
       if (isAdmin) await loadTickets();

@@ -15,8 +15,8 @@ export interface OpenPage {
   /** Its first h1 gets the focus. */
   element: HTMLElement;
   shortcuts?: Shortcut[];
-  /** What would be lost if the page were left now, in one sentence; empty: nothing. */
-  unsaved?(): string;
+  /** What would be lost if the page were left now, in sentences; empty: nothing. */
+  unsaved?(): string[];
   /** Called when another page opens: stops timers and watches. */
   close?(): void;
 }
@@ -95,6 +95,8 @@ export interface Question {
   fields?: Field[];
   /** Of the button that acts. */
   label: string;
+  /** Of the button that does not; default: Cancel. */
+  cancelLabel?: string;
   /** The act cannot be undone here: the focus is on Cancel. */
   isGrave?: boolean;
   /**

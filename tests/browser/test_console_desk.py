@@ -92,7 +92,7 @@ async def test_a_page_with_unsaved_work_asks_before_it_is_left(page: Page, conso
     ):
         await leave()
         await expect(question).to_contain_text("The changes of the sets are not saved.")
-        await expect(question.get_by_role("button", name="Cancel")).to_be_focused()
+        await expect(question.get_by_role("button", name="Stay")).to_be_focused()
         await page.keyboard.press("Enter")
         await expect(question).to_have_count(0)
         assert page.url == f"{console.node.url}/admin/shows/{show.id}"
@@ -255,6 +255,7 @@ async def test_the_second_administrator_learns_of_each_act_of_the_first(
     await page.locator("h1").focus()
     for key in ("j", "J"):
         await page.keyboard.press(key)
+    await expect(other.locator(".news")).to_contain_text("2031-01-01")
     await other.locator("h1").focus()
     for key in ("j", "x", "s"):
         await other.keyboard.press(key)
