@@ -40,7 +40,7 @@ from server.sample.tours import load_world
 from server.settings import data_folder as server_folder
 from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
 from server.store.migrations import migrate_up
-from server.voting.folding import Folded
+from server.voting.compaction import Compacted
 from server.voting.queries import reconcile, voting
 from server.voting.rules import shard_of
 
@@ -217,7 +217,7 @@ async def _commit(target: VotingDatabase, size: int) -> float:
         "spent_user_ids": users,
         "spent_days": [today] * len(users),
         "spent": [target.rng.randint(1, 99) for _ in users],
-        **Folded().mark_parameters(),
+        **Compacted().mark_parameters(),
         "order_user_ids": [],
         "order_show_ids": [],
         "cast_orders": [],

@@ -73,7 +73,7 @@ VOTES_COMMITTED = Counter("mysetlist_votes_committed_total", "Votes moved into P
 COMMIT_SECONDS = Histogram("mysetlist_commit_seconds", "One transaction of the writer", buckets=SECONDS)
 COMMIT_VOTES = Histogram(
     "mysetlist_commit_votes",
-    "Votes in one transaction of the writer, folded",
+    "Votes in one transaction of the writer, after compaction",
     buckets=(0, 1, 5, 10, 50, 100, 200, 400, 600),
 )
 WRITER_LAG_MS = Gauge(

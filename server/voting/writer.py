@@ -1,7 +1,7 @@
 """The writer: moves the log into PostgreSQL, exactly once.
 
 One transaction drains all shards that this node holds: it moves each shard's position from the old to the new value,
-writes the folded votes, and notifies all nodes. If a position no longer has the old value, another writer has committed,
+writes the compacted votes, and notifies all nodes. If a position no longer has the old value, another writer has committed,
 and the transaction does nothing (the fencing). The position is stored beside the data, so a crash at any moment leaves
 both or neither.
 """
@@ -24,7 +24,7 @@ from server.protocol.positions import SEQ_BITS
 from server.store.database import Database
 from server.telemetry import COMMIT_SECONDS, COMMIT_VOTES, VOTES_COMMITTED, VOTES_REFUSED, WRITER_LAG_MS
 from server.tracing import Traces
-from server.voting.folding import Folded, ShardBatch, fold, take_entries
+from server.voting.compaction import Compacted, ShardBatch, compact, take_entries
 from server.voting.leases import Leases
 from server.voting.log import COOL_SCRIPT, decode_entry, open_shard, read_commands, trim_command
 from server.voting.queries import voting as queries
@@ -219,24 +219,24 @@ class Writer:
 
     async def _commit(self, batches: list[ShardBatch], before: asyncio.Task[None] | None) -> None:
         started_s = self._clock.monotonic_s()
-        folded = fold(batches)
-        changed_count, refused = await self._write(batches, folded)
+        compacted = compact(batches)
+        changed_count, refused = await self._write(batches, compacted)
         if changed_count < 0 and before is not None:
             # It has a connection of its own, and may have been there before the commit that it follows.
             await asyncio.wait([before])
-            changed_count, refused = await self._write(batches, folded)
+            changed_count, refused = await self._write(batches, compacted)
         if changed_count < 0:
             raise _OvertakenError(is_reset=await self._are_reset(batches))
         for batch in batches:
             self._trims.append(trim_command(batch.shard, batch.new_position))
         VOTES_COMMITTED.inc(changed_count)
-        COMMIT_VOTES.observe(len(folded.votes))
+        COMMIT_VOTES.observe(len(compacted.votes))
         COMMIT_SECONDS.observe(self._clock.monotonic_s() - started_s)
         if self.watch is not None:
             for batch in batches:
                 for entry in batch.entries:
                     self.watch(entry.position >> SEQ_BITS, entry.casts)
-        if self.decided is not None and (group_ids := folded.group_ids()):
+        if self.decided is not None and (group_ids := compacted.group_ids()):
             self.decided(group_ids)
         if self.traces is not None:
             for batch in batches:
@@ -254,10 +254,10 @@ class Writer:
         moved = [batch for batch in batches if rows[batch.shard]["position"] != batch.old_position]
         return all(rows[batch.shard]["reset_position"] > batch.old_position for batch in moved)
 
-    async def _write(self, batches: list[ShardBatch], folded: Folded) -> tuple[int, list[RefusedVote]]:
+    async def _write(self, batches: list[ShardBatch], compacted: Compacted) -> tuple[int, list[RefusedVote]]:
         """Commits; gives the number of votes that changed something, and the votes that no rule allows."""
         # In the order of the primary key: neighbours share index pages, and two writers cannot deadlock.
-        votes = sorted(folded.votes.items())
+        votes = sorted(compacted.votes.items())
         async with self._database.connection() as connection:
             row = await queries.commit_log(
                 connection,
@@ -270,14 +270,14 @@ class Writer:
                 show_ids=[show for _, (show, _, _) in votes],
                 choices=[choice for _, (_, choice, _) in votes],
                 cast_ms=[cast_ms for _, (_, _, cast_ms) in votes],
-                spent_user_ids=[user for user, _ in folded.spent],
-                spent_days=[day for _, day in folded.spent],
-                spent=list(folded.spent.values()),
-                order_user_ids=[user for user, _ in folded.orders],
-                order_show_ids=[show for _, show in folded.orders],
-                cast_orders=list(folded.orders.values()),
-                group_ids=folded.group_ids(),
-                **folded.mark_parameters(),
+                spent_user_ids=[user for user, _ in compacted.spent],
+                spent_days=[day for _, day in compacted.spent],
+                spent=list(compacted.spent.values()),
+                order_user_ids=[user for user, _ in compacted.orders],
+                order_show_ids=[show for _, show in compacted.orders],
+                cast_orders=list(compacted.orders.values()),
+                group_ids=compacted.group_ids(),
+                **compacted.mark_parameters(),
             )
         changed_count: int = row["changed_count"]
         return changed_count, msgspec.json.decode(row["refused"] or b"[]", type=list[RefusedVote])

@@ -19,7 +19,7 @@ from server.insight.documents import SongStats, VoteStats
 from server.insight.statistics import VoteStatsQuery, fetch_vote_stats
 from server.protocol.instants import ms_of
 from server.store.database import Database
-from server.voting.folding import Folded
+from server.voting.compaction import Compacted
 from server.voting.queries import voting as queries
 from tests.property.vote_ledger import Ledger, hour_of
 from tests.support.engines import OpenDatabase
@@ -107,19 +107,19 @@ class World:
         self.ledger.aside ^= {(show, user)}
 
     async def _commit(self, batch: list[tuple[int, int, int, str | None, float]], users: list[int]) -> None:
-        # As the writer folds them: the last choice for each user and song.
-        folded = {
+        # As the writer compacts them: the last choice for each user and song.
+        compacted = {
             (self.shows[show].songs[song], users[user]): (show, choice, ms_of(NOW - timedelta(hours=hours)))
             for show, user, song, choice, hours in batch
         }
-        votes = sorted(folded.items())
+        votes = sorted(compacted.items())
         async with self.db.connection() as connection:
             await queries.commit_log(
                 connection, shards=[], old_positions=[], new_positions=[], entries=[],
                 song_ids=[song for (song, _), _ in votes], user_ids=[user for (_, user), _ in votes],
                 show_ids=[show for _, (show, _, _) in votes], choices=[choice for _, (_, choice, _) in votes],
                 cast_ms=[ms for _, (_, _, ms) in votes], spent_user_ids=[], spent_days=[], spent=[],
-                **Folded().mark_parameters(), order_user_ids=[], order_show_ids=[], cast_orders=[], group_ids=[],
+                **Compacted().mark_parameters(), order_user_ids=[], order_show_ids=[], cast_orders=[], group_ids=[],
             )  # fmt: skip
         for (song, user), (show, choice, ms) in votes:
             at = datetime.fromtimestamp(ms // 1000, UTC) + timedelta(milliseconds=ms % 1000)

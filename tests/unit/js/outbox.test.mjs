@@ -93,7 +93,7 @@ test("a spoilt entry in storage counts as empty", () => {
   assert.deepEqual(outbox.unsent(7), [[101, "up"]]);
 });
 
-test("folding random taps keeps exactly the last choice of each song, across reloads", () => {
+test("an outbox of random taps keeps exactly the last choice of each song, across reloads", () => {
   for (let seed = 1; seed <= 100; seed++) {
     const random = seeded(seed);
     const storage = new FakeStorage();

@@ -1,4 +1,4 @@
-"""Log entries are folded into the rows of one transaction."""
+"""Log entries are compacted into the rows of one transaction."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.protocol.positions import position_of, stream_id
-from server.voting.folding import ShardBatch, fold, take_entries
+from server.voting.compaction import ShardBatch, compact, take_entries
 from server.voting.log import Entry, decode_entry, read_commands
 
 # PostgreSQL refuses a payload of this many bytes.
@@ -26,16 +26,18 @@ def vote(user: int, song: int, code: int, *, show: int = 7, day: int = 20_000, s
 def test_the_last_choice_of_a_user_and_song_wins() -> None:
     """Up, down and withdrawn in one batch leave the withdrawal, with the instant of its entry."""
     first, last = position_of(1_000, 0), position_of(1_005, 3)
-    folded = fold([ShardBatch(7, 0, [entry(first, vote(1, 101, 1), vote(1, 101, 2)), entry(last, vote(1, 101, 0))])])
-    assert folded.votes == {(101, 1): (7, None, 1_005)}
-    assert folded.cast_count == 3
+    compacted = compact(
+        [ShardBatch(7, 0, [entry(first, vote(1, 101, 1), vote(1, 101, 2)), entry(last, vote(1, 101, 0))])]
+    )
+    assert compacted.votes == {(101, 1): (7, None, 1_005)}
+    assert compacted.cast_count == 3
 
 
 def test_users_and_songs_do_not_mix() -> None:
     """Two users on one song and one user on two songs are four different votes."""
     casts = [vote(1, 101, 1), vote(2, 101, 2), [7, 1, 102, 2, 103, 1, 20_000, 2]]
-    folded = fold([ShardBatch(7, 0, [entry(position_of(5, 0), *casts)])])
-    assert {key: choice for key, (_, choice, _) in folded.votes.items()} == {
+    compacted = compact([ShardBatch(7, 0, [entry(position_of(5, 0), *casts)])])
+    assert {key: choice for key, (_, choice, _) in compacted.votes.items()} == {
         (101, 1): "up", (101, 2): "down", (102, 1): "down", (103, 1): "up",
     }  # fmt: skip
 
@@ -44,7 +46,7 @@ def test_every_show_with_votes_has_the_position_of_its_batch() -> None:
     """A show with votes early in a batch gets the position of the batch's last entry, like all others of the shard."""
     end = position_of(9, 1)
     batch = ShardBatch(7, 0, [entry(position_of(9, 0), vote(1, 101, 1)), entry(end, vote(1, 201, 1, show=23))])
-    assert fold([batch]).shows == {7: end, 23: end}
+    assert compact([batch]).shows == {7: end, 23: end}
 
 
 def test_the_largest_number_spent_in_a_day_counts() -> None:
@@ -54,12 +56,12 @@ def test_the_largest_number_spent_in_a_day_counts() -> None:
         ShardBatch(8, 0, [entry(position_of(8, 0), vote(1, 301, 1, show=8, spent=4, day=20_000))]),
         ShardBatch(9, 0, [entry(position_of(9, 0), vote(1, 401, 1, show=9, spent=1, day=20_001))]),
     ]
-    assert fold(batches).spent == {(1, 20_000): 6, (1, 20_001): 1}
+    assert compact(batches).spent == {(1, 20_000): 6, (1, 20_001): 1}
 
 
 def test_a_withdrawal_on_a_new_day_is_recorded() -> None:
     """Zero votes spent is a number too."""
-    assert fold([ShardBatch(7, 0, [entry(position_of(9, 0), vote(1, 101, 0, spent=0))])]).spent == {(1, 20_000): 0}
+    assert compact([ShardBatch(7, 0, [entry(position_of(9, 0), vote(1, 101, 0, spent=0))])]).spent == {(1, 20_000): 0}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Folds log entries into the rows that one transaction writes; pure.
+"""Compacts log entries into the rows that one transaction writes; pure.
 
 The last choice of a user for a song wins: a vote is a state, so only the newest one has to be written.
 """
@@ -44,7 +44,7 @@ class ShardBatch:
 
 
 @dataclass(slots=True)
-class Folded:
+class Compacted:
     """The rows of one transaction: votes, spent day budgets, orders of casts, the shows with votes, and marks."""
 
     votes: dict[tuple[int, int], tuple[int, str | None, int]] = field(
@@ -69,32 +69,32 @@ class Folded:
         return [group for kind, group, _ in self.marks if kind == DECISION]
 
 
-def fold(batches: Iterable[ShardBatch]) -> Folded:
-    """Folds batches, at most one a shard, with their entries in order. Cost: O(votes), no I/O."""
-    folded = Folded()
-    votes, spent = folded.votes, folded.spent
+def compact(batches: Iterable[ShardBatch]) -> Compacted:
+    """Compacts batches, at most one a shard, with their entries in order. Cost: O(votes), no I/O."""
+    compacted = Compacted()
+    votes, spent = compacted.votes, compacted.spent
     for batch in batches:
         new_position = batch.new_position
         for entry in batch.entries:
             cast_ms = entry.position >> SEQ_BITS
-            folded.cast_count += len(entry.casts)
+            compacted.cast_count += len(entry.casts)
             for cast in entry.casts:
                 show, user = cast[0], cast[1]
                 if show == MARK:
-                    folded.marks[cast[1], cast[2], cast[3]] = bool(cast[4])
+                    compacted.marks[cast[1], cast[2], cast[3]] = bool(cast[4])
                     continue
-                folded.shows[show] = new_position
+                compacted.shows[show] = new_position
                 end = len(cast) - 2
                 if cast[end - 2] < 0:
                     end -= 2
                     order_key = (user, show)
-                    folded.orders[order_key] = max(-cast[end], folded.orders.get(order_key, 0))
+                    compacted.orders[order_key] = max(-cast[end], compacted.orders.get(order_key, 0))
                 for i in range(2, end, 2):
                     votes[cast[i], user] = (show, CHOICES[cast[i + 1]], cast_ms)
                 day_key = (user, cast[-2])
                 if spent.get(day_key, -1) < cast[-1]:
                     spent[day_key] = cast[-1]
-    return folded
+    return compacted
 
 
 def vote_count(cast: list[int]) -> int:
