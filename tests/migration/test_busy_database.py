@@ -93,7 +93,8 @@ async def names(url: str, query: str) -> list[str]:
 
 
 async def down_to(url: str, count: int) -> None:
-    while sum(migration.is_applied for migration in await migrate_status(url, FOLDER)) > count:
+    applied_count = sum(migration.is_applied for migration in await migrate_status(url, FOLDER))
+    for _ in range(applied_count - count):
         await migrate_down(url, FOLDER)
 
 

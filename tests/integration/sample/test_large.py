@@ -172,8 +172,8 @@ async def test_a_running_node_is_not_disturbed(database_url: str, node: Node, co
             CrowdOptions(url=node.url, voters=8, watchers=2, rate_per_s=100.0, duration_s=3.0, verify=True, processes=1)
         )
     )
-    added = await seed_large(database_url, LargeSize.of(60, 30_000))
-    assert added.votes == 30_000
+    added = await seed_large(database_url, LargeSize.of(60, 12_000))
+    assert added.votes == 12_000
     report = await crowd
     assert report["ok"], report
     assert report["casts"]["committed"] > 0

@@ -7,6 +7,7 @@ next one (`table!`), up to the statement that writes or reads the table itself.
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,13 @@ def without_comments(text: str) -> str:
     return re.sub(r"--[^\n]*", "", text)
 
 
+@cache
+def code() -> str:
+    """The Python of the server."""
+    return "\n".join(path.read_text() for path in FOLDER.rglob("*.py"))
+
+
+@cache
 def named_queries() -> dict[str, str]:
     """Every named query, as `folder/file.sql:name`, and its text."""
     found = {}
@@ -197,7 +205,7 @@ async def broken(sql: Any, table: str, way: str, *, writes: bool) -> str:
     name = steps[0].rpartition(":")[2]
     # As an attribute, by its name, or as the field of an export that the query of the same name fills.
     called = re.compile(rf"[.\"']{name}\b|^    {name}: ", re.MULTILINE)
-    if not any(called.search(path.read_text()) for path in FOLDER.rglob("*.py")):
+    if not called.search(code()):
         return f"nothing calls {steps[0]}"
     before = steps[0]
     for step in steps[1:]:
@@ -241,18 +249,12 @@ async def test_every_table_is_written_and_read(sql: Any) -> None:
     assert not found, "\n".join(found)
 
 
-# A call of a query or a reference to it, or the field of an export that the query of the same name fills.
-_USE = re.compile(r"\b(?:\w*queries|staging|jobs|identities|forgetting)\.(\w+)|^    (\w+): ", re.MULTILINE)
-
-
 async def test_every_query_is_called() -> None:
     """A named query that nothing calls is dead: code names it as an attribute of its file, or as the field of an export."""
-    code = "\n".join(path.read_text() for path in FOLDER.rglob("*.py"))
     uses = set(re.findall(r"^    (\w+): ", (FOLDER / "people" / "export.py").read_text(), re.MULTILINE))
-    for imported in re.findall(r"^(?: *)from server\.[\w.]+\.queries import ([^\n]+)$", code, re.MULTILINE):
-        for name in imported.split(","):
-            alias = name.split(" as ")[-1].strip()
-            uses |= set(re.findall(rf"\b{alias}\.(\w+)", code))
+    imports = re.findall(r"^(?: *)from server\.[\w.]+\.queries import ([^\n]+)$", code(), re.MULTILINE)
+    aliases = {name.split(" as ")[-1].strip() for imported in imports for name in imported.split(",")}
+    uses |= set(re.findall(rf"\b(?:{'|'.join(aliases)})\.(\w+)", code()))
     names = {name.rpartition(":")[2] for name in named_queries()}
     assert names - uses == set()
 

@@ -26,7 +26,7 @@ KEPT_BY_HAND = {"sync_progress"}  # one query writes it, and sets updated_at
 
 
 @pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Any]:
+async def seeded(database_url: str) -> AsyncIterator[Any]:
     """A connection to a seeded database with at least one row in every table of CHANGES."""
     await seed_demo(database_url)
     connection = await asyncpg.connect(database_url)
@@ -48,18 +48,18 @@ async def test_every_table_with_updated_at_is_listed(sql: Any) -> None:
     assert {row["table_name"] for row in rows} == CHANGES.keys() | KEPT_BY_HAND
 
 
-async def test_it_changes_with_the_row_and_not_with_a_count(sql: Any) -> None:
+async def test_it_changes_with_the_row_and_not_with_a_count(seeded: Any) -> None:
     """A change of the row sets it to now; a change of a count leaves it."""
     old = "2020-01-01 00:00:00+00"
     for table, (change, count) in CHANGES.items():
         key = "user_id" if table in ("user_profiles", "email_preferences") else "id"
         where = f"where {key} = (select min({key}) from {table})"
         # The triggers would not let it be set back.
-        await sql.execute(
+        await seeded.execute(
             f"begin; set local session_replication_role = replica; update {table} set updated_at = '{old}' {where}; commit"
         )
         if count is not None:
-            await sql.execute(f"update {table} set {count} {where}")
-            assert await sql.fetchval(f"select updated_at::text from {table} {where}") == old, table
-        await sql.execute(f"update {table} set {change} {where}")
-        assert await sql.fetchval(f"select updated_at::text from {table} {where}") != old, table
+            await seeded.execute(f"update {table} set {count} {where}")
+            assert await seeded.fetchval(f"select updated_at::text from {table} {where}") == old, table
+        await seeded.execute(f"update {table} set {change} {where}")
+        assert await seeded.fetchval(f"select updated_at::text from {table} {where}") != old, table
