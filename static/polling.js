@@ -227,8 +227,8 @@ function stateOf(channel, body) {
     case "setlist": return { at: 0, state: { setlists: body.setlists, sources: body.sources } };
     case "attendance": return { at: 0, state: { going: body.attendance_count ?? 0, watching: null } };
     default: {
-      const { status, voting, opens_at, closes_at, now_playing, results, accuracy } = body;
-      return { at: 0, state: { status, voting, opens_at, closes_at, now_playing, results, accuracy } };
+      const { status, voting, opens_at, closes_at, now_playing, results, accuracy, revision } = body;
+      return { at: 0, state: { status, voting, opens_at, closes_at, now_playing, results, accuracy, revision } };
     }
   }
 }

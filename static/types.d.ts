@@ -68,6 +68,7 @@ export interface ShowBody extends ShowInfo {
   now_playing?: number | null;
   results?: Results;
   accuracy?: Accuracy | null;
+  revision?: number;
   setlists: SetlistBody[];
 }
 

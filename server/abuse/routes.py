@@ -196,8 +196,8 @@ class GroupRoutes:
                 codes=(Code.NOT_FOUND,), slugs=("show",), summary="Whether groups of a show are set aside without a person.",
             ),
             Endpoint(
-                method="PUT", path="/api/admin/shows/{show}/group-rule", handler=self.put_rule, access="moderator", body=RuleBody,
-                answer=Rule, codes=(Code.NOT_FOUND,), slugs=("show",),
+                method="PUT", path="/api/admin/shows/{show}/group-rule", handler=self.put_rule, access="moderator",
+                query=PreviewQuery, body=RuleBody, answer=Rule, codes=(Code.NOT_FOUND,), slugs=("show",),
                 summary="Say whether groups of a show are set aside when they are found, without a person.",
             ),
         ]  # fmt: skip
@@ -316,7 +316,7 @@ class GroupRoutes:
     async def put_rule(self, call: Call) -> Answer:
         """`PUT /api/admin/shows/{show}/group-rule`."""
         show_id, is_automatic = await self._find_show(call.path["show"]), call.body.is_automatic
-        async with self._database.acting(call.user) as connection:
+        async with self._database.acting(call.user, is_preview=call.query.preview) as connection:
             if not await queries.set_group_rule(connection, show_id=show_id, is_automatic=is_automatic):
                 raise Refused(Code.NOT_FOUND, "No such show.")
             detail = {"is_automatic": is_automatic}

@@ -128,7 +128,8 @@ class Setlist(TypedDict):
 class Show(ShowItem):
     """A show with its bill and its sets in order. `total` counts all votes; it and the tallies are as of the position `at`.
     `results` says who sees tallies before they are final: everyone, fans who have voted, or staff only. `accuracy` says how
-    well the votes predicted the played sets; null means not known yet, or hidden from this reader.
+    well the votes predicted the played sets; null means not known yet, or hidden from this reader. `revision` grows with every
+    change of the show, its bill, its rules or its sets, but not with votes.
     """
 
     votes_per_user_max: int | None
@@ -140,6 +141,7 @@ class Show(ShowItem):
     at: int
     total: int
     now_playing: int | None
+    revision: int
     bill: list[BilledArtist]
     setlists: list[Setlist]
     sources: list[ShowSource]

@@ -216,6 +216,7 @@ async def fetch_show(
         "at": show["position"],
         "total": show["vote_count"],
         "now_playing": _now_playing(show["status"], rows),
+        "revision": show["revision"],
         "bill": [
             {"id": row["id"], "slug": row["slug"], "name": row["name"], "billing": row["billing"]} for row in bill
         ],

@@ -241,3 +241,14 @@ select i.external_id, s.id, s.title
   from artist_identities i join songs s on s.artist_id = i.artist_id
  where i.service = 'musicbrainz' and i.external_id = any(:mbids::text[])
  order by id;
+
+-- name: holder_of_review$
+-- takes: id of a match
+-- gives: another artist or venue of ours that has the provider's id now; null: none has it
+select case when r.artist_id is not null
+            then (select i.artist_id from artist_identities i
+                   where i.service = r.service and i.external_id = r.external_id and i.artist_id <> r.artist_id)
+            else (select i.venue_id from venue_identities i
+                   where i.service = r.service and i.external_id = r.external_id and i.venue_id <> r.venue_id) end
+  from identity_reviews r
+ where r.id = :id::bigint;

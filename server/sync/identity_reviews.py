@@ -11,7 +11,7 @@ from server.moderation.logs import write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.protocol.http.parameters import PageQuery
+from server.protocol.http.parameters import PageQuery, PreviewQuery
 from server.protocol.instants import iso
 from server.store.database import Database
 from server.sync.queries import identities
@@ -83,10 +83,12 @@ class IdentityReviewPage(msgspec.Struct, frozen=True):
 
 
 class DecidedIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """The decision."""
+    """The decision. `loses`: the entry of ours that loses this id of the provider; null: none does."""
 
     id: int
     verdict: Verdict
+    loses: int | None
+    is_preview: bool
 
 
 class IdentityReviewRoutes:
@@ -104,7 +106,7 @@ class IdentityReviewRoutes:
                 answer=IdentityReviewPage, summary="List the doubtful identities, both sides with the evidence.",
             ),
             Endpoint(
-                method="POST", path=path + "/{identity}", handler=self.post_verdict, access="admin", body=VerdictBody,
+                method="POST", path=path + "/{identity}", handler=self.post_verdict, access="admin", query=PreviewQuery, body=VerdictBody,
                 answer=DecidedIdentity, codes=(Code.NOT_FOUND,), summary="Decide whether two entries are the same.",
             ),
         ]  # fmt: skip
@@ -123,8 +125,9 @@ class IdentityReviewRoutes:
 
     async def post_verdict(self, call: Call) -> Answer:
         """`POST /api/admin/identities/{identity}`."""
-        review, body = call.id("identity"), call.body
-        async with self._owner.transaction() as connection:
+        review, body, is_preview = call.id("identity"), call.body, call.query.preview
+        async with self._owner.rehearsal() if is_preview else self._owner.transaction() as connection:
+            loses = await identities.holder_of_review(connection, id=review) if body.verdict == "same" else None
             decided = await decide_identity(connection, review, body.verdict, call.user.user_id)
             detail = {
                 "service": decided["service"],
@@ -136,7 +139,7 @@ class IdentityReviewRoutes:
             kind = "artist" if decided["artist_id"] is not None else "venue"
             subject = f"{kind}:{decided['artist_id'] or decided['venue_id']}"
             await write_audit_log(connection, call.user, f"identity.{body.verdict}", subject, detail)
-        return Answer(document=DecidedIdentity(id=review, verdict=body.verdict))
+        return Answer(document=DecidedIdentity(id=review, verdict=body.verdict, loses=loses, is_preview=is_preview))
 
 
 async def decide_identity(connection: Connection, review: int, verdict: str, admin_id: int) -> Any:

@@ -319,6 +319,7 @@ class _Identities:
     def fetch_canonical_titles(
         self, connection: Connection, *, artist_id: int | None, mbids: Sequence[str | None] | None
     ) -> AsyncIterator[FetchCanonicalTitlesRow]: ...
+    async def holder_of_review(self, connection: Connection, *, id: int | None) -> int | Any | None: ...
 
 # sync/jobs.sql
 class ClaimJobsRow(TypedDict):

@@ -41,6 +41,7 @@ function openList(desk, show) {
   const says = h("p", { class: "note" });
   const acts = h("p", { class: "toolbar" });
   const path = show ? `/api/admin/shows/${encodeURIComponent(show)}/groups` : "/api/admin/groups";
+  const rulePath = `/api/admin/shows/${encodeURIComponent(show)}/group-rule`;
   let shown = 0;
   const paged = createPaged((cursor) => /** @type {Promise<{items: Group[], next: string|null}>} */ (
     desk.call(`${path}?${queryOf({ ...filters.values(), cursor, limit: PAGE_COUNT })}`)), (items) => {
@@ -52,7 +53,7 @@ function openList(desk, show) {
   ], () => paged.reload());
 
   const loadRule = () => show ? rule.load(() => /** @type {Promise<{show_id: number, is_automatic: boolean}>} */ (
-    desk.call(`/api/admin/shows/${encodeURIComponent(show)}/group-rule`)), ({ is_automatic }) => {
+    desk.call(rulePath)), ({ is_automatic }) => {
     setText(says, is_automatic ? "Groups of this show are set aside as soon as they are found, without a person." : "Groups of this show wait for a person.");
     drawButtons(acts, String(is_automatic), () => [button(is_automatic ? "Wait for a person…" : "Set aside without a person…", () => changeRule(!is_automatic))]);
   }) : undefined;
@@ -61,9 +62,13 @@ function openList(desk, show) {
   async function changeRule(is_automatic) {
     await ask(desk, {
       title: is_automatic ? "Set groups aside without a person?" : "Wait for a person?", label: is_automatic ? "Set aside without a person" : "Wait for a person",
-      lines: [is_automatic ? "From now on the votes of a new group leave the counts at once. Staff can restore them." : "The votes of a new group count until somebody decides.", "Groups that were found before stay as they are."],
+      async preview() {
+        const after = /** @type {{is_automatic: boolean}} */ (await send(desk, "PUT", `${rulePath}?preview=true`, { is_automatic }));
+        return [after.is_automatic ? "From now on the votes of a new group leave the counts at once. Staff can restore them." : "The votes of a new group count until somebody decides.",
+          "Groups that were found before stay as they are."];
+      },
       async act() {
-        await send(desk, "PUT", `/api/admin/shows/${encodeURIComponent(show)}/group-rule`, { is_automatic });
+        await send(desk, "PUT", rulePath, { is_automatic });
         return is_automatic ? "New groups of this show are set aside at once." : "New groups of this show wait for a person.";
       },
     });

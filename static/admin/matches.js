@@ -51,13 +51,16 @@ export function createMatches(desk) {
   async function decide(id, verdict) {
     const match = shown.find((one) => one.id === id);
     if (!match) return;
-    const { kind, ours, theirs: { service, name, held_by } } = match;
+    const { kind, ours, theirs: { service, name } } = match;
     const isSame = verdict === "same";
     await ask(desk, {
       title: isSame ? `${name} and ${ours.name} are the same?` : `${name} is not ${ours.name}?`, label: isSame ? "They are the same" : "They differ", fields: [REASON],
-      lines: isSame
-        ? [`What ${service} knows about ${name} comes to our ${kind} ${ours.id} from the next sync on.`, ...(held_by === null ? [] : [`Our ${kind} ${held_by} loses this id.`])]
-        : [`The two stay apart. ${service}'s entry is not offered for ${ours.name} again.`],
+      async preview({ reason = "" }) {
+        const { loses } = /** @type {{loses: number|null}} */ (await send(desk, "POST", `${PATH}/${id}?preview=true`, { verdict, reason }));
+        return isSame
+          ? [`What ${service} knows about ${name} comes to our ${kind} ${ours.id} from the next sync on.`, ...(loses === null ? [] : [`Our ${kind} ${loses} loses this id.`])]
+          : [`The two stay apart. ${service}'s entry is not offered for ${ours.name} again.`];
+      },
       async act({ reason = "" }) {
         await send(desk, "POST", `${PATH}/${id}`, { verdict, reason });
         return isSame ? `${name} is ${ours.name} from now on.` : `${name} and ${ours.name} stay apart.`;

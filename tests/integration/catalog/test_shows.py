@@ -77,7 +77,7 @@ async def test_one_show_comes_with_everything(db: Database, catalogue: SmallCata
     item = (await list_shows(db, ShowQuery(), now=NOW))["items"][0]
     assert {name: value for name, value in show.items() if name in item} == item
     assert set(show) - set(item) == {
-        "votes_per_user_max", "requires_ticket", "ticket_source", "results", "accuracy", "attendance_count", "at", "total", "now_playing", "bill", "setlists", "sources",
+        "votes_per_user_max", "requires_ticket", "ticket_source", "results", "accuracy", "attendance_count", "at", "total", "now_playing", "revision", "bill", "setlists", "sources",
     }  # fmt: skip
 
 

@@ -62,8 +62,8 @@ class Night:
         self.suggestion = (await self.fan.ok("POST", "/api/shows/7/suggestions", {"title": "New"}, status=201))["id"]
 
     def acts(self) -> dict[str, tuple[str, Any, str, str]]:
-        """For each route of staff that changes something: a path, a body, the act and its object in the log. The preview of a merge and
-        of a ban takes the first id.
+        """For each route of staff that changes something: a path, a body, the act and its object in the log. The preview of a ban
+        takes the first id.
         """
         show, first, third = "/api/admin/shows/7", self.show.first, self.show.songs[2]
         user = f"/api/admin/users/{self.other.id}"
@@ -86,7 +86,7 @@ class Night:
             "POST /api/admin/artists/{artist}/merge": (
                 "/api/admin/artists/1/merge", {"duplicate": 2}, "artist.merge", "artist:1",
             ),
-            "POST /api/admin/merges/{merge}/undo": ("/api/admin/merges/2/undo", None, "artist.unmerge", "artist:1"),
+            "POST /api/admin/merges/{merge}/undo": ("/api/admin/merges/1/undo", None, "artist.unmerge", "artist:1"),
             "POST /api/admin/venues/{venue}/merge": (
                 "/api/admin/venues/1/merge", {"duplicate": 2}, "venue.merge", "venue:1",
             ),
@@ -190,8 +190,8 @@ WITHOUT_PREVIEW = {
     "POST /api/admin/shows/{show}/songs", "PATCH /api/admin/shows/{show}/songs/{song}",
     "DELETE /api/admin/shows/{show}/songs/{song}",  # without `confirm`, it refuses to delete votes and counts them
     "POST /api/admin/api-keys", "DELETE /api/admin/api-keys/{key}", "POST /api/admin/sync-manager",
-    "POST /api/admin/identities/{identity}", "PUT /api/admin/shows/{show}/group-rule",
     "DELETE /api/realtime/subscriptions", "POST /api/database/operations", "DELETE /api/admin/users/{user}",
+    "POST /api/admin/webhooks/{webhook}/test",
 }  # fmt: skip
 
 

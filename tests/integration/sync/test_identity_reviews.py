@@ -32,6 +32,8 @@ async def test_both_sides_are_listed_and_decided(people: People, moderator: Pers
     }  # fmt: skip
     assert (venue["ours"]["city"], venue["ours"]["show_count"], venue["theirs"]["held_by"]) == ("Boston", 1, None)
     assert [one["kind"] for one in (await boss.ok("GET", f"{PATH}?kind=venue"))["items"]] == ["venue"]
+    previewed = await boss.ok("POST", f"{PATH}/{artist['id']}?preview=true", {"verdict": "same"})
+    assert previewed == {"id": artist["id"], "verdict": "same", "loses": 2, "is_preview": True}
     await boss.ok("POST", f"{PATH}/{artist['id']}", {"verdict": "same", "reason": "same songs"})
     await boss.ok("POST", f"{PATH}/{venue['id']}", {"verdict": "different"})
     assert await boss.refused("POST", f"{PATH}/{venue['id']}", {"verdict": "same"}) == "not_found"
