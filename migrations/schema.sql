@@ -2018,7 +2018,11 @@ CREATE FUNCTION note_show_of_row() RETURNS trigger
     SET search_path TO 'public', 'pg_temp'
     AS $$
 begin
-    insert into shows_to_score (show_id) values (new.show_id);
+    -- A show with a score had a played set until now.
+    insert into shows_to_score (show_id)
+    select new.show_id
+     where exists (select from setlists l where l.show_id = new.show_id and l.type = 'actual')
+        or exists (select from show_accuracy a where a.show_id = new.show_id);
     return null;
 end $$;
 

@@ -222,6 +222,14 @@ async def test_the_writer_may_add_a_reason(factory: RowFactory, show: Show) -> N
     assert await factory.sql.fetchval("select show_id from shows_to_score") == 7
 
 
+async def test_a_show_without_a_played_set_gives_nothing_to_score(factory: RowFactory, show: Show) -> None:
+    """A song that moves between predicted sets leaves no reason: a scoring would raise the revision of the show."""
+    moved = """with l as (insert into setlists (show_id, type, name, position) values (7, 'predicted', 'Encore', 2) returning id)
+        update setlist_songs e set setlist_id = l.id, position = 1 from l where e.id = $1"""
+    await factory.sql.execute(moved, show.songs[2])
+    assert await factory.sql.fetchval("select count(*) from shows_to_score") == 0
+
+
 async def test_every_node_pushes_a_score(
     node: Node, other: Node, factory: RowFactory, people: People, show: Show
 ) -> None:
