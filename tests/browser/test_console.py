@@ -60,7 +60,9 @@ async def test_a_link_opens_the_console_and_the_page_now_is_live(
     await page.wait_for_url(f"{node.url}/admin")
     await expect(page.locator(".verdict-sentence")).to_have_text("All well.")
     await expect(page.locator("#connection")).to_have_text("Live")
-    await expect(page.get_by_role("row", name=node.rooms.name)).to_contain_text("ready")
+    await expect(page.get_by_role("region", name="Nodes").get_by_role("row", name=node.rooms.name)).to_contain_text(
+        "ready"
+    )
     await expect(page.get_by_role("row", name="session.open_link")).to_be_visible()
     usage = shutil.disk_usage("/")
     monkeypatch.setattr("server.node.node.shutil.disk_usage", lambda _: usage._replace(free=4_096))
