@@ -14,6 +14,7 @@ from server.abuse.ballots import Ballot
 from server.abuse.signals import (
     BALLOTS_MIN,
     GATHERING,
+    MEMBERS_MIN,
     REST_MIN,
     TRAITS,
     YES_OR_NO,
@@ -29,7 +30,7 @@ SCORE_MIN = 3.0
 # A value is suspicious for a target when most fans with it vote for the target, and twice as many as of the others.
 ALIKE_MIN = 0.6
 ALIKE_RATIO = 2.0
-VALUE_BALLOTS_MIN = 5
+VALUE_BALLOTS_MIN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def find_groups(ballots: Sequence[Ballot], now_ms: int) -> list[Found]:
     taken: set[int] = set()
     for group in found:
         left = [ballot for ballot in group.ballots if ballot.user_id not in taken]
-        if len(left) >= BALLOTS_MIN:
+        if len(left) >= MEMBERS_MIN:
             groups.append(Found(group.target, left, group.score, group.signals))
             taken.update(ballot.user_id for ballot in left)
     return groups
@@ -130,7 +131,11 @@ def _judge(target: int, common: str, candidate: list[Ballot], voters: _Voters) -
     if not _are_enough(signals, common):
         return None
     members = _members(signals, voters.ballots)
-    if len(members) < BALLOTS_MIN:
+    if len(members) < MEMBERS_MIN:
+        # Some times look regular by chance. Without them, the signals may be enough still.
+        signals = [signal for signal in signals if signal.kind != "rhythm"]
+        members = _members(signals, voters.ballots) if _are_enough(signals, common) else []
+    if len(members) < MEMBERS_MIN:
         return None
     # What was found must be true of the members too.
     signals = find_signals(members, voters.everywhere, voters.counts)
@@ -156,7 +161,7 @@ def _members(signals: Sequence[Signal], voters: Sequence[Ballot]) -> list[Ballot
     tests = [signal.matches for signal in signals if signal.kind != "burst"]
     needed = len(tests) if len(tests) < 4 else len(tests) - 1
     members = [ballot for ballot in voters if sum(test(ballot) for test in tests) >= needed]
-    if len(members) < BALLOTS_MIN:
+    if len(members) < MEMBERS_MIN:
         return []
     times = sorted(ballot.first_ms for ballot in members)
     width = max(1, round(0.95 * len(times)) - 1)

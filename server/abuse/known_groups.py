@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Container, Iterable
 
 from server.abuse.detector import Found
-from server.abuse.signals import BALLOTS_MIN
+from server.abuse.signals import MEMBERS_MIN
 
 
 class KnownGroups:
@@ -30,7 +30,7 @@ class KnownGroups:
             number = next((one for one, count in old.items() if 2 * count >= old.total()), 0)
             if self._own.get(number, number) in self._closed:
                 number = 0
-            if not new or (not number and len(new) < BALLOTS_MIN):
+            if not new or (not number and len(new) < MEMBERS_MIN):
                 continue
             if not number:
                 number, self._next = self._next, self._next - 1

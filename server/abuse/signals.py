@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from server.abuse.ballots import Ballot
 
-BALLOTS_MIN = 20  # of a group
+BALLOTS_MIN = 20  # of a set that is looked at
+MEMBERS_MIN = 15  # of these, that show all signals: a group
 REST_MIN = 30  # ballots to compare with
 GATHERING = frozenset({"subnets", "one_song", "same_ballot", "burst"})
 OLD_ACCOUNT_MS = 3_600_000
@@ -41,8 +42,8 @@ def _pause(ballot: Ballot) -> int:
 
 
 def _sequence(ballot: Ballot) -> int:
-    """A number that is equal for ballots of the same three or more choices in the same order."""
-    return hash(tuple(ballot.choices.items())) or 1 if len(ballot.choices) > 2 else 0
+    """A number that is equal for ballots that begin with the same three choices in the same order."""
+    return hash(tuple(islice(ballot.choices.items(), 3))) or 1 if len(ballot.choices) > 2 else 0
 
 
 def _batch(ballot: Ballot) -> int:
@@ -69,14 +70,14 @@ class Trait:
 
 
 TRAITS = (
-    Trait("agents", lambda ballot: ballot.account.agent if ballot.account else 0, ((1, 0.7), (5, 0.95)), 2,
+    Trait("agents", lambda ballot: ballot.account.agent if ballot.account else 0, ((1, 0.7), (3, 0.85), (5, 0.95)), 2,
           "{share:.0%} of them use the same {count} of the programs; {rest:.0%} of the others do."),
     Trait("subnets", lambda ballot: ballot.account.subnet if ballot.account else 0, ((8, 0.6),), 2,
           "{share:.0%} of their accounts come from the same {count} networks; {rest:.0%} of the others do."),
     Trait("pauses", _pause, ((3, 0.6),), 3,
           "{share:.0%} of them wait equally long between their first two votes; {rest:.0%} of the others do."),
     Trait("same_ballot", _sequence, ((1, 0.5),), 5,
-          "{share:.0%} of them cast the same votes in the same order; {rest:.0%} of the others do."),
+          "{share:.0%} of them begin with the same three votes in the same order; {rest:.0%} of the others do."),
     Trait("batch", _batch, ((2, 0.7),), 4,
           "{share:.0%} of their accounts were made within twenty minutes, long before; {rest:.0%} of the others were."),
     Trait("one_song", lambda ballot: 1 if len(ballot.choices) == 1 else 2, ((1, 0.8),), 2,
@@ -155,6 +156,9 @@ def _rhythm(ballots: Sequence[Ballot]) -> Signal | None:
     """Whether the first votes come as regularly as no crowd's: where they are densest, the pauses between them vary by less than
     half of their mean.
     """
+    if len(ballots) < BALLOTS_MIN:
+        # So few come regularly by chance.
+        return None
     times = sorted(ballot.first_ms for ballot in ballots)
     start, end = _densest_half(times)
     pauses = [later - earlier for earlier, later in pairwise(times[start : end + 1])]

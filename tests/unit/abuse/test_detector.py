@@ -95,6 +95,38 @@ def test_an_attack_is_found_whole_and_alone(evening: Evening, attack: Callable[[
     assert "words" in reasons_of(group)
 
 
+def few_networks(evening: Evening) -> list[int]:
+    """Two songs from six networks, with the pauses of a script; four accounts of each network so far."""
+    return [
+        evening.fan(
+            NOW_MS - 40_000 + evening.random.randrange(40_000), [(TARGET, 1), (117, 1)],
+            agent=evening.random.randrange(1, 60), subnet=10_000 + n % 6, pause_ms=900,
+        )
+        for n in range(24)
+    ]  # fmt: skip
+
+
+def copies_under_way(evening: Evening) -> list[int]:
+    """One list of five songs, of which most accounts have cast the first three or four."""
+    return [
+        evening.fan(
+            NOW_MS - 40_000 + evening.random.randrange(40_000), [(song, 1) for song in (103, TARGET, 119, 108, 121)][: 3 + n % 3],
+            agent=evening.random.randrange(1, 60), subnet=10_000 + n, pause_ms=1_500,
+        )
+        for n in range(24)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", [few_networks, copies_under_way])
+def test_an_attack_is_found_with_its_first_accounts(evening: Evening, attack: Callable[[Evening], list[int]]) -> None:
+    """Two dozen accounts are enough, also when each network has few of them, or most have not cast their whole list."""
+    cheats = set(attack(evening))
+    (group,) = evening.groups()
+    members = {ballot.user_id for ballot in group.ballots}
+    assert len(members & cheats) >= 20
+    assert len(members - cheats) <= 1
+
+
 def test_a_group_that_grows_stays_one(evening: Evening) -> None:
     """Known members are told once; later ones join the group, until it is closed."""
     cheats = set(script(evening))
