@@ -30,7 +30,7 @@ def _page(title: str, body: str) -> bytes:
 
 CONFIRMED = _page(
     "Your address is confirmed",
-    '<p>Go on where you began: that page notices it. In this browser it is also <a href="/me">your account</a>.</p>',
+    '<p>The page where you began notices it.</p>\n<p><a class="button button-main" href="/me">Your account</a></p>',
 )
 EXPIRED = _page("This link is no longer valid", "<p>Enter your address on MySetlist again to get a new link.</p>")
 UNSUBSCRIBED = _page("You are unsubscribed", "<p>MySetlist sends no more emails to this address.</p>")

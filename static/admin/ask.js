@@ -67,7 +67,7 @@ export function ask(desk, { title, lines = [], preview, fields = [], label, canc
     if (code !== "conflict" || !refresh) return;
     looking = refresh().then((newer) => {
       renew(newer);
-      return look(message);
+      return look(`${message} This dialog has read it again.`);
     }, (/** @type {unknown} */ error) => {
       if (!(error instanceof RequestError)) throw error;
       return false;

@@ -26,6 +26,8 @@ export function createFollowing(desk, ask) {
 
   function draw() {
     setHidden(element, missing.size === 0);
+    // The connection is live, but this page is not: nothing on it says so.
+    document.body.toggleAttribute("data-partly-live", missing.size > 0);
     if (missing.size) {
       setText(element, `Not live: ${[...missing.keys()].join(", ")}. ${[...new Set(missing.values())].join(" ")} This page asks again every ${ASK_EVERY_MS / 1000} seconds.`);
       stopAsking ??= desk.repeat(ask, ASK_EVERY_MS);
@@ -57,7 +59,8 @@ export function createFollowing(desk, ask) {
     /** Whether the channel that tells this does not come. @param {string} what */
     lacks: (what) => missing.has(what),
     close() {
-      stopAsking?.();
+      missing.clear();
+      draw();
       for (const stop of stops) stop();
     },
   };

@@ -149,7 +149,13 @@ async def test_the_desk_and_the_stage_say_what_is_not_live(staff: Fan, console: 
 
     await open_show(page, console, show, "/stage")
     await expect(says).to_contain_text("Not live: what others mark. Too many of them.")
+    await expect(page.locator("#connection")).to_be_hidden()
+    await page.evaluate("dispatchEvent(new Event('offline'))")
+    await expect(page.locator("#connection")).to_have_text("Connecting")
     await expect(page.locator("#connection")).to_be_visible()
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await page.clock.run_for(1_000)
+    await expect(page.locator("#connection")).to_have_text("Live")
     await console.sql.execute("update setlist_songs set played_at = now() where id = $1", show.songs[2])
     await page.clock.run_for(5_000)
     await expect(page.locator(".stage-now")).to_have_text("Song 3")
