@@ -222,7 +222,7 @@ async def test_a_taken_port_is_one_clear_line(database_url: str, redis_url: str,
     node = NodeProcess(tmp_path, DATABASE_URL=database_url, REDIS_URL=redis_url)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert await node.launch(port=port).wait() == 1
+        assert await (await node.launch(port=port)).wait() == 1
     assert node.output_path.read_text() == ""
     (failed,) = node.records("command.failed")
     assert failed["reason"].startswith(f"cannot listen on 127.0.0.1:{port}: ")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import multiprocessing
+import multiprocessing.process
 import os
 import re
 import resource
@@ -42,13 +43,19 @@ def plain_environ() -> dict[str, str]:
 
 
 class Command:
-    """A running command, without a terminal and with a session of its own. Its output goes to files."""
+    """A running command, without a terminal and with a session of its own. Start it with `start`."""
 
-    def __init__(self, *words: str, environ: Mapping[str, str], output: Path, errors: Path) -> None:
+    def __init__(self, process: multiprocessing.process.BaseProcess) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, *words: str, environ: Mapping[str, str], output: Path, errors: Path) -> Command:
         """Takes: words, of the command line; environ, all its variables; output, errors: files, to which it appends."""
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._process = _FORKS.Process(target=_run, args=(words, dict(environ), output, errors, limit))
-        self._process.start()
+        process = _FORKS.Process(target=_run, args=(words, dict(environ), output, errors, limit))
+        # The first one waits until everything is imported, and the loop of the test has to go on meanwhile.
+        await asyncio.to_thread(process.start)
+        return cls(process)
 
     @property
     def pid(self) -> int:
@@ -84,7 +91,7 @@ async def run_command(*words: str, environ: Mapping[str, str]) -> tuple[int, str
     """Runs a command to its end; gives exit code, output and errors. Takes: environ, all its variables."""
     with tempfile.TemporaryDirectory() as folder:
         output, errors = Path(folder, "output"), Path(folder, "errors")
-        command = Command(*words, environ=environ, output=output, errors=errors)
+        command = await Command.start(*words, environ=environ, output=output, errors=errors)
         try:
             async with asyncio.timeout(PATIENCE_S):
                 code = await command.wait()

@@ -83,10 +83,10 @@ class NodeProcess:
         assert self._process is not None
         return self._process.pid
 
-    def launch(self, *, port: int | None = None) -> Command:
+    async def launch(self, *, port: int | None = None) -> Command:
         """Starts the process without waiting until it listens."""
         port = self._port if port is None else port
-        self._process = Command(
+        self._process = await Command.start(
             "serve", "--port", str(port), "--data-dir", str(self.folder / "d"), *self._flags,
             environ=self.environ, output=self.output_path, errors=self.log_path,
         )  # fmt: skip
@@ -95,11 +95,13 @@ class NodeProcess:
     async def start(self) -> None:
         """Starts the process and waits until it listens."""
         self.output_path.write_text("")
-        process = self.launch()
+        process = await self.launch()
         async with asyncio.timeout(30):
             while True:
                 has_ended = process.exit_code is not None
-                if found := re.search(r"^listening on (http://\S+:(\d+))$", self.output_path.read_text(), re.MULTILINE):
+                if found := re.search(
+                    r"^listening on (http://\S+:(\d+))\n", self.output_path.read_text(), re.MULTILINE
+                ):
                     self.url, self._port = found[1], int(found[2])
                     return
                 assert not has_ended, f"the node did not start: {self.log_path.read_text()[-2000:]}"

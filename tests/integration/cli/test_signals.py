@@ -48,7 +48,7 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 @asynccontextmanager
 async def command(data_dir: Path, errors: Path, *words: str, **environ: str) -> AsyncIterator[Command]:
     """A running `mysetlist` command; killed at the end, if it still runs. Takes: errors, a file for them."""
-    running = Command(
+    running = await Command.start(
         *words, "--data-dir", str(data_dir), environ={"PATH": os.environ["PATH"], "HOME": str(data_dir), **environ},
         output=Path(os.devnull), errors=errors,
     )  # fmt: skip

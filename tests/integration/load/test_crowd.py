@@ -215,7 +215,7 @@ async def _until_a_push(url: str, show: int, votes: Awaitable[Any] | None = None
 
 async def _command(url: str, show: int, output: Path) -> tuple[int, dict[str, Any]]:
     """Runs the command until its votes are on a board, then ends it with SIGTERM; gives exit code and report."""
-    command = Command(
+    command = await Command.start(
         "crowd", "--url", url, "--show", str(show), "--voters", "10", "--watchers", "3", "--rate", "100",
         "--duration", "0", "--verify", environ=plain_environ(), output=output, errors=Path(os.devnull),
     )  # fmt: skip
@@ -255,7 +255,7 @@ async def test_a_signal_ends_a_crowd_that_cannot_connect(database_url: str, redi
         (show,) = await make_shows(database_url)
         before = LIMITED.labels("connections_per_address")._value.get()
         output = tmp_path / "output"
-        command = Command(
+        command = await Command.start(
             "crowd", "--url", node.url, "--show", str(show.id), "--voters", "3",
             environ=plain_environ(), output=output, errors=Path(os.devnull),
         )  # fmt: skip

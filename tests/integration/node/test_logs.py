@@ -35,7 +35,7 @@ async def test_a_level_hides_what_is_below_it_and_a_failed_start_is_json(
     node = NodeProcess(
         tmp_path, "--host", "192.0.2.1", DATABASE_URL=database_url, REDIS_URL=redis_url, MYSETLIST_LOG_LEVEL="error"
     )
-    process = node.launch()
+    process = await node.launch()
     assert await process.wait() == 1
     (line,) = [json.loads(line) for line in node.log_path.read_text().splitlines()]
     assert (line["action"], line["level"]) == ("command.failed", "error")

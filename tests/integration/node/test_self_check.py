@@ -57,7 +57,7 @@ async def test_a_node_with_another_secret_does_not_start(database_url: str, redi
         ):
             await refuse_other_keys(database_url, other)
         starting = NodeProcess(tmp_path, DATABASE_URL=database_url, REDIS_URL=redis_url, MYSETLIST_SECRET=other)
-        process = starting.launch()
+        process = await starting.launch()
         assert await process.wait() == 1
         assert '"reason": "MYSETLIST_SECRET: the running nodes' in starting.log_path.read_text()
         assert node.rooms.self_check.why_not_ready == ""

@@ -41,9 +41,9 @@ def settings(port: int = 0) -> Settings:
 
 
 def children() -> list[psutil.Process]:
-    """The stand-ins; the engines of the test run may be child processes too."""
+    """The stand-ins; engines and the process that forks nodes may be child processes too."""
     found = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
-    return [child for child in found if child.cmdline()[1:2] == ["-c"]]
+    return [child for child in found if child.cmdline()[1:3] in (["-c", STAND_IN], ["-c", FAILING])]
 
 
 @asynccontextmanager
