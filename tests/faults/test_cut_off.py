@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import Any
 
@@ -30,7 +31,9 @@ async def connect(http: aiohttp.ClientSession, url: str, user: User) -> aiohttp.
 
 def cut(websocket: aiohttp.ClientWebSocketResponse) -> None:
     """Ends the connection at once; an abort would wait for the next turn of the loop."""
-    websocket.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+    # uvloop gives a socket that cannot shut down, so a second one with the same connection does.
+    with socket.socket(fileno=os.dup(websocket.get_extra_info("socket").fileno())) as connection:
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 async def change_of_mind(

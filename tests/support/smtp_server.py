@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
@@ -108,8 +108,8 @@ class SmtpServer:
             smtp_server.released.set()
             server.close()
             for protocol in protocols:
-                if isinstance(protocol.transport, asyncio.Transport):
-                    protocol.transport.abort()
+                if protocol.transport is not None:
+                    cast("asyncio.Transport", protocol.transport).abort()
             await asyncio.sleep(0)  # lets the transports notify their protocols
 
     def url(self, *, user: str = "", scheme: str = "smtp") -> str:
@@ -157,8 +157,7 @@ class SmtpServer:
             await self.released.wait()
             return OK
         if answer == DROP:
-            assert isinstance(server.transport, asyncio.Transport)
-            server.transport.abort()
+            cast("asyncio.Transport", server.transport).abort()
             return "421 gone"
         return answer
 
