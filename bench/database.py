@@ -221,6 +221,7 @@ async def _commit(target: VotingDatabase, size: int) -> float:
         "order_user_ids": [],
         "order_show_ids": [],
         "cast_orders": [],
+        "group_ids": [],
     }
     async with target.database.connection() as connection:
         began_s = time.perf_counter()
