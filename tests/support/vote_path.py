@@ -36,6 +36,12 @@ class Outcome:
         self.is_gone = False
         self._heard = asyncio.Event()
 
+    @property
+    def ballot(self) -> dict[int, str]:
+        """The ballot after the cast, which was taken."""
+        assert self.taken is not None, "the cast was not taken"
+        return self.taken[2]
+
     def answered(self, at: int, durability: str, ballot: str, remaining: int | None, order: int = 0) -> None:
         """The cast was taken."""
         assert self.taken is None, "answered twice"

@@ -7,15 +7,15 @@ from typing import Any
 
 from server.admin.levels import facts_of, level_row
 from server.admin.verdicts import verdicts_of
-from server.protocol.levels import BUDGET_DAYS, WINDOWS_S, Level
+from server.protocol.levels import BUDGET_DAYS, WINDOWS_S, BudgetWindow, Level
 
 LEVEL = Level("availability", 0.999)
 PLACES = list(WINDOWS_S)
 
 
-def counted(window: str | None, events: int, missed: int, *, day: int = 0) -> Any:
+def counted(window: BudgetWindow | None, events: int, missed: int, *, day: int = 0) -> Any:
     """A row of fetch_windows: events in this window and in no shorter one; None: before the longest window."""
-    place = len(PLACES) if window is None else PLACES.index(window)  # type: ignore[arg-type]
+    place = len(PLACES) if window is None else PLACES.index(window)
     since = dt.datetime(2026, 11, 29, tzinfo=dt.UTC) - dt.timedelta(days=day)
     return {
         "level": "availability",
