@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import pytest
@@ -170,15 +172,13 @@ async def test_everything_can_be_read(
         await tab.page.close()
 
 
-async def test_a_token_of_an_identity_provider_opens_the_console(
-    open_fan: OpenFan, own_database_url: str, redis_url: str
-) -> None:
-    """The tab keeps it, also for the websocket; a token without the role is refused, and signing out forgets it."""
-    key = SigningKey("ES256", "key")
+@asynccontextmanager
+async def node_with_provider(database_url: str, redis_url: str, key: SigningKey) -> AsyncIterator[Node]:
+    """A node that takes the tokens of an identity provider, and the roles in them."""
     async with (
         IdentityProvider.open(key) as provider,
         running_node(
-            own_database_url,
+            database_url,
             redis_url,
             secret=SECRET,
             jwks_url=provider.url,
@@ -186,6 +186,15 @@ async def test_a_token_of_an_identity_provider_opens_the_console(
             jwt_role_claim="role",
         ) as node,
     ):
+        yield node
+
+
+async def test_a_token_of_an_identity_provider_opens_the_console(
+    open_fan: OpenFan, own_database_url: str, redis_url: str
+) -> None:
+    """The tab keeps it, also for the websocket; a token without the role is refused, and signing out forgets it."""
+    key = SigningKey("ES256", "key")
+    async with node_with_provider(own_database_url, redis_url, key) as node:
         page = (await (await open_fan(node.url)).open("/admin")).page
         token = page.get_by_label("Token of your identity provider")
         await token.fill(key.token("ben"))
@@ -208,17 +217,7 @@ async def test_a_token_counts_without_a_websocket_and_before_a_cookie(
     key = SigningKey("ES256", "key")
     (show,) = await make_shows(own_database_url)
     await own_sql.execute("update shows set results = 'after_closing' where id = $1", show.id)
-    async with (
-        IdentityProvider.open(key) as provider,
-        running_node(
-            own_database_url,
-            redis_url,
-            secret=SECRET,
-            jwks_url=provider.url,
-            jwt_audience=AUDIENCE,
-            jwt_role_claim="role",
-        ) as node,
-    ):
+    async with node_with_provider(own_database_url, redis_url, key) as node:
         page = (await (await open_fan(node.url)).open("/admin", script="delete window.WebSocket")).page
         await page.evaluate("async () => { await fetch('/api/session', { method: 'POST' }); }")
         await page.reload()
