@@ -257,6 +257,7 @@ async def _reads(url: str, seed: int) -> dict[str, Any]:
             await reconcile.update_trending_scores(connection)
             refresh_ms = (time.perf_counter() - began_s) * 1_000
             await count_votes(connection)
+            await connection.execute("vacuum analyze")  # autovacuum does it within a minute
             shows = [row["id"] for row in await connection.fetch("select id from shows order by vote_count desc, id")]
             artists = [row["id"] for row in await connection.fetch("select distinct artist_id as id from shows")]
             venues = [row["id"] for row in await connection.fetch("select distinct venue_id as id from shows")]
