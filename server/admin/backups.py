@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 READ_EVERY_S = 60.0
 NAME_CHARS_MAX = 255
+COUNT_TIMEOUT_S = 600.0
 
 
 class Backup(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,18 @@ class BackupState(msgspec.Struct, frozen=True, kw_only=True):
     newest: Backup | None
     age_max_s: int
     is_overdue: bool
+
+
+class TableCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a database has of what people would miss. `newest_cast`: when it was committed; null: there is none."""
+
+    accounts: int
+    artists: int
+    shows: int
+    songs_of_sets: int
+    votes: int
+    casts: int
+    newest_cast: dt.datetime | None
 
 
 class Backups:
@@ -77,6 +90,19 @@ def fact_of(state: BackupState) -> Fact:
         return Fact("backup_overdue_h", 0.0)
     detail = f"it is {newest.age_s / 3600:.0f} hours old, and may be {state.age_max_s / 3600:.0f}. Host {newest.host} wrote {newest.file_name}"
     return Fact("backup_overdue_h", (newest.age_s - state.age_max_s) / 3600, detail=detail)
+
+
+async def table_counts(database_url: str) -> TableCounts:
+    """Counts a database. Raises: StoreError."""
+    database = await Database.open(database_url, pool_size=1, timeout_s=COUNT_TIMEOUT_S)
+    try:
+        with translated_all():
+            async with database.connection() as connection:
+                row = await queries.table_counts(connection)
+    finally:
+        await database.close()
+    assert row is not None
+    return TableCounts(**columns(row))
 
 
 async def note_backup(database_url: str, *, file_name: str, size_bytes: int, host: str) -> None:

@@ -26,11 +26,21 @@ class NewestBackupRow(TypedDict):
     size_bytes: int
     host: str
 
+class TableCountsRow(TypedDict):
+    accounts: int | Any
+    artists: int | Any
+    shows: int | Any
+    songs_of_sets: int | Any
+    votes: int | Any
+    casts: int | Any
+    newest_cast: datetime | Any
+
 class _Backups:
     async def insert_backup(
         self, connection: Connection, *, file_name: str | None, size_bytes: int | None, host: str | None
     ) -> str: ...
     async def newest_backup(self, connection: Connection) -> NewestBackupRow | None: ...
+    async def table_counts(self, connection: Connection) -> TableCountsRow | None: ...
 
 # admin/health.sql
 class FetchHealthRow(TypedDict):

@@ -1,4 +1,4 @@
-"""Writes a backup file and restores one: the work of `mysetlist backup` and `mysetlist restore`.
+"""Writes a backup file, restores one, and tries one out: the work of `mysetlist backup`, `restore` and `drill`.
 
 A backup holds PostgreSQL only. Valkey holds a copy, and votes of the last moments that are not committed yet. A restore
 deletes everything in Valkey: a vote that is not in the file does not exist after the restore (docs/backup.md).
@@ -7,13 +7,18 @@ deletes everything in Valkey: a vote that is not in the file does not exist afte
 from __future__ import annotations
 
 import socket
+import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from server.admin.backups import note_backup
+from server.admin.backups import TableCounts, note_backup, table_counts
 from server.cache.connection import Connection
+from server.cli.engines import engines_for
+from server.embedded import EmbeddedEngines
 from server.embedded.postgres import programs_folder
 from server.errors import CacheError, SetupError, StoreError
-from server.settings import data_folder
+from server.settings import Settings, data_folder
 from server.store.carry_over import VERSIONS_BEFORE
 from server.store.database import Database
 from server.store.dumps import Programs, Progress, analyze, refuse_foreign_tables, roles_statement, table_sizes
@@ -93,6 +98,49 @@ async def restore(database_url: str, redis_url: str, file: Path, progress: Progr
     progress("analyze", 0, 1)
     await analyze(database_url)
     return await miscounted(database_url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """What a drill found. live: counts of the database of now; None: why_no_live says why."""
+
+    restored: TableCounts
+    live: TableCounts | None
+    why_no_live: str
+    differences: list[Difference]
+    restore_s: float
+
+
+async def drill(settings: Settings, file: Path, progress: Progress) -> Drill:
+    """Restores a backup into engines of its own in a temporary folder, and counts.
+
+    Raises: SetupError: the file cannot be restored, or the disk is full
+    Cancel: the engines are stopped and their folder is removed
+    """
+    _refuse_unreadable(file)
+    with tempfile.TemporaryDirectory(prefix="mysetlist-drill-") as folder:
+        Path(folder).chmod(0o711)  # started by root, PostgreSQL runs as another user
+        engines = await EmbeddedEngines.start(Path(folder))
+        try:
+            began_s = time.monotonic()
+            differences = await restore(engines.database_url, engines.redis_url, file, progress)
+            restore_s = time.monotonic() - began_s
+            restored = await table_counts(engines.database_url)
+        finally:
+            await engines.stop()
+    live, why_no_live = await _live_counts(settings)
+    return Drill(restored=restored, live=live, why_no_live=why_no_live, differences=differences, restore_s=restore_s)
+
+
+async def _live_counts(settings: Settings) -> tuple[TableCounts | None, str]:
+    """The counts of the database of now, or None and why there are none: a drill works where the database is lost."""
+    if settings.database_url is None and not (settings.data_dir / "postgres").exists():
+        return None, f"{settings.data_dir} has no database, and DATABASE_URL is not set"
+    try:
+        async with engines_for(settings, valkey=False, tables=False) as engines:
+            return await table_counts(engines.database_url), ""
+    except (SetupError, StoreError) as error:
+        return None, str(error)
 
 
 async def _positions(database_url: str) -> dict[int, int]:

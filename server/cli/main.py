@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from server.cli import backup, crowd, doctor, export, migrate, reconcile, seed, serve, sync, token, watch
+from server.cli import backup, crowd, doctor, drill, export, migrate, reconcile, seed, serve, sync, token, watch
 from server.errors import BadArgument, MysetlistError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ for command in (
     export.export,
     backup.backup,
     backup.restore,
+    drill.drill,
     doctor.doctor,
 ):
     app.command()(command)

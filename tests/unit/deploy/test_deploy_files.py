@@ -86,14 +86,17 @@ def test_compose_names_only_settings_and_files_that_exist() -> None:
     assert {target.partition(":")[0] for target in targets} <= services.keys()
 
 
-def test_the_unit_is_confined() -> None:
-    """The tool of systemd rates the exposure of the service as 2 of 10 at most, and knows every line of the unit."""
-    unit = DEPLOY / "systemd" / "mysetlist.service"
-    analyze = program("systemd-analyze")
-    rated = run(analyze, "security", "--offline=true", unit)
-    found = re.search(r"exposure level for mysetlist\.service: ([\d.]+)", rated)
+@pytest.mark.parametrize("name", ["mysetlist.service", "mysetlist-backup.service"])
+def test_the_units_are_confined(name: str) -> None:
+    """The tool of systemd rates the exposure of each service as 2 of 10 at most, and knows every line of the unit."""
+    rated = run(program("systemd-analyze"), "security", "--offline=true", DEPLOY / "systemd" / name)
+    found = re.search(rf"exposure level for {re.escape(name)}: ([\d.]+)", rated)
     assert found is not None
     assert float(found[1]) <= 2
+
+
+def test_the_environment_of_the_units_has_only_settings() -> None:
+    """Each name in it is a setting of a node, besides the flags."""
     environment = dict.fromkeys(
         re.findall(r"^#?(\w+)=", (DEPLOY / "systemd" / "environment").read_text(), re.MULTILINE), "x"
     )
@@ -119,7 +122,16 @@ def test_the_containerfile_gets_what_it_copies() -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [(), ("ingress.enabled=true", "ingress.tlsSecret=t", "ingress.className=nginx", "autoscaling.enabled=true")],
+    [
+        (),
+        (
+            "ingress.enabled=true",
+            "ingress.tlsSecret=t",
+            "ingress.className=nginx",
+            "autoscaling.enabled=true",
+            "backup.enabled=true",
+        ),
+    ],
     ids=["smallest", "whole"],
 )
 def test_kubernetes_takes_the_chart(values: tuple[str, ...]) -> None:
@@ -127,7 +139,7 @@ def test_kubernetes_takes_the_chart(values: tuple[str, ...]) -> None:
     manifests = rendered(*values)
     for manifest in manifests:
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
-    assert len(manifests) == (7 if values else 5)
+    assert len(manifests) == (9 if values else 5)
 
 
 def test_the_chart_sets_only_settings() -> None:
@@ -138,6 +150,17 @@ def test_the_chart_sets_only_settings() -> None:
     (scaler,) = (one for one in rendered("autoscaling.enabled=true") if one["kind"] == "HorizontalPodAutoscaler")
     metric = scaler["spec"]["metrics"][0]["pods"]["metric"]["name"]
     assert metric.encode() in exposition()
+
+
+def test_no_client_is_sent_to_the_pod_of_the_backups() -> None:
+    """The service and the network policy select the nodes alone."""
+    manifests = rendered("backup.enabled=true")
+    (backup,) = (one for one in manifests if one["kind"] == "Deployment" and one["metadata"]["name"].endswith("backup"))
+    labels = backup["spec"]["template"]["metadata"]["labels"].items()
+    (service,) = (one for one in manifests if one["kind"] == "Service")
+    (policy,) = (one for one in manifests if one["kind"] == "NetworkPolicy")
+    assert not service["spec"]["selector"].items() <= labels
+    assert not policy["spec"]["podSelector"]["matchLabels"].items() <= labels
 
 
 def test_the_chart_says_which_secret_is_missing() -> None:

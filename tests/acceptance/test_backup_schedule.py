@@ -1,0 +1,113 @@
+"""`mysetlist backup FOLDER --every` writes backups until it is stopped; `mysetlist drill` proves that one can be restored."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from server.cli.backup_file import backup
+from server.cli.backup_schedule import backups_in, due_at, file_name
+from tests.support.backups import no_progress, value
+from tests.support.commands import Command, plain_environ, run_command
+from tests.support.engines import execute
+from tests.support.open_shows import make_shows
+from tests.support.running_node import until
+
+pytestmark = pytest.mark.timeout(60)
+NOW = dt.datetime(2026, 11, 29, 12, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+
+
+def test_the_next_backup_is_due_after_the_newest() -> None:
+    """At once without one; a file of a clock that was ahead does not put it off for years."""
+    assert due_at(None, DAY, NOW) == NOW
+    assert due_at(NOW - 3 * DAY, DAY, NOW) == NOW - 2 * DAY
+    assert due_at(NOW - DAY / 2, DAY, NOW) == NOW + DAY / 2
+    assert due_at(NOW + 9000 * DAY, DAY, NOW) == NOW + DAY
+
+
+def test_only_complete_backups_of_the_schedule_count(tmp_path: Path) -> None:
+    """Newest first; drafts, files by hand and digits that are no time are nobody's to remove."""
+    times = [NOW - DAY, NOW, NOW - 2 * DAY]
+    for at in times:
+        (tmp_path / file_name(at)).touch()
+    for name in ("votes.backup", f"{file_name(NOW)}.partial", "mysetlist-20269999T999999Z.backup"):
+        (tmp_path / name).touch()
+    assert [at for at, _ in backups_in(tmp_path)] == sorted(times, reverse=True)
+
+
+async def test_backups_are_written_until_stopped(database_url: str, tmp_path: Path) -> None:
+    """The newest two stay, each is noted, other files are left alone; SIGTERM leaves no draft."""
+    folder, log = tmp_path / "files", tmp_path / "log"
+    folder.mkdir()
+    (folder / "mine.backup").touch()
+    schedule = await Command.start(
+        "backup", str(folder), "--every", "1s", "--keep", "2", "--data-dir", str(tmp_path),
+        environ=plain_environ() | {"DATABASE_URL": database_url, "MYSETLIST_LOG_FORMAT": "json"},
+        output=tmp_path / "output", errors=log,
+    )  # fmt: skip
+    await until_logged(log, "backup.removed")
+    schedule.send_signal(signal.SIGTERM)
+    assert await schedule.wait() == 128 + signal.SIGTERM
+    written = actions(log).count("backup.written")
+    assert await value(database_url, "select count(*) from backups") in (written, written + 1)
+    assert len(backups_in(folder)) in (2, 3)
+    assert (folder / "mine.backup").exists()
+    assert not list(folder.glob("*.partial"))
+
+
+async def test_a_schedule_outlives_a_database_that_is_away(tmp_path: Path) -> None:
+    """The failure is logged with its reason and the time of the next try."""
+    log = tmp_path / "log"
+    schedule = await Command.start(
+        "backup", str(tmp_path / "files"), "--every", "1s", "--data-dir", str(tmp_path),
+        environ=plain_environ() | {"DATABASE_URL": "postgresql://me@127.0.0.1:1/x", "MYSETLIST_LOG_FORMAT": "json"},
+        output=tmp_path / "output", errors=log,
+    )  # fmt: skip
+    await until_logged(log, "backup.failed", count=2)
+    assert schedule.exit_code is None
+    schedule.send_signal(signal.SIGTERM)
+    assert await schedule.wait() == 128 + signal.SIGTERM
+
+
+async def test_a_drill_counts_a_restored_file(database_url: str, tmp_path: Path) -> None:
+    """Beside the database of now, which it leaves alone; a count that its rows contradict is named, and the exit code is 1."""
+    (show,) = await make_shows(database_url, count=1)
+    good, wrong = tmp_path / "good.backup", tmp_path / "wrong.backup"
+    await backup(database_url, good, no_progress)
+    await execute(database_url, f"update setlist_songs set up_count = 7 where id = {show.songs[0]}")
+    await backup(database_url, wrong, no_progress)
+    await execute(database_url, f"delete from setlist_songs where id = {show.songs[1]}")
+    environ = plain_environ() | {"DATABASE_URL": database_url}
+    code, told, errors = await run_command("drill", str(good), "--data-dir", str(tmp_path), environ=environ)
+    assert (code, errors) == (0, "")
+    (songs,) = (line.split("│") for line in told.splitlines() if "songs of sets" in line)
+    assert int(songs[2]) - int(songs[3]) == 1
+    assert told.splitlines()[-1].startswith(f"{good} can be restored: it took ")
+
+    without = plain_environ()
+    code, told, _ = await run_command("drill", str(wrong), "--data-dir", str(tmp_path / "none"), environ=without)
+    assert code == 1
+    assert "none has no database, and DATABASE_URL is not set" in told
+    assert str(show.songs[0]) in told.splitlines()[-1]
+    assert not (tmp_path / "none" / "postgres").exists()
+
+
+async def until_logged(log: Path, action: str, count: int = 1) -> None:
+    """Waits until the command has logged an action so many times."""
+
+    async def is_logged() -> bool:
+        return actions(log).count(action) >= count
+
+    await until(is_logged)
+
+
+def actions(log: Path) -> list[str]:
+    """What the command has logged so far."""
+    if not log.exists():
+        return []
+    return [json.loads(line)["action"] for line in log.read_text().splitlines() if line.startswith("{")]
