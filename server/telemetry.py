@@ -178,6 +178,11 @@ BACKUP_AGE_MAX_SECONDS = Gauge(
 LEVELS = ("availability", "acknowledgement", "push")
 LEVEL_EVENTS = Counter("mysetlist_level_events_total", "Events of a service level", ["level"])
 LEVEL_MISSED = Counter("mysetlist_level_missed_total", "Events that missed the objective of a service level", ["level"])
+LEVEL_MISSED_MINUTES = Counter(
+    "mysetlist_level_missed_minutes_total",
+    "Minutes with events that missed the objective of a service level",
+    ["level"],
+)
 LEVEL_BUDGET = Gauge(
     "mysetlist_level_budget",
     "Share of a service level's events that may miss its objective, as this node is set",
@@ -205,6 +210,7 @@ for _limit in ("wrong_codes", "wrong_codes_show"):
 for _level in LEVELS:
     LEVEL_EVENTS.labels(_level)
     LEVEL_MISSED.labels(_level)
+    LEVEL_MISSED_MINUTES.labels(_level)
 
 
 @dataclass(slots=True)

@@ -15,11 +15,11 @@ import structlog
 from server.admin.queries import levels as queries
 from server.clock import Clock, utc_now
 from server.errors import StoreError
-from server.protocol.levels import BUDGET_DAYS, BURN_PAIRS, MISSED_MIN, WINDOWS_S, BudgetWindow, Level, LevelName
+from server.protocol.levels import BUDGET_DAYS, BURN_PAIRS, WINDOWS_S, BudgetWindow, Level, LevelName
 from server.protocol.overview import Burn, LevelRow
 from server.protocol.vitals import Fact
 from server.store.database import Database
-from server.telemetry import LEVEL_BUDGET, LEVEL_EVENTS, LEVEL_MISSED
+from server.telemetry import LEVEL_BUDGET, LEVEL_EVENTS, LEVEL_MISSED, LEVEL_MISSED_MINUTES
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -48,6 +48,7 @@ class LevelCounts:
         self._before = read()
         self._unwritten: dict[tuple[datetime, LevelName], tuple[int, int]] = {}  # the oldest first
         self._level_count = len(levels)
+        self._missed_in: dict[LevelName, datetime] = {}  # the last minute with misses
         for level in levels:
             LEVEL_BUDGET.labels(level.name).set(level.budget)
 
@@ -92,6 +93,9 @@ class LevelCounts:
             more, more_missed = events - events_before, missed - missed_before
             LEVEL_EVENTS.labels(level).inc(more)
             LEVEL_MISSED.labels(level).inc(more_missed)
+            if more_missed and self._missed_in.get(level) != minute:
+                self._missed_in[level] = minute
+                LEVEL_MISSED_MINUTES.labels(level).inc()
             known, known_missed = self._unwritten.get((minute, level), (0, 0))
             self._unwritten[minute, level] = known + more, known_missed + more_missed
         self._before = now
@@ -130,7 +134,12 @@ def level_row(level: Level, rows: Sequence[Any]) -> LevelRow:
     for place, window in enumerate(WINDOWS_S):
         within = [row for row in rows if row["place"] <= place]
         burns.append(
-            Burn(window=window, burn=_burn(level, within), missed_count=sum(row["missed_count"] for row in within))
+            Burn(
+                window=window,
+                burn=_burn(level, within),
+                missed_count=sum(row["missed_count"] for row in within),
+                missed_minutes=sum(row["missed_minutes"] for row in within),
+            )
         )
     used = _burn(level, rows)
     return LevelRow(
@@ -148,15 +157,18 @@ def level_row(level: Level, rows: Sequence[Any]) -> LevelRow:
 
 
 def facts_of(rows: Sequence[LevelRow]) -> list[Fact]:
-    """The facts by which budgets are judged: for each pair of windows, the burn that both of them show."""
+    """The facts by which budgets are judged: of each level that burns, its most urgent pair of windows, and the lesser burn of both."""
     facts = []
     for row in rows:
         by_window: dict[BudgetWindow, Burn] = {burn.window: burn for burn in row.burns}
-        for long, short in BURN_PAIRS:
-            burn, now = by_window[long], by_window[short]
-            if burn.missed_count >= MISSED_MIN:
-                detail = f"{burn.missed_count:,} missed it in the last {_WORDS[long]}"
-                facts.append(Fact(f"budget_burn_{long}", min(burn.burn or 0.0, now.burn or 0.0), row.words, detail))
+        for pair in BURN_PAIRS:
+            long, short = by_window[pair.long], by_window[pair.short]
+            burn = min(long.burn or 0.0, short.burn or 0.0)
+            is_enough = long.missed_count >= pair.missed_min and long.missed_minutes >= pair.minutes_min
+            if burn > pair.limit and is_enough:
+                detail = f"{long.missed_count:,} missed it in the last {_WORDS[pair.long]}"
+                facts.append(Fact(f"budget_burn_{pair.long}", burn, row.words, detail))
+                break
     return facts
 
 

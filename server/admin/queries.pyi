@@ -64,6 +64,7 @@ class FetchWindowsRow(TypedDict):
     place: int | Any
     event_count: int | Any
     missed_count: int | Any
+    missed_minutes: int | Any
     since: datetime | Any
 
 class _Levels:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from server.protocol.identity import Role
-from server.protocol.levels import MISSED_MIN
+from server.protocol.levels import BURN_PAIRS
 from server.protocol.overview import Severity
 from server.protocol.vitals import Fact
 
@@ -80,11 +80,9 @@ def verdicts_of(facts: Iterable[Fact]) -> list[Found]:
     return found
 
 
-# A page of two windows: the long one says that it matters, the short one that it still goes on (server/protocol/levels.py).
-_BURN = (
-    "mysetlist:burn:{long} > {{limit}} and mysetlist:burn:{short} > {{limit}} and mysetlist:missed:{long} >= {missed}"
-)
+# Of a level, only the most urgent burn (server/protocol/levels.py) is a verdict.
 _BURN_CAUSE = "The error budget of {subject} burns at {value} times the allowed pace: {detail}."
+_FAST, _MEDIUM, _SLOW = BURN_PAIRS
 _DATABASE = Button("Open the database's page", "database")
 _CONNECTIONS = Button("Open the connections", "connections")
 _SYNC = Button("Open the sync page", "sync")
@@ -313,15 +311,15 @@ VERDICTS: tuple[Verdict, ...] = (
         button=_CONNECTIONS,
     ),
     Verdict(
-        name="BudgetBurnsFast", severity="critical", fact="budget_burn_1h", limit=14.4,
-        expr=_BURN.format(long="1h", short="5m", missed=MISSED_MIN),
+        name="BudgetBurnsFast", severity="critical", fact="budget_burn_1h", limit=_FAST.limit,
+        expr="mysetlist:burns:1h",
         symptom="At this pace, a service level uses the error budget of 30 days in two days.",
         cause=_BURN_CAUSE,
         act="Mend what the other rows name. Without one, look at the engines and the errors on the Now page.",
     ),
     Verdict(
-        name="BudgetBurns", severity="critical", fact="budget_burn_6h", limit=6,
-        expr=_BURN.format(long="6h", short="30m", missed=MISSED_MIN),
+        name="BudgetBurns", severity="critical", fact="budget_burn_6h", limit=_MEDIUM.limit,
+        expr="mysetlist:burns:6h unless mysetlist:burns:1h",
         symptom="At this pace, a service level uses the error budget of 30 days in five days.",
         cause=_BURN_CAUSE,
         act="Mend what the other rows name. Without one, look at the charts of the Now page for when it began.",
@@ -356,8 +354,8 @@ VERDICTS: tuple[Verdict, ...] = (
         act="Look between them: a pooler in transaction mode, or a firewall that cuts idle connections.",
     ),
     Verdict(
-        name="BudgetBurnsSlowly", severity="warning", fact="budget_burn_3d", limit=1,
-        expr=_BURN.format(long="3d", short="6h", missed=MISSED_MIN),
+        name="BudgetBurnsSlowly", severity="warning", fact="budget_burn_3d", limit=_SLOW.limit,
+        expr="mysetlist:burns:3d unless mysetlist:burns:6h unless mysetlist:burns:1h",
         symptom="At this pace, the error budget of a service level does not last 30 days.",
         cause=_BURN_CAUSE,
         act="Nothing at once. Find in the next days what makes it miss its objective, before the budget is gone.",

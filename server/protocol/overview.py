@@ -87,11 +87,14 @@ class LiveShow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Burn(msgspec.Struct, frozen=True, kw_only=True):
-    """How many times as fast as allowed a budget was used over a window that ends now; null: there were no events."""
+    """How many times as fast as allowed a budget was used over a window that ends now; null: there were no events.
+    `missed_minutes`: the minutes in which events missed the objective.
+    """
 
     window: BudgetWindow
     burn: float | None
     missed_count: int
+    missed_minutes: int
 
 
 class LevelRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -219,7 +219,7 @@ export interface LevelRow {
   missed_count: number;
   /** The share that is left; below 0: it is overdrawn. */
   budget_left: number | null;
-  burns: { window: string; burn: number | null; missed_count: number }[];
+  burns: { window: string; burn: number | null; missed_count: number; missed_minutes: number }[];
   burn_by_day: (number | null)[];
 }
 

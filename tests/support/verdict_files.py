@@ -26,9 +26,13 @@ _BURN = """\
             / sum by (level) (rate(mysetlist_level_events_total[{window}]))
             / max by (level) (mysetlist_level_budget)
 """
-_MISSED = """\
-      - record: mysetlist:missed:{window}
-        expr: sum by (level) (increase(mysetlist_level_missed_total[{window}]))
+# Nodes miss the same minute together, so the worst node's minutes are the least that it lasted.
+_BURNS = """\
+      - record: mysetlist:burns:{long}
+        expr: |
+          mysetlist:burn:{long} > {limit:.12g} and mysetlist:burn:{short} > {limit:.12g}
+            and sum by (level) (increase(mysetlist_level_missed_total[{long}])) >= {missed_min}
+            and max by (level) (increase(mysetlist_level_missed_minutes_total[{long}])) >= {minutes_min}
 """
 _RUNBOOK = re.compile(r"(?<=<!-- runbook -->\n).*?(?=<!-- end of the runbook -->)", re.DOTALL)
 
@@ -36,9 +40,9 @@ _RUNBOOK = re.compile(r"(?<=<!-- runbook -->\n).*?(?=<!-- end of the runbook -->
 def alerts_file() -> str:
     """The rules of all verdicts that have an expression, and what they record of the service levels."""
     burns = [_BURN.format(window=window) for window in WINDOWS_S]
-    missed = [_MISSED.format(window=long) for long, _ in BURN_PAIRS]
+    burns += [_BURNS.format(**pair._asdict()) for pair in BURN_PAIRS]
     alerts = [_rule(verdict) for verdict in VERDICTS if verdict.expr is not None]
-    return _HEAD + _group("mysetlist-levels", burns + missed) + _group("mysetlist", alerts)
+    return _HEAD + _group("mysetlist-levels", burns) + _group("mysetlist", alerts)
 
 
 def _group(name: str, rules: list[str]) -> str:

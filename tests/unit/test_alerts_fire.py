@@ -59,29 +59,35 @@ def test_alerts_fire_at_the_first_event(tmp_path: Path) -> None:
 
 
 def test_burning_budgets_fire(tmp_path: Path) -> None:
-    """A page needs both of its windows, and ten misses; a little too much for three days is a ticket."""
-    # Level, which may miss one in a hundred -> its events and misses. Eight hours, every five minutes.
+    """A page needs both of its windows, 50 misses, and three minutes of them; a level fires one alert, its most urgent one."""
+    # Level, which may miss one in a hundred -> its events, misses, and minutes with misses. Eight hours, every five minutes.
     hours = {
-        "fast": ("0+1000x100", "0+0x84 200+200x15"),
-        "medium": ("0+1000x100", "0+0x20 100+100x79"),
-        "over": ("0+1000x100", "0+0x80 300+300x9 3000+0x9"),
-        "few": ("0+1x100", "0+0x92 1+1x7"),
+        "fast": ("0+1000x100", "0+0x84 200+200x15", "0+0x84 5+5x15"),
+        "medium": ("0+1000x100", "0+0x20 100+100x79", "0+0x20 5+5x79"),
+        "over": ("0+1000x100", "0+0x80 300+300x9 3000+0x9", "0+0x80 5+5x9 50+0x9"),
+        "few": ("0+1x100", "0+0x92 1+1x7", "0+0x92 1+1x7"),
+        "start": ("0+1000x100", "0+0x95 4000+0x4", "0+0x95 2+0x4"),
     }
     # Four days, every hour.
     days = {
-        "slow": ("0+1000x100", "0+15x100"),
-        "within": ("0+1000x100", "0+9x100"),
-        "over": ("0+1000x100", "0+50x80 4000+0x20"),
+        "slow": ("0+1000x100", "0+15x100", "0+5x100"),
+        "within": ("0+1000x100", "0+9x100", "0+5x100"),
+        "over": ("0+1000x100", "0+50x80 4000+0x20", "0+5x80 400+0x20"),
     }
     for every, at, levels, firing in (
-        ("5m", "8h", hours, {"BudgetBurnsFast": ["fast"], "BudgetBurns": ["medium"]}),
+        (
+            "5m",
+            "8h",
+            hours,
+            {"BudgetBurnsFast": ["fast"], "BudgetBurns": ["medium"], "BudgetBurnsSlowly": ["over", "start"]},
+        ),
         ("1h", "90h", days, {"BudgetBurnsSlowly": ["slow"]}),
     ):
         series = [
             {"series": f'mysetlist_level_{name}{{level="{level}", instance="{node}"}}', "values": values}
-            for level, (events, missed) in levels.items()
+            for level, (events, missed, minutes) in levels.items()
             for name, values, node in (
-                ("events_total", events, "a"), ("missed_total", missed, "a"),
+                ("events_total", events, "a"), ("missed_total", missed, "a"), ("missed_minutes_total", minutes, "a"),
                 ("budget", "0.01x100", "a"), ("budget", "0.01x100", "b"),
             )
         ]  # fmt: skip

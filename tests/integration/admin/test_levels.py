@@ -61,7 +61,10 @@ async def test_both_nodes_count_into_one_budget(
     assert (rows["availability"], rows["acknowledgement"]) == ((4_000, 14), (4, 2))
     levels = await levels_of(admin, node)
     assert (levels["availability"]["budget_left"], levels["availability"]["missed_count"]) == (-2.5, 14)
-    assert levels["availability"]["burns"][0] == {"window": "5m", "burn": 3.5, "missed_count": 14}
+    (burn, *_) = levels["availability"]["burns"]
+    # Both nodes may count in one minute or in two.
+    assert burn.pop("missed_minutes") in (1, 2)
+    assert burn == {"window": "5m", "burn": 3.5, "missed_count": 14}
     assert levels["availability"]["burn_by_day"][-1] == 3.5
     assert levels["availability"]["since"] is not None
 
