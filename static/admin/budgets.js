@@ -1,7 +1,7 @@
 /** The service levels on the page Now: how much of each error budget is left, and how fast it goes. */
 import { h, setHidden, setText } from "../dom.js";
-import { createFigure } from "./charts.js";
-import { moment } from "./formats.js";
+import { createFigure, sinceMeasured } from "./charts.js";
+import { counted, moment } from "./formats.js";
 import { createTable } from "./table.js";
 
 /** @import { LevelRow } from "./types.js" */
@@ -9,6 +9,7 @@ import { createTable } from "./table.js";
 /** The windows that the page shows. @type {Record<string, string>} */
 const WINDOWS = { "5m": "5 min", "1h": "1 h", "6h": "6 h", "3d": "3 days" };
 const LOW = 0.25;
+const DAYS_LEAST = 7; // of a chart
 
 /** @param {number|null} burn */
 const times = (burn) => (burn === null ? "–" : String(burn >= 10 ? Math.round(burn) : Math.round(burn * 10) / 10));
@@ -54,15 +55,16 @@ export function createBudgets() {
  * @param {ReturnType<typeof createFigure>} figure
  * @param {LevelRow} row
  */
-function drawFigure(figure, { words, budget_left, burns, burn_by_day, days_counted }) {
+function drawFigure(figure, { words, budget_left, burns, burn_by_day }) {
+  const days = sinceMeasured(burn_by_day, DAYS_LEAST);
   const highest = Math.max(0, ...burn_by_day.filter((one) => one !== null));
   const hour = burns.find(({ window }) => window === "1h")?.burn ?? null;
-  const span = `${days_counted} days`;
+  const span = counted(days.length, "day");
   figure.update({
     value: leftText(budget_left),
     top: budget_left === null ? `${span} · no events` : `burn ${times(hour)} in 1 h · ${span} up to ${times(highest)} a day`,
     label: `Error budget of ${words}: ${leftText(budget_left)}; burn by day over ${span}, at most ${times(highest)}`,
-    values: burn_by_day,
+    values: days,
     // Burn 1 is what is allowed: less must not look like much.
     highest: Math.max(1, highest),
   });

@@ -15,7 +15,17 @@ function s(tag, attributes) {
 }
 
 /**
- * The points of a line, and a break where nothing was measured.
+ * The values from the first one that was measured; at least `least` of them, where there are as many.
+ * @param {(number|null)[]} values
+ * @param {number} least
+ */
+export function sinceMeasured(values, least) {
+  const first = values.findIndex((value) => value !== null);
+  return values.slice(Math.max(0, Math.min(first < 0 ? values.length : first, values.length - least)));
+}
+
+/**
+ * The points of a line, and a break where nothing was measured. A single value is a dot.
  * @param {(number|null)[]} values
  * @param {number} top
  */
@@ -26,10 +36,11 @@ export function pathOf(values, top) {
       isDrawing = false;
       return "";
     }
-    const command = isDrawing ? "L" : "M";
-    isDrawing = true;
     const x = (index / Math.max(1, values.length - 1)) * WIDTH;
-    return `${command}${x.toFixed(1)} ${(HEIGHT - 2 - (value / top) * (HEIGHT - 6)).toFixed(1)}`;
+    const point = `${x.toFixed(1)} ${(HEIGHT - 2 - (value / top) * (HEIGHT - 6)).toFixed(1)}`;
+    const part = isDrawing ? `L${point}` : `M${point}h0`;
+    isDrawing = true;
+    return part;
   });
   return parts.join("");
 }

@@ -11,6 +11,7 @@ const NAMES = /** @type {(keyof Figures)[]} */ ([
 ]);
 const MEANS = new Set(["committed_votes", "errors"]); // the others: the worst second of a step
 const STEPS_MAX = 360;
+const STEPS_LEAST = 12; // two minutes: less is a sliver or jumps about
 const STEP_MS = 10_000;
 
 /** @param {Values[]} seconds */
@@ -23,10 +24,22 @@ function combined(seconds) {
   })));
 }
 
+/** @param {Step} step */
+const isMeasured = ({ seconds }) => seconds.some((second) => NAMES.some((name) => second[name] !== null));
+
 export function createHistory() {
   /** @type {Step[]} the oldest first */
   let steps = [];
   let newest_ms = 0;
+
+  /** From the first step that was measured, and at least the least number of steps. */
+  function shown() {
+    const first = steps.findIndex(isMeasured);
+    const found = first < 0 ? [] : steps.slice(first);
+    while (found.length < STEPS_LEAST) found.unshift({ at_ms: (found[0]?.at_ms ?? newest_ms) - STEP_MS, seconds: [] });
+    return found;
+  }
+
   return {
     /** @param {History} history */
     replace(history) {
@@ -50,10 +63,10 @@ export function createHistory() {
       else steps.push({ at_ms, seconds: [second] });
       steps = steps.slice(-STEPS_MAX);
     },
-    /** The time from the oldest step until the newest second [s]. */
-    span_s: () => (steps.length ? (newest_ms - (steps[0]?.at_ms ?? 0)) / 1000 : 0),
+    /** The time over which the charts reach, until the newest second [s]. */
+    span_s: () => (newest_ms - (shown()[0]?.at_ms ?? newest_ms)) / 1000,
     /** @param {keyof Figures} name */
-    values: (name) => steps.map(({ seconds }) => combined(seconds)[name]),
+    values: (name) => shown().map(({ seconds }) => combined(seconds)[name]),
     /**
      * @param {number} minutes
      * @returns {{at: string, values: Values}[]} the newest first
