@@ -49,7 +49,7 @@
 -- | merge_venues | `merge_entries()` | log_positions, venue_reviews, venues, shows, reports |
 -- | merge_songs | `merge_entries()`, `undo_merge()` | log_positions, votes, setlist_songs, shows, setlists, show_trending, artist_songs, show_identities |
 -- | decide_suggestion | catalogue, `lock_show` | log_positions, shows, song_suggestions |
--- | require_ticket | `require_ticket()` | shows |
+-- | require_ticket | people, `lock_show` | shows |
 -- | redeem_ticket | `redeem_ticket()` | ticket_codes |
 -- | give_ticket | `give_ticket()` | none |
 -- | insert_group | abuse, `insert_group` | none |
@@ -1525,6 +1525,19 @@ CREATE FUNCTION list_group(status public.show_status) RETURNS smallint
 CREATE FUNCTION list_place(status public.show_status, starts_at timestamp with time zone) RETURNS interval
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (status = ANY (ARRAY['live'::public.show_status, 'upcoming'::public.show_status])) THEN (starts_at - '1970-01-01 00:00:00+00'::timestamp with time zone) ELSE ('1970-01-01 00:00:00+00'::timestamp with time zone - starts_at) END;
+
+CREATE FUNCTION lock_show(wanted bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    if not app_is_staff() then
+        raise exception 'only staff may lock a show' using errcode = 'insufficient_privilege';
+    end if;
+    -- No stronger: whoever adds a row that refers to the show need not wait.
+    perform from shows where id = wanted for no key update;
+    return found;
+end $$;
 
 CREATE FUNCTION mail_due_at(frequency public.email_frequency, instant timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE STRICT PARALLEL SAFE
@@ -3287,6 +3300,9 @@ GRANT ALL ON FUNCTION public.last_vote_at(wanted bigint) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION leave_queue(review bigint, profile bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.leave_queue(review bigint, profile bigint) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION lock_show(wanted bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.lock_show(wanted bigint) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION merge_artists(wanted_merge bigint, survivor bigint, duplicate bigint) FROM PUBLIC;
 

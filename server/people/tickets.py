@@ -221,6 +221,7 @@ class TicketRoutes:
         async with rehearsed(acting) if is_preview else self._change_rules(acting) as change:
             connection = change.connection
             await change.hold([show_id])
+            await queries.lock_show(connection, show_id=show_id)
             before = await _fetch(connection, show_id)
             await refuse_stale(connection, f"show:{show_id}", before.revision, call.body.revision)
             if before.requires_ticket != is_required:

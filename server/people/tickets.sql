@@ -10,6 +10,12 @@ select s.requires_ticket, s.ticket_source::text as source, count(t.show_id) as c
  where s.id = :show_id::bigint
  group by s.id;
 
+-- name: lock_show$
+-- takes: show_id
+-- gives: whether the show exists
+-- locks: that row of shows
+select lock_show(:show_id::bigint);
+
 -- name: effect_of_tickets^
 -- takes: show_id
 -- gives: 1 row: the votes of the show; the fans who have voted and lack the ticket that a vote requires

@@ -305,7 +305,7 @@ async def decide_suggestion(connection: Any) -> None:
 async def require_ticket(connection: Any) -> None:
     """An administrator makes a show take votes with a ticket only."""
     await connection.execute("select set_config('app.role', 'admin', true)")
-    await connection.execute("select require_ticket(1, true)")
+    await connection.execute("select lock_show(1), require_ticket(1, true)")
 
 
 async def give_ticket(connection: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory, Show
+from tests.support.running_node import until
 
 ADMIN = "/api/admin/shows/7/tickets"
 EARNED = "/api/shows/7/ticket/earned"
@@ -98,3 +100,27 @@ async def test_a_confirmed_email_gives_a_ticket(people: People, factory: RowFact
     await second.ok("POST", "/api/shows/8/ticket/earned", {})
     await admin.ok("PUT", ADMIN, {"requires_ticket": True})
     assert await third.refused("POST", EARNED, {}) == "forbidden"
+
+
+async def test_two_changes_at_once_go_one_after_the_other(people: People, factory: RowFactory, show: Show) -> None:
+    """Two administrators who saw the same show press Save in one instant: the second learns of the first."""
+    admin, other = await people.person("admin"), await people.person("admin")
+    revision = (await admin.ok("GET", ADMIN))["revision"]
+    waiting = (
+        "select count(*) = 2 from pg_locks l join pg_stat_activity a using (pid)"
+        " where a.datname = current_database() and not l.granted"
+    )
+    async with factory.sql.transaction():
+        await factory.sql.execute("select from shows where id = 7 for update")
+        saving = [
+            asyncio.create_task(
+                person.ask("PUT", ADMIN, {"requires_ticket": True, "source": source, "revision": revision})
+            )
+            for person, source in ((admin, "work"), (other, "mail"))
+        ]
+        await until(lambda: factory.sql.fetchval(waiting))
+    (first, _), (second, problem) = sorted(await asyncio.gather(*saving), key=lambda answer: answer[0])
+    assert (first, second) == (200, 409)
+    assert "did show.tickets (requires_ticket)" in problem["detail"]
+    assert (await admin.ok("GET", ADMIN))["source"] in ("work", "mail")
+    assert len(await factory.audit_log("show:7")) == 2
