@@ -54,7 +54,7 @@
 -- | give_ticket | `give_ticket()` | none |
 -- | insert_group | abuse, `insert_group` | none |
 -- | extend_group | abuse, `extend_group` | vote_groups |
--- | set_group_rule | `set_group_rule()` | shows |
+-- | set_group_rule | abuse, `lock_show` | shows |
 -- | prune_groups | admin, `delete_vote_groups` | vote_groups, vote_group_members |
 -- | sync_shows | sync, `lock_shards` | log_positions, shows, artist_stats, artist_songs, show_trending, show_artists |
 -- | sync_setlists | sync, `lock_shards` | log_positions, setlists, artist_songs, shows, setlist_songs |
@@ -2707,6 +2707,14 @@ begin
     return null;
 end $$;
 
+CREATE FUNCTION revise_webhook() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    new.revision := old.revision + 1;
+    return new;
+end $$;
+
 CREATE FUNCTION round_number(n bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (n < 10) THEN (0)::bigint ELSE (((10)::double precision ^ floor(log((n)::double precision))))::bigint END;
@@ -4714,6 +4722,7 @@ CREATE TRIGGER shows_rank AFTER UPDATE OF status, artist_id ON shows FOR EACH RO
 CREATE TRIGGER shows_rank_deleted AFTER DELETE ON shows FOR EACH ROW EXECUTE FUNCTION rank_show();
 CREATE TRIGGER shows_rebill AFTER UPDATE OF artist_id ON shows FOR EACH ROW WHEN ((old.artist_id IS DISTINCT FROM new.artist_id)) EXECUTE FUNCTION rebill_headliner();
 CREATE TRIGGER shows_revise BEFORE UPDATE ON shows FOR EACH ROW WHEN (((((((((((((((old.slug IS DISTINCT FROM new.slug) OR (old.artist_id IS DISTINCT FROM new.artist_id)) OR (old.venue_id IS DISTINCT FROM new.venue_id)) OR (old.name IS DISTINCT FROM new.name)) OR (old.local_date IS DISTINCT FROM new.local_date)) OR (old.time_zone IS DISTINCT FROM new.time_zone)) OR (old.starts_at IS DISTINCT FROM new.starts_at)) OR (old.status IS DISTINCT FROM new.status)) OR (old.opens_at IS DISTINCT FROM new.opens_at)) OR (old.closes_at IS DISTINCT FROM new.closes_at)) OR (old.is_locked IS DISTINCT FROM new.is_locked)) OR (old.finalised_at IS DISTINCT FROM new.finalised_at)) OR (old.votes_per_user_max IS DISTINCT FROM new.votes_per_user_max)) OR (old.revision IS DISTINCT FROM new.revision))) EXECUTE FUNCTION revise_show();
+CREATE TRIGGER shows_revise_group_rule BEFORE UPDATE ON shows FOR EACH ROW WHEN ((old.sets_groups_aside IS DISTINCT FROM new.sets_groups_aside)) EXECUTE FUNCTION revise_show();
 CREATE TRIGGER shows_revise_results BEFORE UPDATE ON shows FOR EACH ROW WHEN ((old.results IS DISTINCT FROM new.results)) EXECUTE FUNCTION revise_show();
 CREATE TRIGGER shows_revise_ticket BEFORE UPDATE ON shows FOR EACH ROW WHEN ((old.requires_ticket IS DISTINCT FROM new.requires_ticket)) EXECUTE FUNCTION revise_show();
 CREATE TRIGGER shows_revise_ticket_source BEFORE UPDATE ON shows FOR EACH ROW WHEN ((old.ticket_source IS DISTINCT FROM new.ticket_source)) EXECUTE FUNCTION revise_show();
@@ -5553,6 +5562,7 @@ CREATE TABLE webhooks (
     previous_until timestamp with time zone,
     failing_since timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revision bigint DEFAULT 0 NOT NULL,
     CONSTRAINT webhooks_description_check CHECK ((char_length(description) <= 200)),
     CONSTRAINT webhooks_events_check CHECK ((cardinality(events) > 0)),
     CONSTRAINT webhooks_previous CHECK (((previous_secret IS NULL) = (previous_until IS NULL))),
@@ -5565,5 +5575,7 @@ COMMENT ON TABLE webhooks IS 'An address that is told of events. No role but the
 COMMENT ON COLUMN webhooks.why_disabled IS 'Why the sender disabled it. Empty: nobody did, or a person.';
 COMMENT ON COLUMN webhooks.secret IS 'The key that signs; previous_secret signs too until previous_until.';
 COMMENT ON COLUMN webhooks.failing_since IS 'The first attempt that failed after the last one that arrived.';
+COMMENT ON COLUMN webhooks.revision IS 'Grows with every change of what an administrator sees, but not with deliveries.';
 ALTER TABLE webhooks ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY webhooks ADD CONSTRAINT webhooks_pkey PRIMARY KEY (id);
+CREATE TRIGGER webhooks_revise BEFORE UPDATE OF url, description, events, is_enabled, secret ON webhooks FOR EACH ROW WHEN ((((((old.url IS DISTINCT FROM new.url) OR (old.description IS DISTINCT FROM new.description)) OR (old.events IS DISTINCT FROM new.events)) OR (old.is_enabled IS DISTINCT FROM new.is_enabled)) OR (old.secret IS DISTINCT FROM new.secret))) EXECUTE FUNCTION revise_webhook();

@@ -75,6 +75,12 @@ select count(distinct v.user_id) filter (where c.moves) as ballots, count(*) fil
  cross join lateral (select m.is_set_aside = (:decision::text = 'restored') as moves) c
  where m.group_id = :id::bigint;
 
+-- name: lock_show$
+-- takes: show_id
+-- gives: whether the show exists
+-- locks: that row of shows
+select lock_show(:show_id::bigint);
+
 -- name: set_group_rule$
 -- takes: show_id; is_automatic
 -- gives: whether there is such a show
@@ -83,4 +89,4 @@ select set_group_rule(:show_id::bigint, :is_automatic::boolean);
 -- name: group_rule^
 -- takes: show_id
 -- gives: 0..1 row
-select sets_groups_aside from shows where id = :show_id::bigint;
+select id as show_id, sets_groups_aside as is_automatic, revision from shows where id = :show_id::bigint;

@@ -78,7 +78,9 @@ class EffectOfDecisionRow(TypedDict):
     votes: int | Any
 
 class GroupRuleRow(TypedDict):
-    sets_groups_aside: bool
+    show_id: int
+    is_automatic: bool
+    revision: int
 
 class _Groups:
     def list_groups(
@@ -96,6 +98,7 @@ class _Groups:
     async def effect_of_decision(
         self, connection: Connection, *, decision: str | None, id: int | None
     ) -> EffectOfDecisionRow: ...
+    async def lock_show(self, connection: Connection, *, show_id: int | None) -> bool | Any: ...
     async def set_group_rule(
         self, connection: Connection, *, show_id: int | None, is_automatic: bool | None
     ) -> bool | Any: ...

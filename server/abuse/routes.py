@@ -12,11 +12,11 @@ import msgspec
 from server.abuse.decisions import SubmitDecision
 from server.abuse.queries import groups as queries
 from server.errors import Refused
-from server.moderation.logs import write_audit_log
+from server.moderation.logs import refuse_stale, write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.protocol.http.parameters import PageQuery, PreviewQuery
+from server.protocol.http.parameters import PageQuery, PreviewQuery, Revision
 from server.protocol.instants import iso
 from server.protocol.outcomes import FutureWaiter
 from server.store.database import Database
@@ -48,9 +48,12 @@ class DecisionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class RuleBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether groups of a show are set aside when they are found, without a person."""
+    """Whether groups of a show are set aside when they are found, without a person. With `revision`, the change is refused if
+    somebody else changed the show after it.
+    """
 
     is_automatic: bool
+    revision: Revision | None = None
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +61,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     show_id: int
     is_automatic: bool
+    revision: int
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -197,7 +201,7 @@ class GroupRoutes:
             ),
             Endpoint(
                 method="PUT", path="/api/admin/shows/{show}/group-rule", handler=self.put_rule, access="moderator",
-                query=PreviewQuery, body=RuleBody, answer=Rule, codes=(Code.NOT_FOUND,), slugs=("show",),
+                query=PreviewQuery, body=RuleBody, answer=Rule, codes=(Code.NOT_FOUND, Code.CONFLICT), slugs=("show",),
                 summary="Say whether groups of a show are set aside when they are found, without a person.",
             ),
         ]  # fmt: skip
@@ -317,18 +321,21 @@ class GroupRoutes:
         """`PUT /api/admin/shows/{show}/group-rule`."""
         show_id, is_automatic = await self._find_show(call.path["show"]), call.body.is_automatic
         async with self._database.acting(call.user, is_preview=call.query.preview) as connection:
-            if not await queries.set_group_rule(connection, show_id=show_id, is_automatic=is_automatic):
-                raise Refused(Code.NOT_FOUND, "No such show.")
-            detail = {"is_automatic": is_automatic}
-            await write_audit_log(connection, call.user, "show.group-rule", f"show:{show_id}", detail)
-        return Answer(document=Rule(show_id=show_id, is_automatic=is_automatic))
+            await queries.lock_show(connection, show_id=show_id)
+            before = await _fetch_rule(connection, show_id)
+            await refuse_stale(connection, f"show:{show_id}", before.revision, call.body.revision)
+            if before.is_automatic != is_automatic:
+                await queries.set_group_rule(connection, show_id=show_id, is_automatic=is_automatic)
+                detail = {"is_automatic": [before.is_automatic, is_automatic]}
+                await write_audit_log(connection, call.user, "show.group-rule", f"show:{show_id}", detail)
+            return Answer(document=await _fetch_rule(connection, show_id))
 
 
 async def _fetch_rule(connection: Connection, show_id: int) -> Rule:
     row = await queries.group_rule(connection, show_id=show_id)
     if row is None:
         raise Refused(Code.NOT_FOUND, "No such show.")
-    return Rule(show_id=show_id, is_automatic=row["sets_groups_aside"])
+    return Rule(**columns(row))
 
 
 def _group(row: Any) -> VoteGroup:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from server.catalog.queries import entry_editing as queries
-from server.catalog.show_changes import Id, Reason, Revision
+from server.catalog.show_changes import Id, Reason
 from server.errors import Refused, StoreConflict
 from server.moderation.logs import refuse_stale, write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.protocol.http.parameters import PreviewQuery
+from server.protocol.http.parameters import PreviewQuery, Revision
 from server.protocol.instants import us_of
 from server.protocol.slugs import made_slug
 from server.protocol.time_zones import canonical_zone

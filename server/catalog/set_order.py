@@ -14,7 +14,6 @@ from server.catalog.show_changes import (
     Effect,
     Id,
     Reason,
-    Revision,
     changing_show,
     effect_of,
     fetch_settings,
@@ -23,7 +22,7 @@ from server.errors import Refused, StoreConflict
 from server.moderation.logs import refuse_stale, write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.protocol.http.parameters import PreviewQuery
+from server.protocol.http.parameters import PreviewQuery, Revision
 from server.store.database import Database, savepoint
 from server.store.rule_changes import ChangeRules
 

@@ -9,9 +9,10 @@ import msgspec
 from server.catalog.queries import setlist_editing as queries
 from server.catalog.show_changes import changing_show, lock_show
 from server.errors import Refused, StoreConflict
-from server.moderation.logs import write_audit_log
+from server.moderation.logs import refuse_stale, write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
+from server.protocol.http.parameters import Revision
 from server.protocol.positions import EXACT_MAX
 from server.store.database import Database, savepoint
 from server.store.rule_changes import ChangeRules
@@ -43,10 +44,13 @@ class NewSetSong(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SetSongChange(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields to change; a field that is left out stays as it is."""
+    """The fields to change; a field that is left out stays as it is. With `revision`, the change is refused if somebody else
+    changed the show after it.
+    """
 
     position: _Position | msgspec.UnsetType = msgspec.UNSET
     note: _Note | msgspec.UnsetType = msgspec.UNSET
+    revision: Revision | None = None
 
 
 class RemovalQuery(msgspec.Struct, frozen=True):
@@ -112,6 +116,7 @@ class SetlistEditingRoutes:
         async with self._db.transaction() as connection:
             show = await lock_show(connection, call.reference("show"))
             before = await _lock_song(connection, call, show["id"])
+            await refuse_stale(connection, f"show:{show['id']}", show["revision"], change.revision)
             note = before["note"] if change.note is msgspec.UNSET else change.note
             position = before["position"]
             if change.position is not msgspec.UNSET:

@@ -36,7 +36,6 @@ When = Annotated[
 ]
 Id = Annotated[int, msgspec.Meta(ge=1, le=EXACT_MAX)]
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_CHARS_MAX)]
-Revision = Annotated[int, msgspec.Meta(ge=0, le=EXACT_MAX)]
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):

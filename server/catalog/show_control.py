@@ -12,7 +12,6 @@ from server.catalog.queries import show_control as queries
 from server.catalog.show_changes import (
     Id,
     Reason,
-    Revision,
     ShowSettings,
     Status,
     When,
@@ -28,7 +27,7 @@ from server.moderation.logs import refuse_stale, write_audit_log
 from server.protocol.codes import Code
 from server.protocol.embargo import Results
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.protocol.http.parameters import PreviewQuery
+from server.protocol.http.parameters import PreviewQuery, Revision
 from server.protocol.instants import iso
 from server.store.database import Database, savepoint
 from server.store.rule_changes import ChangeRules

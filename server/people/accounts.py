@@ -38,9 +38,12 @@ class AccountQuery(PageQuery, frozen=True, kw_only=True):
 
 
 class RoleBody(msgspec.Struct, frozen=True):
-    """The role of an account. A lower role takes effect within two seconds, a higher role with the next token."""
+    """The role of an account. A lower role takes effect within two seconds, a higher role with the next token. With `before`,
+    the change is refused if the account has another role by now.
+    """
 
     role: Role
+    before: Role | None = None
 
 
 class BanBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +169,12 @@ class AccountRoutes:
         async with self._db.acting(actor, is_preview=call.query.preview) as connection:
             admins = {row["id"] async for row in queries.lock_admins(connection)}
             before = await _role_of(connection, user_id)
+            if call.body.before not in (None, before):
+                raise Refused(
+                    Code.CONFLICT,
+                    "Somebody else changed the role of this account since you read it: "
+                    f"it is {before}, not {call.body.before}. Read it again, then repeat your change.",
+                )
             if admins == {user_id} and role != "admin":
                 raise Refused(Code.CONFLICT, "This is the last administrator. Give another account the role first.")
             if before != role:

@@ -18,8 +18,7 @@ from server.people.queries import tickets as queries
 from server.people.ticket_codes import CODE_CHARS_MAX, keyed_hash, make_code, refuse_guessable, unkeyed_hash
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.protocol.http.parameters import PreviewQuery
-from server.protocol.positions import EXACT_MAX
+from server.protocol.http.parameters import PreviewQuery, Revision
 from server.store.database import Database
 from server.store.named_queries import columns
 from server.store.rule_changes import ChangeRules, rehearsed
@@ -77,7 +76,7 @@ class TicketsBody(msgspec.Struct, frozen=True, kw_only=True):
 
     requires_ticket: bool
     source: Source = "code"
-    revision: Annotated[int, msgspec.Meta(ge=0, le=EXACT_MAX)] | None = None
+    revision: Revision | None = None
 
 
 class TicketsEffect(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from server.protocol.http.parameters import PageQuery
+from server.protocol.http.parameters import PageQuery, Revision
 from server.protocol.positions import EXACT_MAX
 from server.webhooks.addresses import URL_CHARS_MAX
 
@@ -38,13 +38,14 @@ class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
 
 class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
     """The fields to change; a field that is left out stays. A webhook that is disabled gets no event, and what waits for it
-    becomes dead letters.
+    becomes dead letters. With `revision`, the change is refused if somebody else changed the webhook after it.
     """
 
     url: Url | msgspec.UnsetType = msgspec.UNSET
     events: Events | msgspec.UnsetType = msgspec.UNSET
     description: Description | msgspec.UnsetType = msgspec.UNSET
     is_enabled: bool | msgspec.UnsetType = msgspec.UNSET
+    revision: Revision | None = None
 
 
 class LastAttempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +64,7 @@ class WebhookItem(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: int
+    revision: int
     url: str
     description: str
     events: list[Event]

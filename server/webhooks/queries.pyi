@@ -9,6 +9,7 @@ from server.store.database import Connection
 # webhooks/routes.sql
 class ListWebhooksRow(TypedDict):
     id: int | Any
+    revision: int | Any
     url: str | Any
     description: str | Any
     events: list[str] | Any
@@ -26,6 +27,7 @@ class ListWebhooksRow(TypedDict):
 
 class LockWebhookRow(TypedDict):
     id: int
+    revision: int
     url: str
     description: str
     events: list[str] | Any

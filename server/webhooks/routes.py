@@ -10,7 +10,7 @@ import msgspec
 
 from server.clock import Clock, utc_now
 from server.errors import Refused
-from server.moderation.logs import write_audit_log
+from server.moderation.logs import refuse_stale, write_audit_log
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
@@ -78,7 +78,7 @@ class WebhookRoutes:
             ),
             Endpoint(
                 method="PATCH", path=one, handler=self.patch_webhook, access="admin", query=PreviewQuery, body=WebhookChange,
-                answer=ChangedWebhook, codes=missing, summary="Change, enable or disable a webhook.",
+                answer=ChangedWebhook, codes=(Code.NOT_FOUND, Code.CONFLICT), summary="Change, enable or disable a webhook.",
             ),
             Endpoint(
                 method="DELETE", path=one, handler=self.delete_webhook, access="admin", query=PreviewQuery, answer=DeletedWebhook,
@@ -122,9 +122,9 @@ class WebhookRoutes:
             if not await queries.is_room(connection, count_max=WEBHOOKS_MAX):
                 raise Refused(Code.CONFLICT, f"There are {WEBHOOKS_MAX} webhooks already. Delete one first.")
             webhook_id = await queries.insert_webhook(connection, **fields, secret=secret)
-            detail = {name: [None, value] for name, value in _told(fields).items()}
-            await write_audit_log(connection, call.user, "webhook.make", f"webhook:{webhook_id}", detail)
             row = await self._find(connection, webhook_id)
+            detail = {name: [None, value] for name, value in _told(fields).items()}
+            await _log(connection, call, "webhook.make", row, detail)
         return Answer(document=_with_secret(row, secret, is_preview=is_preview))
 
     async def get_webhook(self, call: Call) -> Answer:
@@ -140,6 +140,7 @@ class WebhookRoutes:
             await self._check(call.body.url)
         async with self._db.rehearsal() if is_preview else self._db.transaction() as connection:
             before = await self._lock(connection, webhook_id)
+            await refuse_stale(connection, f"webhook:{webhook_id}", before["revision"], call.body.revision)
             row = await self._find(connection, webhook_id)
             fields = {
                 name: before[name] if given[name] is msgspec.UNSET else given[name]
@@ -154,9 +155,9 @@ class WebhookRoutes:
             detail = {name: [was[name], is_now[name]] for name in is_now if was[name] != is_now[name]}
             if before["url"] != fields["url"]:
                 detail.setdefault("path", ["…", "another"])
-            if detail:
-                await write_audit_log(connection, call.user, "webhook.change", f"webhook:{before['id']}", detail)
             row = await self._find(connection, before["id"])
+            if detail:
+                await _log(connection, call, "webhook.change", row, detail)
         return Answer(document=ChangedWebhook(**_fields(row), is_preview=is_preview, ended=ended))
 
     async def delete_webhook(self, call: Call) -> Answer:
@@ -178,9 +179,8 @@ class WebhookRoutes:
         async with self._db.rehearsal() if is_preview else self._db.transaction() as connection:
             before = await self._lock(connection, call.id("webhook"))
             await queries.rotate_secret(connection, id=before["id"], secret=secret, previous_until=until)
-            detail = {"previous_until": iso(until)}
-            await write_audit_log(connection, call.user, "webhook.secret", f"webhook:{before['id']}", detail)
             row = await self._find(connection, before["id"])
+            await _log(connection, call, "webhook.secret", row, {"previous_until": iso(until)})
         return Answer(document=_with_secret(row, secret, is_preview=is_preview))
 
     async def post_test(self, call: Call) -> Answer:
@@ -255,6 +255,11 @@ class WebhookRoutes:
         if row is None:
             raise _no_webhook()
         return dict(row)
+
+
+async def _log(connection: Connection, call: Call, action: str, row: Any, detail: dict[str, Any]) -> None:
+    told = {**detail, "revision": row["revision"]}
+    await write_audit_log(connection, call.user, action, f"webhook:{row['id']}", told)
 
 
 def _no_webhook() -> Refused:

@@ -3,7 +3,7 @@
 -- name: list_webhooks
 -- takes: id (null: any); after_id (null: first page); count; instant
 -- gives: 0..count webhooks without their secrets, newest first, each with its last attempt
-select w.id, w.url, w.description, w.events::text[] as events, w.is_enabled, w.why_disabled, w.created_at, w.failing_since,
+select w.id, w.revision, w.url, w.description, w.events::text[] as events, w.is_enabled, w.why_disabled, w.created_at, w.failing_since,
        case when w.previous_until > :instant::timestamptz then w.previous_until end as previous_until,
        (select count(*) from webhook_deliveries d where d.webhook_id = w.id and d.state in ('queued', 'sending')) as waiting,
        (select count(*) from webhook_deliveries d where d.webhook_id = w.id and d.state = 'dead') as dead,
@@ -27,7 +27,7 @@ select count(*) < :count_max::bigint from webhooks;
 -- takes: id
 -- gives: 0..1 row
 -- locks: the webhook
-select id, url, description, events::text[] as events, is_enabled, why_disabled from webhooks where id = :id::bigint for update;
+select id, revision, url, description, events::text[] as events, is_enabled, why_disabled from webhooks where id = :id::bigint for update;
 
 -- name: insert_webhook$
 -- takes: url, description, events, is_enabled, secret

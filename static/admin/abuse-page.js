@@ -14,6 +14,7 @@ import { createTable } from "./table.js";
  *   found_at: string, decided_by: number|null, decided_at: string|null}} Group
  * @typedef {{song_id: number, title: string, up: number, down: number}} GroupVotes
  * @typedef {{user_id: number, made_at: string, is_set_aside: boolean, first_at: string|null, votes: [song: number, choice: string][]}} Member
+ * @typedef {{show_id: number, is_automatic: boolean, revision: number}} Rule
  * @typedef {{decision: State, durability: "committed"|"accepted"|null,
  *   effect: {ballots: number, up: number, down: number, withdrawn: number}}} Decided
  */
@@ -43,6 +44,7 @@ function openList(desk, show) {
   const path = show ? `/api/admin/shows/${encodeURIComponent(show)}/groups` : "/api/admin/groups";
   const rulePath = `/api/admin/shows/${encodeURIComponent(show)}/group-rule`;
   let shown = 0;
+  let revision = 0; // of the show whose rule is shown
   const paged = createPaged((cursor) => /** @type {Promise<{items: Group[], next: string|null}>} */ (
     desk.call(`${path}?${queryOf({ ...filters.values(), cursor, limit: PAGE_COUNT })}`)), (items) => {
     shown = items.length;
@@ -52,31 +54,34 @@ function openList(desk, show) {
     { name: "state", label: "State", type: "select", options: [["", "All"], ["open", "Not decided"], ["set_aside", "Set aside"], ["restored", "Count again"], ["void", "Void"]] },
   ], () => paged.reload());
 
-  const loadRule = () => show ? rule.load(() => /** @type {Promise<{show_id: number, is_automatic: boolean}>} */ (
-    desk.call(rulePath)), ({ is_automatic }) => {
+  const loadRule = () => show ? rule.load(() => /** @type {Promise<Rule>} */ (desk.call(rulePath)), ({ is_automatic, ...read }) => {
+    revision = read.revision;
     setText(says, is_automatic ? "Groups of this show are set aside as soon as they are found, without a person." : "Groups of this show wait for a person.");
     drawButtons(acts, String(is_automatic), () => [button(is_automatic ? "Wait for a person…" : "Set aside without a person…", () => changeRule(!is_automatic))]);
   }) : undefined;
 
   /** @param {boolean} is_automatic */
   async function changeRule(is_automatic) {
+    const body = { is_automatic, revision };
     await ask(desk, {
       title: is_automatic ? "Set groups aside without a person?" : "Wait for a person?", label: is_automatic ? "Set aside without a person" : "Wait for a person",
       async preview() {
-        const after = /** @type {{is_automatic: boolean}} */ (await send(desk, "PUT", `${rulePath}?preview=true`, { is_automatic }));
+        const after = /** @type {Rule} */ (await send(desk, "PUT", `${rulePath}?preview=true`, body));
         return [after.is_automatic ? "From now on the votes of a new group leave the counts at once. Staff can restore them." : "The votes of a new group count until somebody decides.",
           "Groups that were found before stay as they are."];
       },
       async act() {
-        await send(desk, "PUT", rulePath, { is_automatic });
+        await send(desk, "PUT", rulePath, body);
         return is_automatic ? "New groups of this show are set aside at once." : "New groups of this show wait for a person.";
       },
     });
     loadRule();
   }
 
-  loadRule();
-  const stop = desk.repeat(() => shown <= PAGE_COUNT && paged.reload(), EVERY_MS);
+  const stop = desk.repeat(() => {
+    loadRule();
+    if (shown <= PAGE_COUNT) paged.reload();
+  }, EVERY_MS);
   return {
     element: h("div", { class: "stack" }, h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, show ? `Abuse: groups of show ${show}` : "Abuse"), acts),
       rule.element, says, h("p", { class: "note" }, "No single sign makes a group. Its votes count until they are set aside, and both numbers are reported."),

@@ -115,12 +115,12 @@ export function createAccount(desk, id) {
       title: `Change the role of account ${shown.id}`, label: "Change the role",
       fields: [{ name: "role", label: "Role", type: "select", value: before, options: [["user", "Fan"], ["moderator", "Moderator"], ["admin", "Administrator"]] }],
       async preview({ role }) {
-        const after = /** @type {Account} */ (await send(desk, "PATCH", `${path}?preview=true`, { role }));
+        const after = /** @type {Account} */ (await send(desk, "PATCH", `${path}?preview=true`, { role, before }));
         return after.role === before ? [`The account is ${before} already. Nothing changes.`]
           : [`The account is ${after.role} instead of ${before}.`, "A lower role counts within two seconds, a higher one from the next sign-in on."];
       },
       async act({ role }) {
-        const { role: now } = /** @type {Account} */ (await send(desk, "PATCH", path, { role }));
+        const { role: now } = /** @type {Account} */ (await send(desk, "PATCH", path, { role, before }));
         return `Account ${id} is ${now} now.`;
       },
     });

@@ -9,7 +9,7 @@ import { createTable } from "./table.js";
 /**
  * @import { ConsolePage, Desk, Field, OpenPage } from "./types.js"
  * @typedef {{at: string, status: number|null, took_ms: number, error: string}} Attempt
- * @typedef {{id: number, url: string, description: string, events: string[], is_enabled: boolean, why_disabled: string,
+ * @typedef {{id: number, revision: number, url: string, description: string, events: string[], is_enabled: boolean, why_disabled: string,
  *   created_at: string, failing_since: string|null, previous_secret_until: string|null, waiting: number, dead: number,
  *   last_attempt: Attempt|null}} Webhook
  * @typedef {"queued"|"sending"|"delivered"|"dead"} State
@@ -151,14 +151,15 @@ function openOne(desk, id) {
 
   async function edit() {
     if (!shown) return;
+    const { revision } = shown; // what the fields begin with
     await ask(desk, {
       title: `Edit ${nameOf(shown)}`, label: "Save", fields: fieldsOf(shown),
       preview: async (values) => {
-        await send(desk, "PATCH", `${path}?preview=true`, bodyOf(values));
+        await send(desk, "PATCH", `${path}?preview=true`, { ...bodyOf(values), revision });
         return [`It gets ${counted(eventsIn(values).length, "kind")} of events. What waits goes to the new address.`];
       },
       async act(values) {
-        return `The webhook ${nameOf(/** @type {Webhook} */ (await send(desk, "PATCH", path, bodyOf(values))))} is saved.`;
+        return `The webhook ${nameOf(/** @type {Webhook} */ (await send(desk, "PATCH", path, { ...bodyOf(values), revision })))} is saved.`;
       },
     });
     reload();
@@ -166,7 +167,7 @@ function openOne(desk, id) {
 
   async function change() {
     if (!shown) return;
-    const body = { is_enabled: !shown.is_enabled };
+    const body = { is_enabled: !shown.is_enabled, revision: shown.revision };
     const name = nameOf(shown);
     await ask(desk, {
       title: `${body.is_enabled ? "Enable" : "Disable"} ${name}?`, label: body.is_enabled ? "Enable" : "Disable",

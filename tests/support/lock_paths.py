@@ -427,7 +427,7 @@ async def extend_group(connection: Any) -> None:
 async def set_group_rule(connection: Any) -> None:
     """A moderator says that groups of a show are set aside when they are found."""
     await connection.execute("select set_config('app.role', 'moderator', true)")
-    await connection.execute("select set_group_rule(1, true)")
+    await connection.execute("select lock_show(1), set_group_rule(1, true)")
 
 
 async def prune_groups(connection: Any) -> None:

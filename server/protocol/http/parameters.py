@@ -12,6 +12,7 @@ import msgspec
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.http.cursors import CURSOR_CHARS_MAX, ID_MAX
+from server.protocol.positions import EXACT_MAX
 from server.protocol.texts import clean_text, clean_texts
 
 PAGE_DEFAULT = 20
@@ -25,6 +26,12 @@ _SHOWN_CHARS_MAX = 40
 Limit = Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX, description="Items a page.")]
 Search = Annotated[str, msgspec.Meta(max_length=SEARCH_CHARS_MAX, description="Words to search for.")]
 ReferenceText = Annotated[str, msgspec.Meta(max_length=REFERENCE_CHARS_MAX, description="An id or a slug.")]
+Revision = Annotated[
+    int,
+    msgspec.Meta(
+        ge=0, le=EXACT_MAX, description="The revision that was read; after another change the act is refused."
+    ),
+]
 CursorText = Annotated[
     str, msgspec.Meta(max_length=CURSOR_CHARS_MAX, description="The place to continue at: a page's `next`.")
 ]

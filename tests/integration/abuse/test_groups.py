@@ -125,9 +125,16 @@ async def test_groups_are_listed_by_show_and_state_for_staff_alone(people: Peopl
     for path in (PATH, f"{PATH}/{group}", f"{PATH}/{group}/members", "/api/admin/shows/7/group-rule"):
         assert await fan.refused("GET", path) == "forbidden"
     rule = "/api/admin/shows/7/group-rule"
-    assert await moderator.ok("GET", rule) == {"show_id": 7, "is_automatic": False}
-    assert await moderator.ok("PUT", rule, {"is_automatic": True}) == {"show_id": 7, "is_automatic": True}
-    assert await moderator.ok("GET", rule) == {"show_id": 7, "is_automatic": True}
+    before = await moderator.ok("GET", rule)
+    assert before == {"show_id": 7, "is_automatic": False, "revision": before["revision"]}
+    told = {"is_automatic": True, "revision": before["revision"]}
+    after = await moderator.ok("PUT", rule, told)
+    assert after == {"show_id": 7, "is_automatic": True, "revision": after["revision"]}
+    assert await moderator.ok("GET", rule) == after
+    # Who saw the rule of before learns of the change.
+    assert await moderator.refused("PUT", rule, told | {"is_automatic": False}) == "conflict"
+    assert await moderator.ok("PUT", rule, {"is_automatic": True}) == after
+    assert await moderator.refused("PUT", rule.replace("7", "999"), told) == "not_found"
 
 
 async def test_a_lost_note_of_a_decision_is_handed_in_again(people: People, factory: RowFactory) -> None:

@@ -59,7 +59,9 @@ async def test_a_song_moves_and_the_others_close_up(moderator: Person, show: Sho
     assert await order(factory) == [(1, third), (2, first), (3, second)]
     await moderator.ok("PATCH", f"{PATH}/{third}", {"position": 200})
     assert await order(factory) == [(1, first), (2, second), (3, third)]
-    await moderator.ok("PATCH", f"{PATH}/{first}", {"note": ""})
+    revision = (await moderator.ok("GET", "/api/admin/shows/7"))["revision"]
+    await moderator.ok("PATCH", f"{PATH}/{first}", {"note": "", "revision": revision})
+    assert await moderator.refused("PATCH", f"{PATH}/{first}", {"note": "Late", "revision": revision}) == "conflict"
     assert await order(factory) == [(1, first), (2, second), (3, third)]
 
 

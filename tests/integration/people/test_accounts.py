@@ -238,6 +238,12 @@ async def test_an_administrator_changes_roles(people: People, factory: RowFactor
         for change in ("user>moderator", "moderator>admin", "admin>user")
     ]
     assert (await ann.ok("GET", "/api/me"))["role"] == "user"
+    # An administrator who saw another role learns that somebody was faster.
+    late = {"role": "admin", "before": "moderator"}
+    for path in (f"{USERS}/{ann.id}?preview=true", f"{USERS}/{ann.id}"):
+        status, problem = await admin.ask("PATCH", path, late)
+        assert (status, problem["code"], "it is user, not moderator" in problem["detail"]) == (409, "conflict", True)
+    assert (await admin.ok("PATCH", f"{USERS}/{ann.id}", late | {"before": "user"}))["role"] == "admin"
 
 
 async def test_the_last_administrator_keeps_the_role(people: People, factory: RowFactory) -> None:

@@ -12,6 +12,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from server.node.node import Node
 from server.webhooks import routes
+from server.webhooks.queries import sender
 from tests.support import one_node
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
@@ -215,6 +216,28 @@ async def test_a_change_says_what_it_ends(admin: Person, factory: RowFactory) ->
     assert [row["action"] for row in acts] == ["webhook.make", "webhook.change", "webhook.delete"]
     assert '"is_enabled": [true, false]' in acts[1]["detail"]
     assert '"path"' in acts[1]["detail"]
+
+
+async def test_the_second_administrator_learns_of_the_first(admin: Person, people: People, factory: RowFactory) -> None:
+    """Each act moves the revision, also that of the server; a change that was made for an older one is refused and names the act."""
+    made = await make(admin, "https://hooks.example.org/a")
+    path, other = f"{PATH}/{made['id']}", await people.person("admin")
+    told = {"description": "Lobby", "revision": made["revision"]}
+    assert (await admin.ok("PATCH", f"{path}?preview=true", told))["revision"] == made["revision"] + 1
+    first = await admin.ok("PATCH", path, told)
+    for late in (f"{path}?preview=true", path):
+        says = await refused(other, "PATCH", late, {"is_enabled": False, "revision": made["revision"]}, code="conflict")
+        assert f"user {admin.id} did webhook.change (description)" in says
+    assert (await other.ok("PATCH", path, {"description": "Lobby"}))["revision"] == first["revision"]
+    rotated = await other.ok("POST", f"{path}/secret")
+    assert rotated["revision"] > first["revision"]
+    says = await refused(admin, "PATCH", path, {"is_enabled": False, "revision": first["revision"]}, code="conflict")
+    assert f"user {other.id} did webhook.secret" in says
+    # The sender disables it: whoever edits the address now does not enable it unawares.
+    async with factory.sql.transaction():
+        await sender.disable(factory.sql, webhook_id=made["id"], why="It answered 410.")
+    says = await refused(admin, "PATCH", path, {"is_enabled": True, "revision": rotated["revision"]}, code="conflict")
+    assert "no administrator" in says
 
 
 async def _done(holds: bool) -> bool:
