@@ -1,7 +1,8 @@
 """The addresses of webhooks: none may lead into a private network, unless a setting allows this network.
 
 An address is checked when somebody enters it, and again for each connection, on the very addresses that are connected to: its
-name may resolve to another one by then (DNS rebinding).
+name may resolve to another one by then (DNS rebinding). A proxy resolves the name by itself: then the addresses that are known here
+are checked, and what the proxy reaches is for the proxy to limit.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -22,6 +24,11 @@ SETTING = "MYSETLIST_WEBHOOK_NETWORKS"
 # Takes a host and a port, gives its addresses. Raises: OSError.
 LookUp = Callable[[str, int], Awaitable[list[str]]]
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# A machine behind a proxy often resolves no name outside, and may take long to find out.
+_LOOK_UP_BEHIND_PROXY_S = 2.0
+# Names that only an inner network resolves (RFC 6761, 6762, 8375, and ICANN's `internal`); so is a name without a dot.
+_INNER = ("localhost", "local", "internal", "home.arpa")
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*{_LABEL}\.?|[0-9a-f:.]+:[0-9a-f:.]*")
@@ -56,24 +63,41 @@ def parse_url(text: str) -> httpx.URL:
     return url
 
 
-async def addresses_of(url: httpx.URL, allowed: Sequence[Network], look_up: LookUp) -> list[str]:
-    """The addresses of a webhook, each of which may be connected to.
+def proxy_of(url: httpx.URL) -> httpx.URL | None:
+    """The proxy by which a webhook is reached, if it is no network of one's own: that of HTTPS_PROXY, unless NO_PROXY names the host."""
+    proxies = getproxies()
+    proxy = proxies.get("https") or proxies.get("all")
+    if proxy is None or url.scheme != "https" or proxy_bypass(url.host):
+        return None
+    return httpx.URL(proxy if "://" in proxy else f"http://{proxy}")
 
-    Takes:  allowed, private networks that may be reached, also without TLS
+
+async def addresses_of(
+    url: httpx.URL, allowed: Sequence[Network], look_up: LookUp, *, by_proxy: bool = False
+) -> list[str]:
+    """The addresses of a webhook, each of which may be connected to; none: the proxy connects, and resolves the name by itself.
+
+    Takes:  allowed, private networks that may be reached, also without TLS, and without a proxy
     Raises: ValueError: a sentence that says why not
     """
     host = url.host
     try:
         # The host in ASCII. A number such as 0x7f000001 or 127.1 is resolved too, so every form of an address is seen here.
-        found = await look_up(url.raw_host.decode(), url.port or (443 if url.scheme == "https" else 80))
-    except (OSError, UnicodeError):
+        async with asyncio.timeout(_LOOK_UP_BEHIND_PROXY_S if by_proxy else None):
+            found = await look_up(url.raw_host.decode(), url.port or (443 if url.scheme == "https" else 80))
+    except (OSError, UnicodeError):  # also the timeout
         found = []
     if not found:
-        raise ValueError(f"The name {host} does not resolve. Check `url`.")
+        if not by_proxy:
+            raise ValueError(f"The name {host} does not resolve. Check `url`.")
+        if _is_inner(host):
+            raise ValueError(f"{host} is a name of an inner network, and does not resolve. Give another `url`.")
+    is_own = bool(found)
     for text in found:
         address = _unmapped(ipaddress.ip_address(text))
         if any(address in network for network in allowed):
             continue
+        is_own = False
         if not _is_public(address):
             raise ValueError(
                 f"{host} leads to {address}, which is no public address. Give another `url`; to allow a network of your own,"
@@ -81,7 +105,12 @@ async def addresses_of(url: httpx.URL, allowed: Sequence[Network], look_up: Look
             )
         if url.scheme == "http":
             raise ValueError(f"`url` must start with https://. Only networks in {SETTING} are reached without TLS.")
-    return found
+    return [] if by_proxy and not is_own else found
+
+
+def _is_inner(host: str) -> bool:
+    name = host.rstrip(".").lower()
+    return "." not in name or name.endswith(tuple(f".{inner}" for inner in _INNER))
 
 
 def _is_public(address: _Address) -> bool:

@@ -15,7 +15,7 @@ import httpx
 
 from server.protocol.http.addresses import Network
 from server.protocol.http.signatures import signed_headers
-from server.webhooks.addresses import LookUp, addresses_of, look_up, parse_url
+from server.webhooks.addresses import LookUp, addresses_of, look_up, parse_url, proxy_of
 
 TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 5.0
@@ -60,14 +60,18 @@ class Poster:
 
     @cached_property
     def _http(self) -> httpx.AsyncClient:
-        # A connection is never used again: it belongs to a name and an address, and the pool knows only the address. No proxy
-        # either: it would resolve the name again, and reach what was refused here.
+        return self._client(None)
+
+    def _client(self, proxy: httpx.URL | None) -> httpx.AsyncClient:
+        # A connection is never used again: it belongs to a name and an address, and the pool knows only the address. Whether a
+        # proxy is used is decided where addresses are checked, and not by the client a second time.
         return httpx.AsyncClient(
             headers={"User-Agent": f"mysetlist/{version('mysetlist')}", "Content-Type": "application/json"},
             timeout=httpx.Timeout(self._timeout_s, connect=CONNECT_TIMEOUT_S),
             limits=httpx.Limits(max_keepalive_connections=0),
             verify=_tls_context(),
             trust_env=False,
+            proxy=proxy,
         )
 
     async def check(self, text: str) -> None:
@@ -77,7 +81,8 @@ class Poster:
         """
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await addresses_of(parse_url(text), self._allowed, self._look_up)
+                url = parse_url(text)
+                await addresses_of(url, self._allowed, self._look_up, by_proxy=proxy_of(url) is not None)
         except TimeoutError:
             raise ValueError("The name in `url` does not resolve in time. Try again.") from None
 
@@ -110,7 +115,10 @@ class Poster:
 
     async def _post(self, url: httpx.URL, message: Message, keys: Sequence[bytes]) -> int:
         headers = signed_headers(message.id, dt.datetime.now(dt.UTC), message.body, keys)
-        addresses = await addresses_of(url, self._allowed, self._look_up)
+        proxy = proxy_of(url)
+        addresses = await addresses_of(url, self._allowed, self._look_up, by_proxy=proxy is not None)
+        if not addresses:
+            return await self._post_by(proxy, url, message, headers)
         for place, address in enumerate(addresses[:ADDRESSES_TRIED_MAX], 1):
             # The connection goes to the address that was checked; the certificate is still that of the name.
             request = self._http.build_request(
@@ -129,6 +137,16 @@ class Poster:
             await response.aclose()
             return response.status_code
         raise AssertionError("a host has an address")
+
+    async def _post_by(self, proxy: httpx.URL | None, url: httpx.URL, message: Message, headers: dict[str, str]) -> int:
+        async with self._client(proxy) as http:
+            request = http.build_request("POST", url, content=message.body, headers=headers)
+            try:
+                response = await http.send(request, stream=True)
+            except (httpx.ProxyError, httpx.ConnectError) as error:
+                raise ValueError(f"No connection through the proxy of HTTPS_PROXY: {error}.") from error
+            await response.aclose()
+            return response.status_code
 
 
 @cache

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import ipaddress
 import ssl
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from server.protocol.http.signatures import key_text
 from server.webhooks import posting
 from server.webhooks.addresses import LookUp
-from server.webhooks.posting import Message, Poster
+from server.webhooks.posting import Message, Posted, Poster
 from tests.support.webhooks import LOCAL, OLD_SECRET, SECRET, Receiver
 
 MESSAGE = Message("msg_1", b"{}")
@@ -74,13 +76,88 @@ async def test_the_next_address_is_tried_when_one_is_dead(receiver: Receiver) ->
     assert (dead.status, dead.error) == (None, "No connection: All connection attempts failed.")
 
 
-async def test_proxies_of_the_environment_are_not_used(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy would resolve the name by itself, and reach what was refused here."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")
-    poster = Poster(LOCAL)
-    assert (await poster.post(receiver.url, MESSAGE, [])).status == 204
-    await poster.close()
+@asynccontextmanager
+async def tunnels(port: str, statuses: Sequence[bytes] = ()) -> AsyncIterator[tuple[str, list[str]]]:
+    """A proxy that leads every tunnel to a port of this machine; gives its address, and the targets that it was asked for."""
+    asked: list[str] = []
+    left = list(statuses)
+    open_ends: list[asyncio.StreamWriter] = []
+
+    async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(4096):
+            sink.write(data)
+        sink.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_ends.append(writer)
+        asked.append((await reader.readuntil(b"\r\n\r\n")).decode().split(" ")[1])
+        status = left.pop(0) if left else b"200 OK"
+        writer.write(b"HTTP/1.1 " + status + b"\r\n\r\n")
+        if status == b"200 OK":
+            from_receiver, to_receiver = await asyncio.open_connection("127.0.0.1", int(port))
+            open_ends.append(to_receiver)
+            await asyncio.gather(carry(reader, to_receiver), carry(from_receiver, writer), return_exceptions=True)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        try:
+            yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+        finally:
+            for end in open_ends:
+                end.close()
+            await asyncio.gather(*(end.wait_closed() for end in open_ends), return_exceptions=True)
+
+
+async def test_a_proxy_gets_what_may_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets the name of a receiver outside, also where only the proxy resolves it. What is known to lead inside is refused here."""
+    files = certificate(tmp_path, ["hooks.example.org"])
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(*files)
+    trusting = ssl.create_default_context(cafile=str(files[0]))
+    monkeypatch.setattr(posting, "_tls_context", lambda: trusting)
+    unknown: LookUp = answers([])
+    async with Receiver.open(tls=server) as receiver, tunnels(port_of(receiver)) as (proxy, asked):
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+
+        async def post(url: str, look_up: LookUp) -> Posted:
+            poster = Poster(LOCAL, look_up=look_up)
+            posted = await poster.post(url, MESSAGE, [SECRET])
+            await poster.close()
+            return posted
+
+        for look_up in (answers(["8.8.8.8"]), unknown):
+            assert (await post("https://hooks.example.org/hook?a=b", look_up)).error == ""
+        assert asked == ["hooks.example.org:443"] * 2
+        assert [one.headers["host"] for one in receiver.arrived] == ["hooks.example.org"] * 2
+        assert "not valid for 'other.example.org'" in (await post("https://other.example.org/", unknown)).error
+        del asked[:]
+        assert (
+            "10.0.0.1, which is no public address"
+            in (await post("https://hooks.example.org/", answers(["10.0.0.1"]))).error
+        )
+        for inside in ("localhost", "metadata.google.internal", "intranet", "printer.local.", "LOCALHOST"):
+            assert "a name of an inner network" in (await post(f"https://{inside}/", unknown)).error, inside
+        assert "must start with https://" in (await post("http://hooks.example.org/", answers(["8.8.8.8"]))).error
+        # Networks of one's own are reached without the proxy, and so is what NO_PROXY names.
+        own = f"https://hooks.example.org:{port_of(receiver)}/"
+        assert (await post(own, answers(["127.0.0.1"]))).status == 204
+        monkeypatch.setenv("NO_PROXY", ".example.org")
+        assert "does not resolve" in (await post("https://hooks.example.org/", unknown)).error
+        assert asked == []
+
+
+async def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer is told, and its password is not."""
+    async with tunnels("1", [b"403 Forbidden"]) as (proxy, _):
+        for address in (f"http://me:hush@{proxy}", "http://me:hush@127.0.0.1:1"):
+            monkeypatch.setenv("HTTPS_PROXY", address)
+            poster = Poster(look_up=answers(["8.8.8.8"]))
+            posted = await poster.post("https://hooks.example.org/", MESSAGE, [])
+            await poster.close()
+            assert posted.status is None
+            assert posted.error.startswith("No connection through the proxy of HTTPS_PROXY: ")
+            assert "hush" not in posted.error
 
 
 async def test_the_certificate_is_that_of_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
