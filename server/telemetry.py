@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,6 +23,8 @@ LogFormat = Literal["auto", "json", "console"]
 
 # Kinds of failures that are kept, and the length of their details.
 FAILURES_KEPT_MAX = 50
+# Failures of one kind within this time share a trace: a loop may fail a thousand times a second.
+TRACE_EVERY_S = 1.0
 FAILURE_CHARS_MAX = 300
 
 # Times are counted up to these. The limit of a service level is one of them.
@@ -216,7 +218,7 @@ for _level in LEVELS:
 @dataclass(slots=True)
 class Failure:
     """Failures of one kind. Takes: action and detail, as in the log; request_id and trace_id, of the newest one, empty: it has
-    none.
+    none; traced_at_s, when a failure outside requests got its trace.
     """
 
     action: str
@@ -225,12 +227,17 @@ class Failure:
     last_at_s: float
     request_id: str
     trace_id: str
+    traced_at_s: float = 0.0
 
 
 class Failures:
-    """The failures of this process: its log records of errors, and its warnings that name an `error`. Grouped, bounded."""
+    """The failures of this process: its log records of errors, and its warnings that name an `error`. Grouped, bounded.
+
+    trace: makes a trace of a failure outside requests out of action, detail and loop, and gives its id; None: traces are off
+    """
 
     def __init__(self) -> None:
+        self.trace: Callable[[str, str, str], str] | None = None
         self._groups: dict[tuple[str, str], Failure] = {}  # the newest last
         self.total = 0
 
@@ -240,8 +247,14 @@ class Failures:
             detail = str(event.get("error") or _raised(event.get("exc_info")))[:FAILURE_CHARS_MAX]
             key = str(event["event"]), detail
             group = self._groups.pop(key, None) or Failure(*key, 0, 0.0, "", "")
+            now_s = time.time()
+            if self.trace is not None and "request_id" not in event and "trace_id" not in event:
+                if now_s - group.traced_at_s >= TRACE_EVERY_S:
+                    group.trace_id = self.trace(*key, str(event.get("loop", "")))
+                    group.traced_at_s = now_s
+                event["trace_id"] = group.trace_id
             group.count += 1
-            group.last_at_s = time.time()
+            group.last_at_s = now_s
             group.request_id = str(event.get("request_id", ""))
             group.trace_id = str(event.get("trace_id", ""))
             self._groups[key] = group

@@ -1,4 +1,4 @@
-"""Optional traces over OpenTelemetry: of votes, from the cast to the push, and of requests that failed.
+"""Optional traces over OpenTelemetry: of votes, from the cast to the push, and of what failed, in a request or a loop.
 
 A vote passes through several processes, and only its position in the log travels with it. So each stage derives the same
 trace from that position: whether it is sampled, its trace id, and the id of its first span.
@@ -7,6 +7,7 @@ trace from that position: whether it is sampled, its trace id, and the id of its
 from __future__ import annotations
 
 import hashlib
+import secrets
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -35,7 +36,8 @@ def trace_id_of(request_id: str) -> str:
 
 
 class Traces:
-    """Spans of the sampled entries of the log: cast, script, commit, notify, push; and one of each request that failed.
+    """Spans of the sampled entries of the log: cast, script, commit, notify, push; one of each request that failed, and
+    of each failure outside requests.
 
     Takes: provider, a TracerProvider that `open_traces` or a test makes; ids, its id generator, made by `traces_to`;
            ratio, the share of entries to sample; shard_count, as the database has it
@@ -92,6 +94,12 @@ class Traces:
         """Records a request in which something failed. A websocket is one request, which ends when it closes."""
         trace = _Trace(int(trace_id_of(request_id), 16), self._ids.generate_span_id(), {"request_id": request_id})
         self._span("request", trace, started_s, {"method": method, "route": route, "status": status}, is_first=True)
+
+    def failed(self, action: str, error: str, loop: str) -> str:
+        """Records a failure outside requests, and gives the id of its trace. Takes: loop, of the node; empty: another task."""
+        trace = _Trace(secrets.randbits(128) | 1, secrets.randbits(64) | 1, {"action": action})
+        self._span("failure", trace, time.monotonic(), {"error": error, "loop": loop}, is_first=True)
+        return f"{trace.trace_id:032x}"
 
     def close(self) -> None:
         """Sends the last spans. Blocks for up to about EXPORT_TIMEOUT_S."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import shutil
 import socket
 import time
@@ -217,7 +218,9 @@ class Node:
 
     def _start_loop(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
         """Starts a loop. A loop that ends by itself is a bug: serve.py then stops the node."""
-        task = asyncio.create_task(loop, name=name)
+        context = contextvars.copy_context()
+        context.run(structlog.contextvars.bind_contextvars, loop=name)
+        task = asyncio.create_task(loop, name=name, context=context)
         self._loops[name] = task
 
         def on_done(done: asyncio.Task[None]) -> None:

@@ -44,6 +44,7 @@ from server.protocol.vitals import History
 from server.settings import Settings
 from server.store.database import Databases
 from server.sync.providers import Providers
+from server.telemetry import FAILURES
 from server.tracing import Traces, open_traces
 from server.voting.commit_watch import CommitWatch
 from server.voting.erasure import HotErasure
@@ -124,6 +125,8 @@ class Rooms:
         traces = self.traces = _traces(settings, self.name, shard_count)
         if traces is not None:
             stack.push_async_callback(asyncio.to_thread, traces.close)
+            FAILURES.trace = traces.failed
+            stack.callback(setattr, FAILURES, "trace", None)
         database = databases.writer
 
         # The catalogue, limits, maintenance.

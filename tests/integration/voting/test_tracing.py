@@ -16,11 +16,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from server import tracing
-from server.errors import SetupError
+from server.errors import SetupError, StoreUnavailable
 from server.node import rooms as building
 from server.people.sessions import mint_token
 from server.settings import Settings
-from server.telemetry import FAILURES
+from server.telemetry import FAILURES, Failures
 from server.tracing import open_traces, traces_to
 from tests.support.api_client import ApiClient
 from tests.support.row_factory import RowFactory
@@ -28,6 +28,7 @@ from tests.support.running_node import SECRET, running_node, until
 from tests.support.socket_client import SocketClient
 
 TRACED: Any = {"otlp_endpoint": "http://collector", "traces_ratio": 1.0}
+WAITING = {"writer.waiting", "webhooks.waiting"}
 STAGES = ["cast", "script", "commit", "notify", "push"]
 
 
@@ -76,6 +77,58 @@ async def test_a_vote_is_one_trace(
     assert spans["cast"].attributes["casts"] == 1
 
 
+def test_failures_of_one_moment_share_a_trace() -> None:
+    """A loop may fail a thousand times a second. What has a trace already, or a request, gets no other one."""
+    failures, ids = Failures(), iter("abc")
+    failures.trace = lambda _action, _detail, loop: f"{next(ids)} of {loop}"
+
+    def note(action: str, **fields: Any) -> str:
+        failures.note(None, "warning", {"event": action, "error": "x", "loop": "writer", **fields})
+        return failures.newest(1)[0].trace_id
+
+    assert [note("one"), note("one"), note("other")] == ["a of writer", "a of writer", "b of writer"]
+    assert [note("third", trace_id="t", request_id="r"), note("fourth", request_id="r")] == ["t", ""]
+    assert failures.note(None, "warning", {"event": "fifth", "error": "x"})["trace_id"] == "c of "
+    assert "trace_id" not in failures.note(None, "info", {"event": "well"})
+
+
+async def test_a_failure_of_a_loop_has_a_trace(
+    factory: RowFactory,
+    database_url: str,
+    redis_url: str,
+    memory: InMemorySpanExporter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its error names the trace, whose one span says what failed in which loop."""
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, FAILURES.note, *structlog.get_config()["processors"]]
+    )
+    try:
+        async with running_node(database_url, redis_url, **TRACED) as node:
+
+            async def fail(*_: Any, **__: Any) -> None:
+                raise StoreUnavailable("a test")
+
+            async def told() -> Any:
+                return {one.action for one in FAILURES.newest(50) if one.detail == "a test"} >= WAITING
+
+            for part, name in ((node.rooms.writer, "_work"), (node.rooms.webhook_sender, "start_due")):
+                monkeypatch.setattr(part, name, fail)
+            await until(told)
+            rows = {one.action: one for one in FAILURES.newest(50)}
+    finally:
+        structlog.reset_defaults()
+    assert FAILURES.trace is None
+    for action, loop in (("writer.waiting", "writer"), ("webhooks.waiting", "webhooks")):
+        assert rows[action].request_id == ""
+        finished: Any = memory.get_finished_spans()
+        spans = [span for span in finished if span.attributes.get("action") == action]
+        assert rows[action].trace_id in {f"{span.context.trace_id:032x}" for span in spans}
+        assert len(spans) <= rows[action].count
+        assert (spans[0].name, spans[0].parent) == ("failure", None)
+        assert spans[0].attributes == {"action": action, "error": "a test", "loop": loop}
+
+
 async def test_a_request_that_fails_has_a_trace(
     factory: RowFactory,
     database_url: str,
@@ -108,12 +161,12 @@ async def test_a_request_that_fails_has_a_trace(
             async def told() -> Any:
                 _, seen = await admin.get("/api/admin/errors")
                 assert seen["is_traced"]
-                return [row for row in seen["items"] if row["trace_id"]]
+                return [row for row in seen["items"] if row["trace_id"] and row["request_id"]]
 
             (row,) = await until(told)
     finally:
         structlog.reset_defaults()
-    (span,) = memory.get_finished_spans()
+    (span,) = [span for span in memory.get_finished_spans() if span.name == "request"]
     assert (f"{span.context.trace_id:032x}", span.parent) == (row["trace_id"], None)
     assert span.attributes == {
         "request_id": row["request_id"], "method": "GET", "route": "/api/admin/overview", "status": 500,
