@@ -4,7 +4,7 @@
 # make nightly runs the property and contract tests with ten times as many examples, drawn at random
 # make bench  runs the two benchmarks; each prints one JSON object
 # make queries writes the types of the named queries (queries.pyi of each room)
-# make verdicts writes docs/alerts.yml and the runbook from the table of verdicts
+# make verdicts writes docs/alerts.yml and docs/runbook.md from the table of verdicts
 # make lock   writes deploy/requirements*.txt: the exact version and the hashes of each package
 # make audit  asks for known faults of the locked packages
 # make release TAG=v1.2.3 builds what a release has into dist/: wheel, source, notes, list of contents (CycloneDX)

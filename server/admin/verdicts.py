@@ -1,6 +1,6 @@
 """The table of verdicts: what can be wrong, how it is seen, why, and what to do.
 
-The Now page of the console, docs/alerts.yml and the runbook in docs/operations.md come from this table. `make verdicts` writes
+The Now page of the console, docs/alerts.yml and docs/runbook.md come from this table. `make verdicts` writes
 both files, and a test compares them. A row comes before the rows of its consequences: the page names the first one that holds.
 """
 

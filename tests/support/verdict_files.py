@@ -1,4 +1,4 @@
-"""Writes docs/alerts.yml and the runbook in docs/operations.md from the table of verdicts. `make verdicts` runs it."""
+"""Writes docs/alerts.yml and docs/runbook.md from the table of verdicts. `make verdicts` runs it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from server.protocol.levels import BURN_PAIRS, WINDOWS_S
 
 DOCS = Path(__file__).parents[2] / "docs"
 ALERTS = DOCS / "alerts.yml"
-PAGE = DOCS / "operations.md"
+RUNBOOK = DOCS / "runbook.md"
 
 _HEAD = """\
 # Rules for Prometheus. The thresholds leave a margin above the figures in docs/speed.md.
@@ -34,7 +34,13 @@ _BURNS = """\
             and sum by (level) (increase(mysetlist_level_missed_total[{long}])) >= {missed_min}
             and max by (level) (increase(mysetlist_level_missed_minutes_total[{long}])) >= {minutes_min}
 """
-_RUNBOOK = re.compile(r"(?<=<!-- runbook -->\n).*?(?=<!-- end of the runbook -->)", re.DOTALL)
+_RUNBOOK_HEAD = """\
+# Runbook
+
+What is wrong, and what to do. The page Now of the console (`/admin`), the alerts ([alerts.yml](alerts.yml)) and this page are one table:
+`server/admin/verdicts.py`, from which `make verdicts` writes this file. The page Now names the first verdict of this order that holds.
+`server/protocol/vitals.py` says what each measure is.
+"""
 
 
 def alerts_file() -> str:
@@ -61,18 +67,25 @@ def _rule(verdict: Verdict) -> str:
     return "".join(f"      {line}\n" for line in lines)
 
 
-def operations_page() -> str:
-    """docs/operations.md with the runbook of today."""
-    rows = ["| verdict | symptom | Now page | cause | act |", "|---|---|---|---|---|"]
-    for verdict in VERDICTS:
-        cause = re.sub(r"\{(\w+)\}", r"…", verdict.cause).removesuffix(" …").replace("…: ….", "….")
-        sign = "<" if verdict.is_below else ">"
-        rows.append(
-            f"| {verdict.name} | {verdict.symptom} | `{verdict.fact}` {sign} {verdict.limit:.12g} | {cause} | {verdict.act} |"
-        )
-    return _RUNBOOK.sub(lambda _: "\n".join(rows) + "\n", PAGE.read_text())
+def runbook() -> str:
+    """The page for whoever is called at night: a part for each verdict, in the order of the table."""
+    return _RUNBOOK_HEAD + "".join(map(_part, VERDICTS))
+
+
+def _part(verdict: Verdict) -> str:
+    cause = re.sub(r"\{(\w+)\}", r"…", verdict.cause).removesuffix(" …").replace("…: ….", "….")
+    sign = "<" if verdict.is_below else ">"
+    lines = [
+        f"\n## {verdict.name}",
+        f"{verdict.symptom} ({verdict.severity})",
+        "",
+        f"- **Do:** {verdict.act}",
+        *([f"- The page says: {cause}"] if cause.strip("….") else []),
+        f"- It holds when `{verdict.fact}` {sign} {verdict.limit:.12g}{'' if verdict.expr else '. There is no alert'}.",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
     ALERTS.write_text(alerts_file())
-    PAGE.write_text(operations_page())
+    RUNBOOK.write_text(runbook())

@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 import server.telemetry  # noqa: F401  registers all metrics
 from server.admin.verdicts import VERDICTS, verdicts_of
 from server.protocol.vitals import FLEET_FACTS, NODE_FACTS, Fact
-from tests.support.verdict_files import ALERTS, PAGE, alerts_file, operations_page
+from tests.support.verdict_files import ALERTS, RUNBOOK, alerts_file, runbook
 
 DOCS = Path(__file__).parents[2] / "docs"
 # The suffixes of a histogram's series.
@@ -69,7 +69,7 @@ def test_the_dashboard_shows_every_metric() -> None:
 def test_the_alerts_and_the_runbook_come_from_the_table_of_verdicts() -> None:
     """Both files are as `make verdicts` writes them, so a threshold or an act is changed in one place."""
     assert ALERTS.read_text() == alerts_file(), "run `make verdicts`"
-    assert PAGE.read_text() == operations_page(), "run `make verdicts`"
+    assert RUNBOOK.read_text() == runbook(), "run `make verdicts`"
 
 
 def test_a_verdict_compares_a_fact_that_is_measured() -> None:
