@@ -57,6 +57,8 @@ VALKEY_SECONDS = Histogram(
     ["command"],
     buckets=SECONDS,
 )
+# The outcome of a cast whose client left before it was decided: nobody waits for an answer.
+CLIENT_GONE = "gone"
 CASTS = Counter("mysetlist_casts_total", "Casts answered, by outcome", ["outcome"])
 ACKNOWLEDGEMENT_SECONDS = Histogram(
     "mysetlist_acknowledgement_seconds",

@@ -288,7 +288,7 @@ VERDICTS: tuple[Verdict, ...] = (
     Verdict(
         name="CastsNotTaken", severity="critical", fact="casts_not_taken_share", limit=0.05,
         expr='sum(rate(mysetlist_casts_total{{outcome=~"unavailable|overloaded|internal"}}[2m]))\n'
-        "  > {limit} * sum(rate(mysetlist_casts_total[2m]))", lasts="1m",
+        '  > {limit} * sum(rate(mysetlist_casts_total{{outcome!="gone"}}[2m]))', lasts="1m",
         symptom="More than one cast in twenty, over websockets and HTTP, is refused because of this service's state.",
         cause="Node {subject} refuses {percent} of the casts because of this service's state.",
         act="Look at the engines and the errors on the Now page.",

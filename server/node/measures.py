@@ -12,6 +12,7 @@ from server.protocol.vitals import Fact, Second
 from server.telemetry import (
     ACKNOWLEDGEMENT_SECONDS,
     CASTS,
+    CLIENT_GONE,
     DISK_FREE_BYTES,
     FAILURES,
     LIMITED,
@@ -63,7 +64,7 @@ class Measures:
         self._push_lag = Quantile(PUSH_LAG_SECONDS, 0.99, 1)
         self._push_lag_minute = Quantile(PUSH_LAG_SECONDS, 0.99, 60, count_min=OBSERVED_MIN)
         self._pool_wait_minute = Quantile(POOL_WAIT_SECONDS, 0.99, 60, count_min=OBSERVED_MIN)
-        self._casts = Rise(lambda: sum_of(CASTS, bool), 120)
+        self._casts = Rise(lambda: sum_of(CASTS, _is_answered), 120)
         self._casts_not_taken = Rise(lambda: sum_of(CASTS, _NOT_TAKEN.__contains__), 120)
         self._requests = Rise(lambda: parts.requests.all, 120)
         self._requests_failed = Rise(lambda: parts.requests.failed, 120)
@@ -129,11 +130,15 @@ def level_counts(levels: Sequence[Level]) -> ReadCounts:
 
     def count(level: Level) -> tuple[int, int]:
         if level.limit_ms is None:
-            return round(sum_of(CASTS, bool)), round(sum_of(CASTS, _NOT_TAKEN.__contains__))
+            return round(sum_of(CASTS, _is_answered)), round(sum_of(CASTS, _NOT_TAKEN.__contains__))
         events, good = count_of(histograms[level.name], level.limit_ms)
         return events, events - good
 
     return lambda: {level.name: count(level) for level in levels}
+
+
+def _is_answered(outcome: str) -> bool:
+    return outcome != CLIENT_GONE
 
 
 def _reader_of(limit: str) -> Callable[[], float]:

@@ -7,7 +7,7 @@ from enum import IntEnum
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.outcomes import Waiter
-from server.telemetry import CASTS
+from server.telemetry import CASTS, CLIENT_GONE
 from server.voting.rules import MARK
 
 
@@ -51,6 +51,11 @@ class Cast:
         """Counts the refusal, and hands it to the waiter."""
         CASTS.labels(error.code).inc()
         self.waiter.refused(error)
+
+    def drop(self) -> None:
+        """Ends a cast whose client is gone: no answer of the service is missing."""
+        CASTS.labels(CLIENT_GONE).inc()
+        self.waiter.refused(Refused(Code.UNAVAILABLE, "The client is gone."))
 
 
 class ScriptCode(IntEnum):

@@ -287,7 +287,7 @@ class Intake:
             if is_any_held and self._held.keeps(cast):
                 continue
             if cast.is_abandoned and not (is_any_held and self._held.asks_with(cast)):
-                cast.refuse(Refused(Code.UNAVAILABLE, "The client is gone."))
+                cast.drop()
                 continue
             if waiting and waiting.get(cast.ballot_key, cast.number) < cast.number:
                 # An earlier cast of this fan waits for a warm-up. The fan's last choice must be decided last.

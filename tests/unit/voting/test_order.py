@@ -8,6 +8,11 @@ import pytest
 
 from server.clock import SystemClock
 from server.errors import Refused
+from server.node.measures import level_counts
+from server.node.readings import value_of
+from server.protocol.levels import Level
+from server.protocol.outcomes import FutureWaiter
+from server.telemetry import CASTS
 from server.voting.intake import Intake
 
 
@@ -55,6 +60,19 @@ async def test_an_earlier_cast_does_not_wait_for_a_later_one() -> None:
     intake._warm_up.add(second)
     intake._resume(first, None)
     assert [cast for casts in intake._take_round().values() for cast in casts] == [first]
+
+
+async def test_a_cast_whose_client_has_gone_is_no_failure_of_the_service() -> None:
+    """It has an outcome of its own, and the service level counts it neither as an event nor as a miss."""
+    count = level_counts([Level("availability", 0.999)])
+    before, gone_before = count(), value_of(CASTS, "gone")
+    intake, waiter = _intake(), FutureWaiter(is_gone=lambda: True)
+    intake.submit(7, 1, [(101, "up")], waiter)
+    assert intake._take_round() == {}
+    with pytest.raises(Refused):
+        await waiter.outcome
+    assert value_of(CASTS, "gone") == gone_before + 1
+    assert count() == before
 
 
 def _in_round(intake: Intake) -> list[int]:
