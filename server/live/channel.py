@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, Protocol
 
 from server.live.states import State
+from server.protocol.channels import SHOW_KINDS
 from server.protocol.embargo import Audience
 from server.protocol.frames import text_frame
 from server.telemetry import CONFLATED, PUSH_SECONDS
@@ -78,6 +79,10 @@ class Subscriber:
         self.behind_count = 0  # channels in which it has skipped a state
         self.skipped_count = 0  # states that were not sent to it
 
+    def watches(self, show_id: int) -> bool:
+        """Whether it watches a channel of a show."""
+        return any(f"{kind}:{show_id}" in self.channels for kind in SHOW_KINDS)
+
     def notify(self, payload: bytes) -> None:
         """Sends a message that is no push; payload is a JSON object."""
         raise NotImplementedError
@@ -130,6 +135,14 @@ class Channel:
         self.conflated = CONFLATED.labels(kind)
         self.committed_ms = 0  # commit of the oldest change since the last push; 0: unknown
         self.lag_ms: int | None = None  # from that commit to the end of the push, of the last push that has one
+
+    def position_of(self, subscriber: Subscriber) -> tuple[int, bool] | None:
+        """The position of its state, and whether a subscriber has to get this state yet; None: a push is under way."""
+        if self.moved is not None or self.state is None:
+            return None
+        at = self.state.at
+        is_pending = self.is_changed and self.joined.get(subscriber) != at
+        return at, is_pending or subscriber in self.behind
 
     def put_behind(self, subscriber: Subscriber) -> None:
         """Marks a subscriber to get the whole state next instead of the changes."""

@@ -11,6 +11,7 @@ import structlog
 from server.clock import Clock
 from server.errors import Disconnect
 from server.live.channel import Subscriber, Transport
+from server.live.handed_socket import HandedSocket
 from server.live.stalled import StallTimer
 from server.protocol.codes import CLOSE_SLOW, NO_GOODBYE
 from server.protocol.embargo import audience_of
@@ -65,6 +66,11 @@ class ClientConnection(Subscriber, ABC):
     def close_code(self) -> int:
         """The code that this node closed it with; 1006: it ended without a close frame."""
         return self._close_code or NO_GOODBYE
+
+    def go_on_from(self, handed: HandedSocket) -> None:
+        """Takes over what another process knew of the client."""
+        self.number, self.opened_ms, self.has_asked = handed.number, handed.opened_ms, handed.has_asked
+        self.alarm_ms = handed.alarm_ms
 
     def sign_in(self, identity: Identity | None) -> None:
         """Gives the connection to an identity; casts under way stay with the identity that sent them."""

@@ -55,15 +55,16 @@ class ConnectionLimits:
         self._users: dict[int, TokenBucket] = {}
         self._anonymous: dict[str, TokenBucket] = {}
 
-    def acquire_address(self, address: str) -> None:
+    def acquire_address(self, address: str, *, was_let_in: bool = False) -> None:
         """Counts one connection more; `release_address` must follow.
 
+        Takes:  was_let_in, whether another node has counted it before: no limit refuses it
         Raises: Refused: overloaded, the node or the address has as many connections as its limit allows
         """
-        if self._connection_count >= self.limits.connections:
+        if self._connection_count >= self.limits.connections and not was_let_in:
             raise _full("connections", "Too many connections to this server. Try again in a few seconds.")
         of_address = self._addresses.get(address, 0)
-        if of_address >= self.limits.connections_per_address:
+        if of_address >= self.limits.connections_per_address and not was_let_in:
             raise _full("connections_per_address", "Too many connections from your network. Try again in a minute.")
         self._connection_count += 1
         self._addresses[address] = of_address + 1
@@ -95,16 +96,17 @@ class ConnectionLimits:
             message = "Too many requests from your network. Wait a moment, or sign in."
             raise Refused(Code.RATE_LIMITED, message, retry_after_ms=math.ceil(wait_s * 1000))
 
-    def acquire_user(self, user_id: int) -> TokenBucket:
+    def acquire_user(self, user_id: int, *, was_let_in: bool = False) -> TokenBucket:
         """Counts one connection of a user more; `release_user` must follow.
 
+        Takes:  was_let_in, as in `acquire_address`
         Gives:  the bucket of the user's requests
         Raises: Refused: overloaded, the user has as many connections to this node as the limit allows
         """
         bucket = self._users.get(user_id)
         if bucket is None:
             bucket = self._users[user_id] = TokenBucket(self.limits.requests_per_s_of_user)
-        elif bucket.holder_count >= self.limits.connections_per_user:
+        elif bucket.holder_count >= self.limits.connections_per_user and not was_let_in:
             raise _full("connections_per_user", "You have too many open connections. Close one and try again.")
         bucket.holder_count += 1
         return bucket

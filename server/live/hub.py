@@ -134,10 +134,12 @@ class Hub:
         # A state that nobody has decided about is for staff only.
         return Audience.STAFF, 0
 
-    def join(self, subscriber: Subscriber, name: str, belongs_to: Audience = Audience.EVERYONE) -> State | None:
+    def join(
+        self, subscriber: Subscriber, name: str, belongs_to: Audience = Audience.EVERYONE, *, is_visit: bool = True
+    ) -> State | None:
         """Subscribes to a prepared channel: gives its state now; every later push follows.
 
-        Takes: belongs_to, the audience to which the subscriber belongs
+        Takes: belongs_to, the audience to which the subscriber belongs; is_visit, whether it begins to watch the show
         Gives: None: the channel was closed while others were prepared, or its audience is smaller now; prepare it again
         """
         channel = self._channels.get(name)
@@ -147,8 +149,8 @@ class Hub:
         if channel.moved is not None:
             channel.moved.add(subscriber)
         if subscriber not in channel.subscribers:
-            if channel.kind in SHOW_KINDS and not _watches(subscriber, channel.subject):
-                self._watchers.add(channel.subject)
+            if channel.kind in SHOW_KINDS and not subscriber.watches(channel.subject):
+                self._watchers.add(channel.subject, is_visit=is_visit)
             channel.subscribers.add(subscriber)
             subscriber.channels.add(name)
             SUBSCRIPTIONS.inc()
@@ -168,7 +170,7 @@ class Hub:
         channel.take_back(subscriber)
         channel.joined.pop(subscriber, None)
         subscriber.channels.discard(name)
-        if channel.kind in SHOW_KINDS and not _watches(subscriber, channel.subject):
+        if channel.kind in SHOW_KINDS and not subscriber.watches(channel.subject):
             self._watchers.remove(channel.subject)
         SUBSCRIPTIONS.dec()
         if not channel.subscribers and channel.state is not None:
@@ -215,9 +217,9 @@ class Hub:
         """Subject -> position, of all channels of a kind whose state is known."""
         return {c.subject: c.state.at for c in self._channels.values() if c.kind == kind and c.state is not None}
 
-    def is_open(self, name: str) -> bool:
-        """Whether a channel's state is known or being loaded; that loading may have begun before the latest change."""
-        return name in self._channels
+    def channel(self, name: str) -> Channel | None:
+        """A channel whose state is known or being loaded; that loading may have begun before the latest change."""
+        return self._channels.get(name)
 
     def channels(self) -> list[Channel]:
         """All channels, those that are being loaded too."""
@@ -388,10 +390,6 @@ class Hub:
 
 def _missed_at(channel: Channel) -> int:
     return channel.state.missed_at if isinstance(channel.state, TallyState) else 0
-
-
-def _watches(subscriber: Subscriber, show_id: int) -> bool:
-    return any(f"{kind}:{show_id}" in subscriber.channels for kind in SHOW_KINDS)
 
 
 def _of(state: State, kind: type[Known]) -> Known:

@@ -26,24 +26,33 @@ DRAIN_MAX_MS = 5_000
 
 
 class Sockets:
-    """The set of open connections: `add` and `remove` change it, `run` sweeps over it."""
+    """The set of open connections: `add` and `remove` change it, `run` sweeps over it.
+
+    opened_count: the number of the last one that began here; a node that follows another one goes on from its number
+    """
 
     def __init__(self, clock: Clock, limits: Limits = DEFAULT_LIMITS) -> None:
         self._clock = clock
         self._limits = limits
         self._connections: set[ClientConnection] = set()
-        self._opened_count = 0
+        self.opened_count = 0
         self.is_draining = False
 
     def __len__(self) -> int:
         return len(self._connections)
 
     def add(self, connection: ClientConnection) -> None:
-        """Adds a connection and numbers it."""
-        self._opened_count += 1
-        connection.number = self._opened_count
+        """Adds a connection, and numbers it unless it has a number."""
+        if not connection.number:
+            self.opened_count += 1
+            connection.number = self.opened_count
         self._connections.add(connection)
         SOCKETS.labels(connection.kind).inc()
+
+    def release(self, connection: ClientConnection) -> None:
+        """Removes a connection that goes on at another node; `add` takes it back."""
+        self._connections.discard(connection)
+        SOCKETS.labels(connection.kind).dec()
 
     def remove(self, connection: ClientConnection) -> None:
         """Removes a connection that has ended; does nothing the second time."""

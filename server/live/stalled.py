@@ -60,6 +60,12 @@ class StallTimer:
         return now_s - self._since_s
 
 
+def descriptor_of(transport: Transport) -> int:
+    """The descriptor that may be written to past the transport; -1: there is none, or it is encrypted."""
+    connected = transport.get_extra_info("socket")
+    return -1 if connected is None or transport.get_extra_info("sslcontext") else int(connected.fileno())
+
+
 def has_hung_up(transport: Transport | None) -> bool:
     """Whether the peer has ended the connection, also if this node has not read so far yet. Cost: about 2 us."""
     if transport is None or transport.is_closing():

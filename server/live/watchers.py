@@ -15,10 +15,11 @@ class WatcherCounts:
         self._counts: dict[int, int] = {}
         self._visits: dict[int, int] = {}
 
-    def add(self, show_id: int) -> None:
-        """Counts one connection more."""
+    def add(self, show_id: int, *, is_visit: bool = True) -> None:
+        """Counts one connection more. Takes: is_visit, False: it has watched the show at another node before."""
         self._counts[show_id] = self._counts.get(show_id, 0) + 1
-        self._visits[show_id] = self._visits.get(show_id, 0) + 1
+        if is_visit:
+            self._visits[show_id] = self._visits.get(show_id, 0) + 1
 
     def remove(self, show_id: int) -> None:
         """Counts one connection less; a show without any is forgotten."""

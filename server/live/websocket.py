@@ -13,15 +13,17 @@ from typing import Any
 
 import orjson
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import WSMsgType
 
 from server.errors import Disconnect, Refused, StoreError
 from server.live.admission import prepare
+from server.live.arrival import resume
 from server.live.connection import PING_INTERVAL_S, ClientConnection
 from server.live.connection_limits import TokenBucket
+from server.live.handed_socket import HandedChannel, Leaving, LiveSocket
 from server.live.replies import MarkReply, VoteReply, error_object
 from server.live.services import Services
-from server.live.stalled import has_hung_up
+from server.live.stalled import descriptor_of, has_hung_up
 from server.protocol.codes import (
     CLOSE_BAD_TOKEN,
     CLOSE_BANNED,
@@ -76,16 +78,18 @@ _DISMISSALS = {
 
 
 class WebsocketConnection(ClientConnection):
-    """One client on a websocket. pending_count: its casts and marks without an outcome."""
+    """One client on a websocket. pending_count: its casts and marks without an outcome; departure: it is about to leave this process."""
 
-    __slots__ = ("_bucket", "_is_admitted", "_services", "_shared_bucket", "_socket", "_was_malformed", "pending_count")
+    __slots__ = (
+        "_bucket", "_is_admitted", "_shared_bucket", "_was_malformed", "departure", "pending_count", "services", "socket",
+    )  # fmt: skip
 
     kind = "websocket"
     expiry_notice_ms = EXPIRY_NOTICE_MS
 
     def __init__(
         self,
-        socket: web.WebSocketResponse,
+        socket: LiveSocket,
         transport: Any,
         services: Services,
         identity: Identity | None,
@@ -95,15 +99,16 @@ class WebsocketConnection(ClientConnection):
     ) -> None:
         super().__init__(
             transport,
-            _descriptor(transport),
+            descriptor_of(transport),
             services.clock,
             identity,
             address=address,
             request_id=request_id,
             has_asked=False,
         )
-        self._socket = socket
-        self._services = services
+        self.departure: Leaving | None = None
+        self.socket = socket
+        self.services = services
         self._bucket = TokenBucket(services.connection_limits.limits.requests_per_s)
         # Shared with the other connections of the user; until one is admitted, with all that are not signed in at the address.
         self._shared_bucket = services.connection_limits.anonymous_bucket(address)
@@ -111,12 +116,12 @@ class WebsocketConnection(ClientConnection):
         self._was_malformed = False
         self.pending_count = 0
 
-    async def run(self) -> None:
-        """Reads until either side closes."""
+    async def run(self, watched: Sequence[HandedChannel] | None = None) -> None:
+        """Reads until either side closes. Takes: watched, the channels of a client that was let in before, by another process."""
         try:
-            await self._enter()
-            async for message in self._socket:
-                self.heard_s = self._services.clock.monotonic_s()
+            await (self._enter() if watched is None else self._go_on(watched))
+            async for message in self.socket:
+                self.heard_s = self.services.clock.monotonic_s()
                 match message.type:
                     case WSMsgType.TEXT:
                         wait_s = self._bucket.wait_s(self.heard_s) or self._shared_bucket.wait_s(self.heard_s)
@@ -128,28 +133,30 @@ class WebsocketConnection(ClientConnection):
                         self.write(pong_frame(message.data))
                     case WSMsgType.BINARY:
                         self._malformed(BadRequest("This is a binary frame. Send text frames.", None))
+                    case WSMsgType.CONTINUATION if self.departure is not None:
+                        await self.departure.marked()
         except Disconnect as end:
             await self.close(end.close_code, end.reason)
         finally:
-            self._services.hub.leave_all(self)
+            self.services.hub.leave_all(self)
             if self._is_admitted:
                 assert self.identity is not None
-                self._services.connection_limits.release_user(self.identity.user_id)
+                self.services.connection_limits.release_user(self.identity.user_id)
 
     @property
     def is_gone(self) -> bool:
         """Whether the client has closed or lost the connection, or this node is closing it."""
-        return self._socket.closed or has_hung_up(self.transport)
+        return self.socket.closed or has_hung_up(self.transport)
 
     @property
     def close_code(self) -> int:
         """The code that this node sent, else the client's, else 1006."""
-        return self._close_code or self._socket.close_code or NO_GOODBYE
+        return self._close_code or self.socket.close_code or NO_GOODBYE
 
     async def close(self, close_code: int, reason: str) -> None:
         """Sends a close frame, waits for the client's, and closes."""
         self._close_code = close_code
-        await self._socket.close(code=close_code, message=reason.encode(), drain=False)
+        await self.socket.close(code=close_code, message=reason.encode(), drain=False)
 
     def on_alarm(self, now_ms: int) -> None:
         """Warns the client that its token ends soon; closes when the token has ended."""
@@ -190,7 +197,7 @@ class WebsocketConnection(ClientConnection):
         """Hands a frame to the transport, unless that is closing; cuts a client with too many unread replies."""
         if self.transport.is_closing():
             return
-        if self.transport.get_write_buffer_size() > self._services.connection_limits.limits.reply_buffer_bytes:
+        if self.transport.get_write_buffer_size() > self.services.connection_limits.limits.reply_buffer_bytes:
             self.hang_up_slow()
             return
         self.transport.write(frame)
@@ -238,12 +245,12 @@ class WebsocketConnection(ClientConnection):
             case Follow():
                 await self._mark(request.id, "artist", request.artist, wanted=request.following)
             case Ping():
-                self.reply(request.id, b'{"time_ms":%d}' % self._services.clock.now_ms())
+                self.reply(request.id, b'{"time_ms":%d}' % self.services.clock.now_ms())
             case Subscribe():
                 await self._subscribe(request)
             case Unsubscribe():
                 for name in request.channels:
-                    self._services.hub.leave(self, name)
+                    self.services.hub.leave(self, name)
                 self.reply(request.id, b"{}")
             case Hello():
                 await self._hello(request)
@@ -273,12 +280,19 @@ class WebsocketConnection(ClientConnection):
                 self.reply_error(None, error)
                 raise Disconnect(*_DISCONNECTS[error.code]) from error
 
+    async def _go_on(self, watched: Sequence[HandedChannel]) -> None:
+        if self.identity is not None:
+            limits = self.services.connection_limits
+            self._shared_bucket = limits.acquire_user(self.identity.user_id, was_let_in=True)
+            self._is_admitted = True
+        await resume(self.services, self, watched)
+
     async def _admit(self, identity: Identity) -> None:
         """Signs an identity in, if it may connect. It is then counted in place of the identity before it.
 
         Raises: Refused: forbidden, overloaded, rate_limited; nothing has changed
         """
-        services = self._services
+        services = self.services
         banned = services.why_banned(identity.user_id)
         if banned is not None:
             raise Refused(Code.FORBIDDEN, banned)
@@ -296,7 +310,7 @@ class WebsocketConnection(ClientConnection):
         """Signs in, or renews the token. The new token may be of another user, or of another role."""
         if request.token is not None:
             try:
-                identity = await self._services.authenticate(request.token)
+                identity = await self.services.authenticate(request.token)
             except StoreError as error:
                 raise self._unavailable(error) from error
             await self._admit(identity)
@@ -307,9 +321,9 @@ class WebsocketConnection(ClientConnection):
                 {
                     "user": {"id": user.user_id, "role": user.role} if user else None,
                     "role": user.role if user else "reader",
-                    "node": self._services.node,
-                    "installation": self._services.installation,
-                    "time_ms": self._services.clock.now_ms(),
+                    "node": self.services.node,
+                    "installation": self.services.installation,
+                    "time_ms": self.services.clock.now_ms(),
                     "ping_ms": int(PING_INTERVAL_S * 1000),
                 }
             ),
@@ -317,15 +331,15 @@ class WebsocketConnection(ClientConnection):
 
     async def _subscribe(self, request: Subscribe) -> None:
         names = list(dict.fromkeys(request.channels))
-        channels_max = self._services.connection_limits.limits.channels_per_connection
+        channels_max = self.services.connection_limits.limits.channels_per_connection
         if len(self.channels.union(names)) > channels_max:
             raise Refused(
                 Code.TOO_LARGE, f"One connection may watch {channels_max} channels. Unsubscribe from some first."
             )
         self._bucket.charge(len(names) - 1)
         self._shared_bucket.charge(len(names) - 1)
-        hub = self._services.hub
-        prepared = await prepare(self._services, self.identity, self.address, names, request.since)
+        hub = self.services.hub
+        prepared = await prepare(self.services, self.identity, self.address, names, request.since)
         # From here to the reply nothing is awaited, so no push can come before the state it follows.
         parts = []
         for name in names:
@@ -346,14 +360,14 @@ class WebsocketConnection(ClientConnection):
         self, request_id: int, show_id: int, votes: Sequence[tuple[int, str]], order: int | None = None
     ) -> None:
         user_id = self._voter()
-        reply = VoteReply(self, request_id, self._services.ballot_json, is_cast=bool(votes))
-        self._services.submit(show_id, user_id, votes, reply, order)
+        reply = VoteReply(self, request_id, self.services.ballot_json, is_cast=bool(votes))
+        self.services.submit(show_id, user_id, votes, reply, order)
         self.pending_count += 1
 
     async def _mark(self, request_id: int, marked: Marked, subject_id: int, *, wanted: bool) -> None:
         user_id = self._voter()
         try:
-            await self._services.mark(marked, subject_id, user_id, MarkReply(self, request_id, marked), wanted=wanted)
+            await self.services.mark(marked, subject_id, user_id, MarkReply(self, request_id, marked), wanted=wanted)
         except StoreError as error:
             raise self._unavailable(error) from error
         self.pending_count += 1
@@ -372,8 +386,3 @@ class WebsocketConnection(ClientConnection):
     def _unavailable(self, error: StoreError) -> Refused:
         log.warning("request.unavailable", error=str(error))
         return Refused(Code.UNAVAILABLE, "This is unavailable for a moment. Try again.", retry_after_ms=1_000)
-
-
-def _descriptor(transport: Any) -> int:
-    socket = transport.get_extra_info("socket")
-    return -1 if socket is None or transport.get_extra_info("sslcontext") else int(socket.fileno())

@@ -163,9 +163,9 @@ class ChannelRefresher:
         return False
 
     async def _reload_documents(self, show_id: int) -> None:
-        if self._hub.is_open(f"setlist:{show_id}"):
+        if self._hub.channel(f"setlist:{show_id}") is not None:
             self._publish(f"setlist:{show_id}", await self._states.load_setlist(show_id))
-        if self._hub.is_open(f"status:{show_id}"):
+        if self._hub.channel(f"status:{show_id}") is not None:
             self._publish(f"status:{show_id}", await self._states.load_status(show_id))
 
     def _publish(self, name: str, document: DocumentState | None) -> None:

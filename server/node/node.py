@@ -7,7 +7,7 @@ import contextvars
 import shutil
 import socket
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -15,6 +15,7 @@ import structlog
 from aiohttp import web
 
 from server.errors import SetupError, StoreError
+from server.live.handed_socket import HandedSocket
 from server.live.stalled import bound_connections
 from server.mail.composer import EmailComposer
 from server.mail.enqueuer import EmailEnqueuer
@@ -54,11 +55,17 @@ class Node:
 
     @classmethod
     async def start(
-        cls, settings: Settings, *, has_own_database: bool = False, intervals: Intervals = DEFAULT_INTERVALS
+        cls,
+        settings: Settings,
+        *,
+        has_own_database: bool = False,
+        intervals: Intervals = DEFAULT_INTERVALS,
+        is_successor: bool = False,
     ) -> Node:
         """Connects, starts the loops, then listens.
 
-        Takes:  settings with both addresses; has_own_database, whether PostgreSQL belongs to this node's own engines
+        Takes:  settings with both addresses; has_own_database, whether PostgreSQL belongs to this node's own engines;
+                is_successor, whether it gets the sockets that it listens on from another process (take_over.py)
         Raises: SetupError: the port is taken; StoreUnavailable: PostgreSQL does not answer
         Cancel: everything opened so far is closed, as after an error
         """
@@ -69,7 +76,9 @@ class Node:
             for name, loop in node._all_loops().items():
                 node._start_loop(name, loop)
             stack.push_async_callback(node._runner.cleanup)
-            await node._listen()
+            await node._runner.setup()
+            if not is_successor:
+                await node._listen()
             node._stack = stack.pop_all()
         return node
 
@@ -133,7 +142,6 @@ class Node:
 
     async def _listen(self) -> None:
         settings = self.rooms.settings
-        await self._runner.setup()
         site = web.TCPSite(
             self._runner,
             settings.host,
@@ -145,9 +153,46 @@ class Node:
             await site.start()
         except OSError as error:
             raise SetupError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
+        self._has_listened()
+
+    def _has_listened(self) -> None:
         for listening in listening_sockets(self._runner):
-            bound_connections(listening, stalled_s=settings.limits.stalled_s)
+            bound_connections(listening, stalled_s=self.rooms.settings.limits.stalled_s)
         self.port = self._runner.addresses[0][1]
+
+    # ── another process takes over, or this one does
+
+    def listening(self) -> list[socket.socket]:
+        """The sockets that this node listens on."""
+        return listening_sockets(self._runner)
+
+    async def listen_on(self, sockets: Sequence[socket.socket]) -> None:
+        """Listens on sockets that another process has opened."""
+        for listening in sockets:
+            await web.SockSite(self._runner, listening, backlog=BACKLOG_SOCKETS).start()
+        self._has_listened()
+        self.rooms.is_leaving = False
+
+    async def stop_listening(self) -> None:
+        """Takes no new connections any more. From now on each answer ends its connection."""
+        self.rooms.is_leaving = True
+        for site in list(self._runner.sites):
+            await site.stop()
+
+    async def adopt(self, connected: socket.socket, handed: HandedSocket) -> None:
+        """Goes on with a websocket of another process."""
+        await self._runner.adopt(connected, handed.head + handed.unread, handed)
+
+    async def finish_requests(self) -> None:
+        """Answers the requests that have come, and closes their connections. Websockets and event streams stay.
+
+        Raises: TimeoutError: they take longer than STOP_TIMEOUT_S
+        """
+        self._runner.close_idle()
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            # Polled: this happens once in a node's life.
+            while self._runner.connection_count > len(self.rooms.sockets):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
     # ── loops
 

@@ -99,6 +99,7 @@ class Rooms:
     """The rooms of one node. `open_rooms` builds it. Takes: stack, which closes everything that is opened here."""
 
     is_stopping = False  # node.py sets it
+    is_leaving = False  # another process takes the new connections; node.py sets it
 
     def __init__(
         self,

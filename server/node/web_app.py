@@ -53,7 +53,13 @@ from server.voting.rules import ballot_json
 from server.web.asyncapi import asyncapi_endpoint
 from server.web.errors import answer_errors
 from server.web.identity import counted, make_address_of, make_identify, make_is_secure
-from server.web.listening import keep_files_for_probes, limit_forwarded, most_of_address
+from server.web.listening import (
+    handed_over,
+    keep_files_for_probes,
+    limit_forwarded,
+    make_end_connections,
+    most_of_address,
+)
 from server.web.openapi import document_endpoint
 from server.web.origins import check_origins
 from server.web.pages import Pages, answer_unknown_paths, make_add_headers
@@ -188,7 +194,9 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
         client_max_size=BODY_BYTES_MAX,
     )
     is_secure = make_is_secure(settings.trusted_proxies)
-    app.on_response_prepare.extend([make_add_headers(is_secure), add_request_id])
+    app.on_response_prepare.extend(
+        [make_add_headers(is_secure), add_request_id, make_end_connections(lambda: rooms.is_leaving)]
+    )
     identify = make_identify(authenticator.identify, is_secure)
 
     def count_anonymous(request: web.Request) -> None:
@@ -200,7 +208,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
     app.add_routes(
         routes_of(endpoints, counted_identify, TOKEN_TTL_S, address_of, is_secure, body_s=settings.limits.body_s)
     )
-    app.add_routes(LiveRoutes(services, rooms.sockets, identify, address_of).routes())
+    app.add_routes(LiveRoutes(services, rooms.sockets, identify, address_of, handed_over).routes())
     find_show = partial(find_show_id, rooms.databases.channels)
     app.add_routes(EventRoutes(services, rooms.sockets, identify, address_of, find_show).routes())
     [get_show] = [endpoint.handler for endpoint in endpoints if endpoint.path == "/api/shows/{show}"]

@@ -159,6 +159,12 @@ class PendingAcks:
         """Whether no waiter expects an answer or the message that its vote is durable."""
         return not self._entries and not self._answers
 
+    @property
+    def owes_notices(self) -> bool:
+        """Whether a waiter that was answered "accepted" may still hear that its vote is durable."""
+        oldest = next(iter(self._entries.values()), None)
+        return bool(self._answers) or (oldest is not None and oldest.is_accepted)
+
     def _answer(self, entry: PendingEntry, durability: str) -> None:
         """Answers the casts of an entry, or says "durable" to casts that were answered as accepted."""
         if self._refused and durability != "accepted":

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
+from http import HTTPStatus
 from typing import Any, cast
 
 import structlog
 from aiohttp import web
+from aiohttp.http import WebSocketReader
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_request import BaseRequest
@@ -19,6 +21,7 @@ from server.errors import Refused, SetupError
 from server.protocol.codes import Code
 from server.protocol.http.addresses import Network, client_address, is_trusted
 from server.protocol.limits import Limits
+from server.protocol.unfinished import Unfinished
 from server.telemetry import LIMITED, OPEN_CONNECTIONS
 from server.web.errors import problem
 
@@ -108,6 +111,40 @@ class Runner(web.AppRunner):
         options: dict[str, Any] = {"access_log": None, "logger": http_logger(), "connections": self._connections}
         return partial(_RequestHandler, served, loop=asyncio.get_running_loop(), **options)
 
+    def close_idle(self) -> None:
+        """Closes each connection that waits for a request, and the others after their answer."""
+        served = super().server
+        assert served is not None
+        served.pre_shutdown()
+
+    @property
+    def connection_count(self) -> int:
+        """The connections that are open."""
+        served = super().server
+        return 0 if served is None else len(served.connections)
+
+    async def adopt(self, connected: socket.socket, replayed: bytes, handed: object) -> None:
+        """Serves a connection that another process has let in and handed over.
+
+        Takes: replayed, what the client has sent, as far as it must be read again: its request, and what came behind it;
+               handed, what else the other process knew, see `handed_over`
+        """
+        make_protocol = partial(self.server, replayed=replayed, handed=handed)
+        await asyncio.get_running_loop().connect_accepted_socket(make_protocol, connected)
+
+
+def handed_over(request: web.Request) -> Any:
+    """What the process before this one knew of a request's connection; None: it began here."""
+    protocol = request.protocol
+    return protocol.handed if isinstance(protocol, _RequestHandler) else None
+
+
+def unfinished_message(request: BaseRequest) -> bytes:
+    """What has come of the websocket message that is not whole yet."""
+    protocol = request.protocol
+    assert isinstance(protocol, _RequestHandler)
+    return bytes(protocol.unfinished.kept)
+
 
 @web.middleware
 async def keep_files_for_probes(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -135,12 +172,13 @@ def limit_forwarded(address_of: Callable[[web.Request], str], limits: Limits, fi
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         protocol = request.protocol
-        is_forwarded = isinstance(protocol, _RequestHandler) and protocol.is_of_proxy
-        address = address_of(request) if is_forwarded and request.path not in PROBES else ""
+        if not isinstance(protocol, _RequestHandler) or not protocol.is_of_proxy or request.path in PROBES:
+            return await handler(request)
+        address = address_of(request)
         if not address:
             return await handler(request)
         count = open_requests.get(address, 0)
-        if count >= per_address_max:
+        if count >= per_address_max and protocol.handed is None:
             LIMITED.labels("open_connections_per_address").inc()
             message = "Too many connections from your network. Try again in a few seconds."
             raise Refused(Code.OVERLOADED, message, retry_after_ms=RETRY_AFTER_MS)
@@ -153,6 +191,22 @@ def limit_forwarded(address_of: Callable[[web.Request], str], limits: Limits, fi
                 del open_requests[address]
 
     return middleware
+
+
+def make_end_connections(
+    is_leaving: Callable[[], bool],
+) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Makes the function that has a client open a new connection for its next request (signal on_response_prepare).
+
+    Takes: is_leaving, whether another process takes the new connections
+    """
+
+    async def end_connection(_request: web.Request, response: web.StreamResponse) -> None:
+        if is_leaving() and response.status != HTTPStatus.SWITCHING_PROTOCOLS:
+            response.headers["Connection"] = "close"
+            response.force_close()
+
+    return end_connection
 
 
 def end_with_answer(request: web.Request) -> None:
@@ -190,21 +244,37 @@ def reserve_port(host: str, port: int, *, is_shared: bool) -> socket.socket:
 
 
 class _RequestHandler(web.RequestHandler):
-    """One connection. limit: the name of the limit that it is beyond; "": none, it serves everything."""
+    """One connection. limit: the name of the limit that it is beyond; "": none, it serves everything.
 
-    __slots__ = ("_address", "_connections", "limit")
+    unfinished: of a websocket, the message that has not come whole yet; handed: see `handed_over`
+    """
 
-    def __init__(self, *arguments: Any, connections: OpenConnections, **options: Any) -> None:
+    __slots__ = ("_address", "_connections", "_replayed", "handed", "limit", "unfinished")
+
+    def __init__(
+        self,
+        *arguments: Any,
+        connections: OpenConnections,
+        replayed: bytes = b"",
+        handed: object = None,
+        **options: Any,
+    ) -> None:
         super().__init__(*arguments, **options)
         self._connections = connections
         self._address: str | None = None
+        self._replayed = replayed
+        self.handed = handed
         self.limit = ""
+        self.unfinished = Unfinished()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         limits = self._connections.limits
         self._address = self._connections.address_of(transport)
         beyond, limit = self._connections.add(self._address, transport.get_extra_info("socket").fileno())
+        if self.handed is not None:
+            # It was let in before.
+            beyond = 0
         if beyond > SPARE_FILES:
             LIMITED.labels(limit).inc()
             cast("asyncio.Transport", transport).abort()
@@ -219,6 +289,26 @@ class _RequestHandler(web.RequestHandler):
             min(limits.handshake_s, SPARE_HANDSHAKE_S) if self.limit else limits.handshake_s
         )
         self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
+        if self._replayed:
+            # Before the transport reads: what comes next follows this.
+            self.data_received(self._replayed)
+            self._replayed = b""
+
+    def set_parser(self, parser: WebSocketReader, data_received_cb: Callable[[], None] | None = None) -> None:
+        self.unfinished.add(self._message_tail)  # what came behind the request to upgrade
+        super().set_parser(parser, data_received_cb)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # Nearly always one whole frame comes, which its first two bytes tell. aiohttp does not say what it has read of the next one.
+        if self._payload_parser is not None and (
+            self.unfinished.kept or not (5 < (count := len(data)) < 132 and data[1] == count + 122 and data[0] > 127)
+        ):
+            self._keep_unfinished(data)
+
+    def _keep_unfinished(self, data: bytes) -> None:
+        if not self._close and not self._force_close:
+            self.unfinished.add(data)
 
     @property
     def is_of_proxy(self) -> bool:

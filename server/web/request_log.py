@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 from server.protocol.http.addresses import Network, is_trusted
 from server.telemetry import FAILURES, REQUEST_SECONDS
 from server.tracing import Traces, trace_id_of
+from server.web.listening import handed_over
 
 HEADER = "X-Request-ID"
 
@@ -65,7 +66,8 @@ async def add_request_id(_request: web.Request, response: web.StreamResponse) ->
 
 def _id_of(request: web.Request, trusted: tuple[Network, ...]) -> str:
     given = request.headers.get(HEADER, "")
-    if given and is_trusted(request.remote, trusted) and _SAFE_ID.fullmatch(given):
+    is_known = is_trusted(request.remote, trusted) or handed_over(request) is not None
+    if given and is_known and _SAFE_ID.fullmatch(given):
         return given
     return secrets.token_hex(8)
 

@@ -1,0 +1,180 @@
+"""departures: takes websockets off this node, so that another process can go on with them.
+
+Owns:      the websockets that are about to leave
+Threads:   event loop only
+Limits:    BATCH_SOCKETS, REST_S (docs/limits.md)
+Never:     takes a socket that owes an answer, or has bytes that the client has not taken
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+from server.live.arrival import resume
+from server.live.channel import Channel
+from server.live.handed_socket import HandedChannel, HandedSocket, head_of
+from server.live.hub import Hub
+from server.live.sockets import Sockets
+from server.live.websocket import WebsocketConnection
+
+# The kernel passes at most 253 descriptors in a message.
+BATCH_SOCKETS = 200
+# How long a batch waits for its slowest sockets; these go with a later batch.
+BATCH_WAIT_S = 0.3
+# The time after which a socket that never comes to rest stays: its client reads nothing, or floods.
+REST_S = 10.0
+POLL_S = 0.005
+
+
+class Departure:
+    """One websocket that is about to leave. It reads nothing more, answers what it has read, and waits.
+
+    is_still: whether it has answered everything but its casts; channels: what it watched, once it is off the hub
+    """
+
+    def __init__(self, connection: WebsocketConnection) -> None:
+        self.connection = connection
+        self._transport: asyncio.Transport = connection.socket.transport
+        self.is_still = False
+        self.channels: list[HandedChannel] | None = None
+        self._resumed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        connection.departure = self
+        self._stop_reading()
+
+    async def marked(self) -> None:
+        """Called by the connection's reader at the mark. Returns when the socket stays; cancelled when it has left."""
+        if self._transport.is_reading():
+            # aiohttp has begun to read again, because its queue was full before.
+            self._stop_reading()
+            return
+        self.is_still = True
+        await self._resumed
+
+    def resume(self) -> None:
+        """Goes on reading."""
+        self.connection.departure = None
+        if not self._resumed.done():
+            self._resumed.set_result(None)
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _stop_reading(self) -> None:
+        self._transport.pause_reading()
+        self.connection.socket.mark()
+
+
+class Departures:
+    """All websockets of a node, in batches.
+
+    Takes: owes_notices, whether votes that were answered as accepted are not confirmed yet; unfinished_of, what has come of
+           the message of a request's websocket that is not whole yet
+    """
+
+    def __init__(
+        self,
+        sockets: Sockets,
+        hub: Hub,
+        owes_notices: Callable[[], bool],
+        unfinished_of: Callable[[web.BaseRequest], bytes],
+    ) -> None:
+        self._sockets = sockets
+        self._hub = hub
+        self._owes_notices = owes_notices
+        self._unfinished_of = unfinished_of
+        self._waiting: list[Departure] = []
+
+    async def batch(self) -> list[tuple[Departure, HandedSocket]]:
+        """The next websockets that have come to rest, off this node; none: all have left that will.
+
+        `left` or `stay` must follow.
+        """
+        began_s = time.monotonic()
+        while True:
+            self._hold_more()
+            channels = {channel.name: channel for channel in self._hub.channels()}
+            ready = [departure for departure in self._waiting if self._is_ready(departure, channels)]
+            waited_s = time.monotonic() - began_s
+            if not self._waiting or waited_s > REST_S:
+                return self._take(ready)
+            if ready and (len(ready) == len(self._waiting) or waited_s > BATCH_WAIT_S):
+                return self._take(ready)
+            await asyncio.sleep(POLL_S)
+
+    def left(self, batch: list[tuple[Departure, HandedSocket]]) -> None:
+        """Closes this process's descriptors of sockets that another process has."""
+        for departure, _ in batch:
+            departure.connection.transport.abort()
+
+    async def stay(self, batch: list[tuple[Departure, HandedSocket]]) -> None:
+        """Goes on with these sockets here, and with all that are still waiting."""
+        for departure, _ in batch:
+            self._sockets.add(departure.connection)
+        departures, self._waiting = [*(departure for departure, _ in batch), *self._waiting], []
+        for departure in departures:
+            if departure.channels:
+                await resume(departure.connection.services, departure.connection, departure.channels)
+            departure.resume()
+
+    def _hold_more(self) -> None:
+        self._waiting = [one for one in self._waiting if not one.connection.transport.is_closing()]
+        missing = BATCH_SOCKETS - len(self._waiting)
+        for connection in self._sockets.connections():
+            if missing <= 0:
+                break
+            if (
+                isinstance(connection, WebsocketConnection)
+                and connection.departure is None
+                and not connection.transport.is_closing()
+            ):
+                self._waiting.append(Departure(connection))
+                missing -= 1
+
+    def _is_ready(self, departure: Departure, channels: dict[str, Channel]) -> bool:
+        connection = departure.connection
+        if not departure.is_still or connection.pending_count:
+            return False
+        if departure.channels is None and not self._leave_hub(departure, channels):
+            return False
+        return not connection.transport.get_write_buffer_size() and not self._owes_notices()
+
+    def _leave_hub(self, departure: Departure, channels: dict[str, Channel]) -> bool:
+        """Writes down what the client holds, and sends it no more pushes. False: a push is under way."""
+        connection = departure.connection
+        held = []
+        for name in connection.channels:
+            position = channels[name].position_of(connection)
+            if position is None:
+                return False
+            held.append(HandedChannel(name, *position))
+        departure.channels = held
+        self._hub.leave_all(connection)
+        return True
+
+    def _take(self, ready: list[Departure]) -> list[tuple[Departure, HandedSocket]]:
+        batch = []
+        for departure in ready:
+            self._waiting.remove(departure)
+            connection = departure.connection
+            self._sockets.release(connection)
+            assert departure.channels is not None
+            request = connection.socket.request
+            batch.append(
+                (
+                    departure,
+                    HandedSocket(
+                        head=head_of(request, connection.request_id),
+                        unread=self._unfinished_of(request),
+                        identity=connection.identity,
+                        number=connection.number,
+                        opened_ms=connection.opened_ms,
+                        has_asked=connection.has_asked,
+                        alarm_ms=connection.alarm_ms,
+                        channels=departure.channels,
+                    ),
+                )
+            )
+        return batch
