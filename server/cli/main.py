@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from server.cli import backup, crowd, doctor, drill, export, migrate, reconcile, seed, serve, sync, token, watch
+from server.cli import backup, crowd, doctor, drill, export, migrate, reconcile, seed, serve, sync, token, upgrade, watch
 from server.errors import BadArgument, MysetlistError
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ for command in (
     backup.restore,
     drill.drill,
     doctor.doctor,
+    upgrade.upgrade,
 ):
     app.command()(command)
 app.add_typer(migrate.app, name="migrate")

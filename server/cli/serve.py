@@ -18,6 +18,7 @@ def serve(
     crowd: Annotated[int, typer.Option(help="Number of simulated voters on the sample shows.")] = 0,
     reuse_port: Annotated[bool, typer.Option("--reuse-port", hidden=True)] = False,
     with_parent: Annotated[int | None, typer.Option("--with-parent", hidden=True)] = None,
+    control: Annotated[int | None, typer.Option("--control", hidden=True)] = None,
 ) -> None:
     """Run a node. Without DATABASE_URL and REDIS_URL it also runs its own PostgreSQL and Valkey."""
     settings = settings_from(
@@ -35,4 +36,4 @@ def serve(
     else:
         from server.node.serve import serve as serve_node
 
-        run_to_end(serve_node(settings))
+        run_to_end(serve_node(settings, control))

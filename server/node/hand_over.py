@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 import time
@@ -12,11 +11,21 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from server.errors import MysetlistError
 from server.live.departures import Departures
 from server.live.handed_socket import FORMAT
 from server.node.descriptor_channel import ChannelClosed, DescriptorChannel
-from server.node.handover_messages import FROM_NEW, Done, Finish, HandedOver, Listen, Ready, Take, Unable, Warm
+from server.node.handover_messages import (
+    FROM_NEW,
+    Done,
+    Finish,
+    HandedOver,
+    HandOverFailed,
+    Listen,
+    Ready,
+    Take,
+    Unable,
+    Warm,
+)
 from server.node.node import Node
 from server.web.listening import unfinished_message
 
@@ -29,10 +38,6 @@ REPLY_TIMEOUT_S = 60.0
 FIRST_REQUEST_S = 1.0
 
 Reply = TypeVar("Reply")
-
-
-class HandOverFailed(MysetlistError):
-    """The successor cannot take over; this node goes on."""
 
 
 async def hand_over(node: Node, connected: socket.socket) -> HandedOver:
@@ -132,10 +137,3 @@ class _Hand:
         if not isinstance(reply, kind):
             raise HandOverFailed(f"the new process answered {type(reply).__name__}")
         return reply
-
-
-async def stop_replaced(node: Node) -> None:
-    """Stops a node whose successor serves: answers the requests under way, and then drains what is left."""
-    with contextlib.suppress(TimeoutError):
-        await node.finish_requests()
-    await node.stop()

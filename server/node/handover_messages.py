@@ -8,6 +8,12 @@ from __future__ import annotations
 
 import msgspec
 
+from server.errors import MysetlistError
+
+
+class HandOverFailed(MysetlistError):
+    """The successor cannot take over; the node that serves goes on."""
+
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """The new process serves as soon as it gets sockets. format: of the websockets that it can read."""

@@ -6,7 +6,10 @@ import asyncio
 import gc
 import os
 import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -15,11 +18,17 @@ from server import __version__
 from server.cache.engine import check_valkey
 from server.embedded import open_engines
 from server.errors import SetupError
+from server.node.control import Control
+from server.node.hand_over import hand_over
 from server.node.node import Node
 from server.node.outgoing import check_outgoing
 from server.node.process_limits import check_process_limits
 from server.node.signals import StopSignals, stop_signals
 from server.node.systemd import ready_for_systemd
+from server.node.take_over import take_over
+from server.node.upgrades import Upgrades
+from server.node.worker import Worker
+from server.node.workers import one_worker, run_worker
 from server.settings import Settings, data_folder
 from server.store.engine import POOLED, check_postgres
 from server.store.migrations import migrate_up
@@ -34,53 +43,128 @@ CROWD_STOP_S = 5.0
 GC_THRESHOLD = (20_000, 20, 50)
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, control_descriptor: int | None = None) -> None:
     """Runs one node until SIGTERM or SIGINT, with its own engines where the settings have no address.
 
+    After its first upgrade, this process only runs the engines and looks after the node, which is a child process.
+
+    Takes:  control_descriptor, of a worker: its socket to its parent
     Raises: SetupError: the node cannot start, or one of its loops died; the message is one clear line
     """
     configure_logging(settings.log_format, settings.log_level)
     check_process_limits(settings.limits.connections)
-    # Told before the engines start. The node itself binds last, when all else works.
-    reserve_port(settings.host, settings.port, is_shared=settings.reuse_port).close()
     log.info("node.starting", version=__version__, pid=os.getpid(), settings=settings.shown())
     with stop_signals() as signals:
-        await _serve(settings, signals)
+        if control_descriptor is None:
+            await _serve(settings, signals)
+        else:
+            await _serve_as_worker(settings, signals, Control(control_descriptor))
     log.info("node.stopped", pid=os.getpid())
 
 
+async def _serve_as_worker(settings: Settings, signals: StopSignals, control: Control) -> None:
+    """Runs a node on the engines of its parent, from its first word on, until the parent ends or replaces it."""
+    begin, predecessor = await control.begin()
+    if predecessor is None:
+        _check_port(settings)
+    await _prepare(settings)
+    node = await Node.start(settings, has_own_database=begin.has_own_database, is_successor=predecessor is not None)
+    async with _running(node):
+        await node.wait_until_ready()
+        if predecessor is not None:
+            await take_over(node, predecessor)
+        await _go_on(node, signals, is_announced=predecessor is None)
+        async with _crowd_beside(node):
+            if await _until_end(node, signals, control.replaced(node)):
+                await node.finish_requests()
+
+
 async def _serve(settings: Settings, signals: StopSignals) -> None:
+    # Told before the engines start. The node itself binds last, when all else works.
+    _check_port(settings)
     engines = open_engines(
         settings.data_dir, database_url=settings.database_url, redis_url=settings.redis_url, may_join=False
     )
     has_own_database = settings.database_url is None
-    async with engines as addresses:
+    async with engines as addresses, AsyncExitStack() as beside:
         settings = replace(settings, database_url=addresses.database_url, redis_url=addresses.redis_url)
         await _prepare(settings)
         node = await Node.start(settings, has_own_database=has_own_database)
-        crowd: asyncio.subprocess.Process | None = None
-        try:
+        async with _running(node):
             await node.wait_until_ready()
-            signals.take_over()
-            # The objects that exist now live as long as the process. A vote makes no cycles, so the collector may run less often.
-            gc.freeze()
-            gc.set_threshold(*GC_THRESHOLD)
-            # The person or the program that started this node reads this line.
-            print(f"listening on {node.url}", flush=True)  # noqa: T201
-            await node.greet_first_admin()
-            if settings.crowd:
-                crowd = await _start_crowd(node.url, settings.crowd)
-            stopped = asyncio.create_task(signals.stopped.wait(), name="signals")
-            endings: list[asyncio.Future[Any]] = [stopped, node.failed]
-            async with ready_for_systemd():
-                await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
-            stopped.cancel()
-        finally:
-            if crowd is not None and crowd.returncode is None:
-                await _end_crowd(crowd)
-            await node.stop()
-        if node.failed.done():
-            raise SetupError(f"the loop {node.failed.result()!r} died; read its traceback in the log")
+            await _go_on(node, signals, is_announced=True)
+            upgrades = beside.enter_context(Upgrades.asked_for(settings.data_dir, node.port))
+            await beside.enter_async_context(_crowd_beside(node))
+            await beside.enter_async_context(ready_for_systemd())
+            worker = one_worker(settings, node.port, has_own_database=has_own_database)
+            if not await _until_end(node, signals, _replaced(node, worker, upgrades)):
+                await beside.aclose()  # the crowd ends before its node
+                return
+            await node.finish_requests()
+        await run_worker(worker, signals.stopped, upgrades)
+
+
+async def _replaced(node: Node, worker: Worker, upgrades: Upgrades) -> None:
+    """Returns when a process of `worker` serves in place of this one."""
+    while not await upgrades.run_once([partial(worker.replace, partial(hand_over, node))]):
+        pass
+
+
+@asynccontextmanager
+async def _running(node: Node) -> AsyncIterator[None]:
+    """Stops a node at the end of the block.
+
+    Raises: SetupError: one of its loops died
+    """
+    try:
+        yield
+    finally:
+        await node.stop()
+    if node.failed.done():
+        raise SetupError(f"the loop {node.failed.result()!r} died; read its traceback in the log")
+
+
+async def _go_on(node: Node, signals: StopSignals, *, is_announced: bool) -> None:
+    """The end of a start: from now on the node ends by itself."""
+    signals.take_over()
+    # The objects that exist now live as long as the process. A vote makes no cycles, so the collector may run less often.
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLD)
+    if is_announced:
+        # The person or the program that started this node reads this line.
+        print(f"listening on {node.url}", flush=True)  # noqa: T201
+        await node.greet_first_admin()
+
+
+async def _until_end(node: Node, signals: StopSignals, replaced: Coroutine[Any, Any, None]) -> bool:
+    """Waits for a signal, the death of a loop, or until another process serves; gives whether one does."""
+    stopped = asyncio.create_task(signals.stopped.wait(), name="signals")
+    replacing = asyncio.create_task(replaced, name="upgrade")
+    endings: list[asyncio.Future[Any]] = [stopped, node.failed, replacing]
+    await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
+    for task in (stopped, replacing):
+        task.cancel()
+    await asyncio.wait([stopped, replacing])
+    if replacing.cancelled():
+        return False
+    replacing.result()
+    return True
+
+
+def _check_port(settings: Settings) -> None:
+    reserve_port(settings.host, settings.port, is_shared=settings.reuse_port).close()
+
+
+@asynccontextmanager
+async def _crowd_beside(node: Node) -> AsyncIterator[None]:
+    """Runs a simulated crowd during the block, if the settings ask for one."""
+    voters = node.rooms.settings.crowd
+    crowd = await _start_crowd(node.url, voters) if voters else None
+    try:
+        yield
+    finally:
+        if crowd is not None and crowd.returncode is None:
+            await _end_crowd(crowd)
 
 
 async def _prepare(settings: Settings) -> None:

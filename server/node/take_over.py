@@ -33,6 +33,8 @@ async def take_over(node: Node, connected: socket.socket) -> None:
                 break
             await _obey(node, channel, message, descriptors)
     except ChannelClosed as error:
+        # That node listens again.
+        await node.stop_listening()
         raise SetupError(f"the node before this one did not hand over: {error}") from error
     finally:
         channel.close()

@@ -15,6 +15,7 @@ from server.errors import SetupError
 
 COMMANDS = (
     "serve", "migrate", "sync", "seed", "crowd", "watch", "reconcile", "token", "export", "backup", "restore", "drill", "doctor",
+    "upgrade",
 )  # fmt: skip
 HEAVY = ("aiohttp", "asyncpg", "redis", "uvloop", "picows", "rich.progress", "server.settings")
 

@@ -1,0 +1,152 @@
+"""Upgrades of a running node: who asks for them, and how they ended.
+
+SIGUSR2 asks. The file serve-<port>.json in the data dir says which process to ask, and how its last upgrade ended;
+`mysetlist upgrade` reads it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import psutil
+import structlog
+
+from server import __version__
+from server.errors import SetupError
+from server.node.handover_messages import HandedOver, HandOverFailed
+
+log = structlog.get_logger()
+
+POLL_S = 0.1
+
+# Replaces one process of this node. Raises: HandOverFailed
+Upgrade = Callable[[], Awaitable[HandedOver]]
+
+
+class RunFile(msgspec.Struct, kw_only=True):
+    """What other commands know of a running node. upgrade_count: those that have ended; last: how each of its processes fared."""
+
+    pid: int
+    started_s: float  # tells this process from a later one with the same id
+    port: int
+    version: str
+    upgrade_count: int = 0
+    last: list[HandedOver] = msgspec.field(default_factory=list)
+
+
+class Upgrades:
+    """The upgrades of this process. Make it with `asked_for`."""
+
+    def __init__(self, path: Path, run_file: RunFile) -> None:
+        self._path = path
+        self._run_file = run_file
+        self._asked = asyncio.Event()
+
+    @classmethod
+    @contextmanager
+    def asked_for(cls, data_dir: Path, port: int) -> Iterator[Upgrades]:
+        """Takes SIGUSR2 inside the block, and keeps the file."""
+        path = run_file_path(data_dir, port)
+        upgrades = cls(
+            path, RunFile(pid=os.getpid(), started_s=psutil.Process().create_time(), port=port, version=__version__)
+        )
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGUSR2, upgrades._asked.set)
+        try:
+            upgrades._write()
+            yield upgrades
+        finally:
+            loop.remove_signal_handler(signal.SIGUSR2)
+            path.unlink(missing_ok=True)
+
+    async def run(self, steps: Sequence[Upgrade]) -> None:
+        """Upgrades whenever it is asked to, until cancelled. Takes: steps, done one after the other; the first failure ends them."""
+        while True:
+            await self.run_once(steps)
+
+    async def run_once(self, steps: Sequence[Upgrade]) -> bool:
+        """Waits until an upgrade is asked for, and does it; gives whether it was done."""
+        await self._asked.wait()
+        log.info("upgrade.begun", version=__version__)
+        outcomes: list[HandedOver] = []
+        try:
+            for step in steps:
+                outcomes.append(await step())  # noqa: PERF401  what was done is told after a failure, too
+        except HandOverFailed as error:
+            outcomes.append(HandedOver(reason=str(error)))
+            log.error("upgrade.failed", reason=str(error))  # noqa: TRY400  a line is enough
+        else:
+            log.info("upgrade.done", **_sums(outcomes))
+        # What was asked meanwhile is answered with it.
+        self._asked.clear()
+        self._run_file.upgrade_count += 1
+        self._run_file.last = outcomes
+        self._write()
+        return not outcomes[-1].reason
+
+    def _write(self) -> None:
+        try:
+            draft = self._path.with_suffix(".draft")
+            draft.write_bytes(msgspec.json.encode(self._run_file))
+            draft.replace(self._path)
+        except OSError as error:
+            # A node without a data dir of its own. `kill -USR2` upgrades it.
+            log.info("run_file.not_written", reason=error.strerror)
+
+
+def run_file_path(data_dir: Path, port: int) -> Path:
+    """Where a node on a port tells of itself."""
+    return data_dir / f"serve-{port}.json"
+
+
+def running_nodes(data_dir: Path) -> list[RunFile]:
+    """The nodes that run with a data dir."""
+    found = [_read(path) for path in sorted(data_dir.glob("serve-*.json"))]
+    return [node for node in found if node is not None and _runs(node)]
+
+
+async def ask_for_upgrade(data_dir: Path, node: RunFile) -> RunFile:
+    """Upgrades a node, and waits for the end; gives what it tells of itself then.
+
+    Raises: SetupError: it belongs to another user, or has died
+    """
+    try:
+        os.kill(node.pid, signal.SIGUSR2)
+    except OSError as error:
+        raise SetupError(f"cannot ask the node on port {node.port} (process {node.pid}): {error.strerror}") from error
+    while True:
+        now = _read(run_file_path(data_dir, node.port))
+        if now is not None and now.upgrade_count > node.upgrade_count:
+            return now
+        if not _runs(node):
+            raise SetupError(f"the node on port {node.port} (process {node.pid}) has ended; its log says why")
+        await asyncio.sleep(POLL_S)
+
+
+def _read(path: Path) -> RunFile | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=RunFile)
+    except FileNotFoundError:
+        return None
+
+
+def _runs(node: RunFile) -> bool:
+    try:
+        return psutil.Process(node.pid).create_time() == node.started_s
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _sums(outcomes: Sequence[HandedOver]) -> dict[str, str | int | float]:
+    return {
+        "version": outcomes[-1].version,
+        "websockets": sum(one.moved_count for one in outcomes),
+        "drained": sum(one.drained_count for one in outcomes),
+        "took_s": round(sum(one.took_s for one in outcomes), 3),
+    }

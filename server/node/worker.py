@@ -1,0 +1,198 @@
+"""One worker: a child process that runs a node. It is started again when it dies, and replaced by its successor in an upgrade."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+
+import structlog
+from prometheus_client.multiprocess import mark_process_dead
+
+from server.errors import SetupError
+from server.node.descriptor_channel import ChannelClosed, DescriptorChannel
+from server.node.handover_messages import FROM_WORKER, Begin, HandedOver, HandOver, HandOverFailed
+from server.telemetry import METRICS_FOLDER
+
+log = structlog.get_logger(__name__)
+
+READY_LINE = "listening on "
+
+# Has the node that serves now hand over to the process at the other end. Raises: HandOverFailed
+HandsOver = Callable[[socket.socket], Awaitable[HandedOver]]
+
+
+class WorkerProcess:
+    """One process of a worker. Takes: on_ready, called with its ready line."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, control: DescriptorChannel, on_ready: Callable[[str], None]
+    ) -> None:
+        self.pid = process.pid
+        self._process = process
+        self._control = control
+        self._output = asyncio.create_task(self._forward_output(on_ready), name=f"output of {process.pid}")
+
+    @classmethod
+    async def start(
+        cls,
+        command: list[str],
+        environment: dict[str, str],
+        begin: Begin,
+        on_ready: Callable[[str], None],
+        predecessor: socket.socket | None = None,
+    ) -> WorkerProcess:
+        """Starts it. Takes: predecessor, to the node whose sockets it takes over; None: it opens its own."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # The worker has a session of its own, so that Ctrl-C reaches only the parent.
+            process = await asyncio.create_subprocess_exec(
+                *command, "--control", str(theirs.fileno()),
+                env=environment, stdout=asyncio.subprocess.PIPE, start_new_session=True, pass_fds=[theirs.fileno()],
+            )  # fmt: skip
+        started = cls(process, DescriptorChannel(ours), on_ready)
+        # One that has ended already is noticed by its end.
+        with contextlib.suppress(ChannelClosed):
+            await started._control.send(begin, [] if predecessor is None else [predecessor.fileno()])
+        return started
+
+    async def hand_over(self, connected: socket.socket) -> HandedOver:
+        """Asks the node to hand over to the process at the other end, and waits for it.
+
+        Raises: HandOverFailed: the node goes on, or has died
+        """
+        try:
+            with connected:
+                await self._control.send(HandOver(), [connected.fileno()])
+            done, _ = await self._control.receive(FROM_WORKER)
+        except ChannelClosed as error:
+            raise HandOverFailed(f"the old process has died: {error}") from error
+        if done.reason:
+            raise HandOverFailed(done.reason)
+        return done
+
+    async def ended(self) -> int:
+        """Waits for the end; gives the exit code."""
+        await self._output
+        code = await self._process.wait()
+        self._control.close()
+        return code
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Sends a signal, unless it has ended."""
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+
+    async def _forward_output(self, on_ready: Callable[[str], None]) -> None:
+        """Prints its lines, except the ready line: every worker prints it, and the parent prints it once."""
+        assert self._process.stdout is not None
+        async for raw in self._process.stdout:
+            line = raw.decode(errors="replace").rstrip("\n")
+            if line.startswith(READY_LINE):
+                on_ready(line)
+            else:
+                print(line, flush=True)  # noqa: T201  a worker's own line
+
+
+class Worker:
+    """One place among the workers. Its process serves until another one takes its place.
+
+    Takes: command, `mysetlist serve` on the port; has_own_database, whether PostgreSQL belongs to our own engines
+    ready: the ready line of its first process
+    """
+
+    def __init__(
+        self,
+        number: int,
+        command: list[str],
+        environment: dict[str, str],
+        *,
+        restart_delay_s: float,
+        has_own_database: bool = False,
+    ) -> None:
+        self.number = number
+        self.ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._restart_delay_s = restart_delay_s
+        self._command = command
+        self._environment = environment
+        self._begin = Begin(has_own_database=has_own_database)
+        self._process: WorkerProcess | None = None  # that serves
+        self._processes: set[WorkerProcess] = set()  # that run
+        self._stop_asked = asyncio.Event()
+
+    async def run(self) -> None:
+        """Runs until `stop`.
+
+        Raises: SetupError: the worker ended before it was ready; its message is on stderr
+        """
+        while not self._stop_asked.is_set():
+            process = self._process or await self._start()
+            self._process = process
+            code = await self._ended(process)
+            if self._stop_asked.is_set():
+                return
+            if self._process is not process:
+                # Its successor serves.
+                continue
+            self._process = None
+            if not self.ready.done():
+                raise SetupError(
+                    f"worker {self.number} ended with code {code} before it was ready; its message is above"
+                )
+            log.error("worker.died", worker=self.number, code=code)
+            await asyncio.sleep(self._restart_delay_s)
+
+    async def replace(self, hand_over: HandsOver) -> HandedOver:
+        """Starts a successor, has the node that serves hand over to it, and makes it this worker's process.
+
+        Raises: HandOverFailed: the node goes on, and the successor has ended
+        Cancel: as after a failure
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            successor = await self._start(theirs)
+        log.info("successor.started", worker=self.number, pid=successor.pid)
+        try:
+            done = await hand_over(ours)
+        except BaseException:
+            successor.send_signal(signal.SIGTERM)
+            await asyncio.shield(self._ended(successor))
+            raise
+        if not self.ready.done():
+            self.ready.set_result("")
+        self._process = successor
+        return done
+
+    async def upgrade(self) -> HandedOver:
+        """Replaces this worker's process. Raises: HandOverFailed."""
+        if self._process is None:
+            raise HandOverFailed("the worker is not running")
+        return await self.replace(self._process.hand_over)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Sends a signal to its processes, and prevents another start."""
+        self._stop_asked.set()
+        for process in self._processes:
+            process.send_signal(number)
+
+    async def _start(self, predecessor: socket.socket | None = None) -> WorkerProcess:
+        process = await WorkerProcess.start(
+            self._command, self._environment, self._begin, self._note_ready, predecessor
+        )
+        self._processes.add(process)
+        if self._stop_asked.is_set():
+            self.stop()
+        return process
+
+    async def _ended(self, process: WorkerProcess) -> int:
+        code = await process.ended()
+        self._processes.discard(process)
+        if METRICS_FOLDER in self._environment:
+            mark_process_dead(process.pid, self._environment[METRICS_FOLDER])  # type: ignore[no-untyped-call]
+        return code
+
+    def _note_ready(self, line: str) -> None:
+        if not self.ready.done():
+            self.ready.set_result(line)
