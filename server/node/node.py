@@ -185,11 +185,11 @@ class Node:
 
     async def finish_requests(self) -> None:
         """Answers the requests that have come, and closes their connections. Websockets and event streams stay."""
-        self._runner.close_idle()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 # Polled: this happens once in a node's life.
-                while self._runner.connection_count > len(self.rooms.sockets):  # noqa: ASYNC110
+                while self._runner.connection_count > len(self.rooms.sockets):
+                    self._runner.close_idle()
                     await asyncio.sleep(0.01)
         except TimeoutError:
             log.warning("node.requests_cut_short", count=self._runner.connection_count - len(self.rooms.sockets))

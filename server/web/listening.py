@@ -112,10 +112,12 @@ class Runner(web.AppRunner):
         return partial(_RequestHandler, served, loop=asyncio.get_running_loop(), **options)
 
     def close_idle(self) -> None:
-        """Closes each connection that waits for a request, and the others after their answer."""
+        """Closes each connection that waits for a request. aiohttp's own way also closes the ones whose request is still coming."""
         served = super().server
         assert served is not None
-        served.pre_shutdown()
+        for protocol in list(served.connections):
+            if isinstance(protocol, _RequestHandler) and protocol.is_idle:
+                protocol.force_close()
 
     @property
     def connection_count(self) -> int:
@@ -309,6 +311,11 @@ class _RequestHandler(web.RequestHandler):
     def _keep_unfinished(self, data: bytes) -> None:
         if not self._close and not self._force_close:
             self.unfinished.add(data)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for the first line and the headers of a request."""
+        return self._waiter is not None
 
     @property
     def is_of_proxy(self) -> bool:

@@ -323,17 +323,18 @@ async def test_requests_under_way_are_answered(engines_of: Engines, factory: Row
         )
         writer.write(body[:3])
 
+        idle, idle_writer = await asyncio.open_connection("127.0.0.1", old.port)
+        stack.callback(idle_writer.close)
+        idle_writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        await idle.readuntil(b"\r\n\r\n")
+
         async def has_begun() -> bool:
-            return old._runner.connection_count == 2
+            return old._runner.connection_count == 3
 
         await until(has_begun)
         new = await stack.enter_async_context(started(engines_of, is_successor=True))
         moving = asyncio.create_task(move(old, new))
-
-        async def is_leaving() -> bool:
-            return old.rooms.is_leaving
-
-        await until(is_leaving)
+        await idle.read()  # until it is closed: now the old process waits for nothing but the other request
         writer.write(body[3:])
         answer = await reader.read()
         assert answer.startswith(b"HTTP/1.1 201 ")
