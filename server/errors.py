@@ -7,6 +7,7 @@
     ├── Disconnect          the client: the connection ends with a documented close code
     ├── StoreError          PostgreSQL failed or refused
     │   ├── StoreUnavailable    unreachable, starting, or too slow: try again later
+    │   │   └── ReplicaLost         a replica: the same read goes to the primary at once
     │   └── StoreConflict       a constraint was violated; `constraint` names it
     ├── CacheError          Valkey failed or refused
     │   ├── CacheUnavailable    unreachable or loading: try again later
@@ -60,6 +61,10 @@ class StoreError(MysetlistError):
 
 class StoreUnavailable(StoreError):
     """PostgreSQL is unreachable, starting, or too slow."""
+
+
+class ReplicaLost(StoreUnavailable):
+    """A replica went away while it was read. The same read goes to the primary, because the replica is left out now."""
 
 
 class StoreConflict(StoreError):

@@ -25,7 +25,7 @@ from server.protocol.http.addresses import Network
 from server.protocol.http.origins import origin_of
 from server.protocol.levels import Level
 from server.protocol.limits import DEFAULT_LIMITS, Limits
-from server.store.address import database_url_of
+from server.store.address import database_url_of, pooled_url_of, read_url_of
 from server.telemetry import SECONDS
 
 LogFormat = Literal["auto", "json", "console"]
@@ -51,6 +51,8 @@ class Settings:
     secret: str  # signs tokens and cookies
     database_url: str | None = None  # None: the node runs its own PostgreSQL
     redis_url: str | None = None  # None: the node runs its own Valkey
+    database_pooled_url: str | None = None  # a pooler in front of PostgreSQL, for what clients ask; None: none
+    database_read_url: str | None = None  # a replica of PostgreSQL; None: none
     host: str = "127.0.0.1"
     port: int = 8080  # 0: any free one
     workers: int = 1
@@ -373,6 +375,8 @@ def _log_level(text: str) -> str:
 
 _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "DATABASE_URL": ("database_url", database_url_of),
+    "DATABASE_POOLED_URL": ("database_pooled_url", pooled_url_of),
+    "DATABASE_READ_URL": ("database_read_url", read_url_of),
     "REDIS_URL": ("redis_url", _redis_url),
     "MYSETLIST_DATA_DIR": ("data_dir", Path),
     "MYSETLIST_SECRET": ("secret", _secret),
@@ -424,6 +428,9 @@ def _check(given: Mapping[str, Any]) -> None:
         raise BadArgument(f"--workers: {given['workers']} is not between 1 and {WORKERS_MAX}")
     if not 0 <= given.get("crowd", 0) <= CROWD_MAX:
         raise BadArgument(f"--crowd: {given['crowd']} is not between 0 and {CROWD_MAX}")
+    for name in ("DATABASE_POOLED_URL", "DATABASE_READ_URL"):
+        if name.lower() in given and "database_url" not in given:
+            raise SetupError(f"DATABASE_URL: is missing; {name} needs it, because votes go to the primary itself")
     if ("spotify_client_id" in given) != ("spotify_client_secret" in given):
         missing = "SPOTIFY_CLIENT_SECRET" if "spotify_client_id" in given else "SPOTIFY_CLIENT_ID"
         raise SetupError(f"{missing}: is missing; Spotify needs both its id and its secret")

@@ -179,6 +179,17 @@ BACKUP_AGE_MAX_SECONDS = Gauge(
     "The age from which on it is overdue, as this node is set",
     multiprocess_mode="livemax",
 )
+REPLICA_READS = Counter(
+    "mysetlist_replica_reads_total", "Reads that could go to the replica, by the server that answered", ["server"]
+)
+REPLICA_IN_USE = Gauge(
+    "mysetlist_replica_in_use", "1: reads go to the replica; 0: to the primary", multiprocess_mode="livemin"
+)
+REPLICA_BEHIND_SECONDS = Gauge(
+    "mysetlist_replica_behind_seconds",
+    "How long the replica needed to catch up, looked at every second",
+    multiprocess_mode="livemax",
+)
 LEVELS = ("availability", "acknowledgement", "push")
 LEVEL_EVENTS = Counter("mysetlist_level_events_total", "Events of a service level", ["level"])
 LEVEL_MISSED = Counter("mysetlist_level_missed_total", "Events that missed the objective of a service level", ["level"])

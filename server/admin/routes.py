@@ -12,6 +12,15 @@ from server.admin.statistics import Day, Statistics, fetch_days, fetch_statistic
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.store.database import Database
+from server.store.reads import Reads
+
+
+class ReplicaState(msgspec.Struct, frozen=True, kw_only=True):
+    """The replica that answers reads (DATABASE_READ_URL), as the node that answers sees it. `why_not`: why it is not in use."""
+
+    is_in_use: bool
+    why_not: str
+    behind_s: float
 
 
 class DatabaseAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,17 +30,19 @@ class DatabaseAnswer(msgspec.Struct, frozen=True, kw_only=True):
     health: list[ServiceHealth]
     platform_stats: list[Day]
     backups: BackupState
+    replica: ReplicaState | None
     operations: list[Operation]
 
 
 class DatabaseRoutes:
     """Operations and statistics, for administrators.
 
-    Takes: owner, a database with its owner's rights
+    Takes: owner, a database with its owner's rights; reads, whose replica is shown
     """
 
-    def __init__(self, owner: Database, operations: Operations, backups: Backups) -> None:
+    def __init__(self, owner: Database, reads: Reads, operations: Operations, backups: Backups) -> None:
         self._owner = owner
+        self._reads = reads
         self._backups = backups
         self._operations = operations
 
@@ -63,8 +74,16 @@ class DatabaseRoutes:
             platform_stats=await fetch_days(self._owner),
             operations=await self._operations.recent(),
             backups=backups,
+            replica=self._replica_state(),
         )
         return Answer(document=document)
+
+    def _replica_state(self) -> ReplicaState | None:
+        replica = self._reads.replica
+        if replica is None:
+            return None
+        why = replica.why_left_out
+        return ReplicaState(is_in_use=not why, why_not=why, behind_s=round(replica.behind_s, 3))
 
     async def post_operation(self, call: Call) -> Answer:
         """`POST /api/database/operations`: answers 202 at once; the operation runs in the background."""

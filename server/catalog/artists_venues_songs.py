@@ -27,7 +27,7 @@ from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.http.cursors import cut_page, decode_cursor
 from server.protocol.http.parameters import Reference
-from server.store.database import Database
+from server.store.reads import Readable
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 RELATED_MAX = 20
 
 
-async def list_artists(db: Database, query: ListQuery) -> ArtistPage:
+async def list_artists(db: Readable, query: ListQuery) -> ArtistPage:
     """A page of artists, ordered by slug.
 
     Raises: Refused: bad_request
@@ -44,7 +44,7 @@ async def list_artists(db: Database, query: ListQuery) -> ArtistPage:
     return {"items": [artist_item(row) for row in rows], "next": following}
 
 
-async def list_venues(db: Database, query: NearQuery) -> VenuePage:
+async def list_venues(db: Readable, query: NearQuery) -> VenuePage:
     """A page of venues: ordered by slug, or with `near` the nearest first. A search compares name, city and region.
 
     Raises: Refused: bad_request
@@ -53,7 +53,7 @@ async def list_venues(db: Database, query: NearQuery) -> VenuePage:
     return {"items": [venue_item(row) for row in rows], "next": following}
 
 
-async def fetch_artist(db: Database, reference: Reference, *, now: datetime) -> Artist:
+async def fetch_artist(db: Readable, reference: Reference, *, now: datetime) -> Artist:
     """An artist with the next shows and the songs played most often.
 
     Raises: Refused: not_found
@@ -75,7 +75,7 @@ async def fetch_artist(db: Database, reference: Reference, *, now: datetime) -> 
         }
 
 
-async def fetch_venue(db: Database, reference: Reference, *, now: datetime) -> Venue:
+async def fetch_venue(db: Readable, reference: Reference, *, now: datetime) -> Venue:
     """A venue with its next shows and its rating.
 
     Raises: Refused: not_found
@@ -95,7 +95,7 @@ async def fetch_venue(db: Database, reference: Reference, *, now: datetime) -> V
         }
 
 
-async def fetch_song(db: Database, song_id: int) -> Song:
+async def fetch_song(db: Readable, song_id: int) -> Song:
     """A song with the artists who play it most often, and the latest setlists that have it.
 
     Raises: Refused: not_found
@@ -172,7 +172,7 @@ def venue_item(row: Any) -> VenueItem:
 
 
 async def _list_by_slug(
-    db: Database, kind: Literal["artists", "venues"], query: ListQuery
+    db: Readable, kind: Literal["artists", "venues"], query: ListQuery
 ) -> tuple[list[Any], str | None]:
     select = {"artists": queries.list_artists, "venues": queries.list_venues}[kind]
     after = decode_cursor(query.cursor, SlugCursor).slug if query.cursor else ""
@@ -187,7 +187,7 @@ async def _list_by_slug(
     return cut_page(rows, query.limit, lambda last: SlugCursor(last["slug"]))
 
 
-async def _list_by_distance(db: Database, query: NearQuery) -> tuple[list[Any], str | None]:
+async def _list_by_distance(db: Readable, query: NearQuery) -> tuple[list[Any], str | None]:
     assert query.near is not None
     latitude, longitude = parse_near(query.near)
     after = decode_cursor(query.cursor, DistanceCursor) if query.cursor else None

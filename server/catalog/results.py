@@ -12,7 +12,7 @@ from server.protocol.accuracy import Accuracy, read_accuracy
 from server.protocol.embargo import Audience
 from server.protocol.http import spreadsheets
 from server.protocol.http.parameters import Reference
-from server.store.database import Database
+from server.store.reads import Readable
 
 Format = Literal["json", "csv"]
 
@@ -67,7 +67,7 @@ class Results(TypedDict):
     songs: list[ResultSong]
 
 
-async def fetch_results(db: Database, reference: Reference) -> tuple[Audience, Results]:
+async def fetch_results(db: Readable, reference: Reference) -> tuple[Audience, Results]:
     """The result of a show, its songs by set and position, and the audience that may see it.
 
     Raises: Refused: not_found; StoreUnavailable

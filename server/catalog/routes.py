@@ -12,13 +12,13 @@ from server.clock import Clock, utc_now
 from server.protocol.codes import Code
 from server.protocol.embargo import WhyHidden
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.store.database import Database
+from server.store.reads import Readable
 
 
 class CatalogRoutes:
     """HTTP for everyone who reads the catalogue. Takes: why_hidden, which refuses counts."""
 
-    def __init__(self, db: Database, clock: Clock, why_hidden: WhyHidden) -> None:
+    def __init__(self, db: Readable, clock: Clock, why_hidden: WhyHidden) -> None:
         self._db = db
         self._clock = clock
         self._why_hidden = why_hidden

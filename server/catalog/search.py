@@ -11,10 +11,10 @@ from server.catalog.parameters import SearchQuery
 from server.catalog.queries import search as queries
 from server.catalog.search_filters import choose_filters
 from server.catalog.shows import list_matching_shows
-from server.store.database import Database
+from server.store.reads import Readable
 
 
-async def search(db: Database, query: SearchQuery, *, now: datetime) -> SearchResults:
+async def search(db: Readable, query: SearchQuery, *, now: datetime) -> SearchResults:
     """The entries that match the words, the best of each kind first; shows in the order of their list.
 
     Raises: Refused: bad_request

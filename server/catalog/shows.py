@@ -26,6 +26,7 @@ from server.protocol.instants import iso, ms_of, us_of
 from server.protocol.positions import SEQ_BITS
 from server.store.database import Database
 from server.store.named_queries import columns
+from server.store.reads import Readable
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -84,7 +85,7 @@ class StatusRow(msgspec.Struct, frozen=True):
         )
 
 
-async def list_shows(db: Database, query: ShowQuery, *, now: datetime) -> ShowPage:
+async def list_shows(db: Readable, query: ShowQuery, *, now: datetime) -> ShowPage:
     """A page of shows: live ones, then upcoming, soonest first; then finished, then cancelled, latest first.
 
     All pages together give every show exactly once; only a show whose status changes meanwhile may be missed or repeated.
@@ -192,7 +193,7 @@ def _venues(venue_id: int | None, distances: Mapping[int, float] | None) -> list
 
 
 async def fetch_show(
-    db: Database, reference: Reference, identity: Identity | None, why_hidden: WhyHidden, *, now: datetime
+    db: Readable, reference: Reference, identity: Identity | None, why_hidden: WhyHidden, *, now: datetime
 ) -> Show:
     """A show with its setlists, its tallies and their position, all of one instant.
 

@@ -33,16 +33,19 @@ from server.node.process_limits import FILES_MIN
 from server.node.self_check import clocks_differ
 from server.node.workers import NODE_CONNECTIONS
 from server.settings import Settings, data_folder, unknown_settings
+from server.store.address import place
 from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
 from server.store.engine import (
     EXTENSIONS,
     POOLED,
+    check_pooler,
     check_postgres,
     missing_rights,
     rights_that_lack,
     unknown_time_zones,
 )
 from server.store.migrations import dbmate_path, migrate_status
+from server.store.reads import Replica
 from server.sync.documents import Probe
 from server.sync.provider_probe import probe_provider
 from server.voting.rule_changes import open_rule_changes
@@ -193,6 +196,8 @@ async def _engines(settings: Settings, addresses: Addresses) -> list[Check]:
     if "Valkey" in clocks or "Redis" in clocks:
         checks += await _trusted_proxies(addresses.redis_url)
     has_schema = any(check.name == "migrations" and check.verdict == "ok" for check in checks)
+    if has_schema:
+        checks += await _beside_the_primary(settings, addresses.database_url)
     if has_schema and all(check.verdict != "fail" for check in checks):
         checks += await _provider_answers(settings, addresses.database_url, addresses.redis_url)
     return checks
@@ -279,6 +284,31 @@ async def _postgres(url: str, is_ours: bool, clocks: dict[str, float]) -> list[C
             f"PostgreSQL does not know {', '.join(unknown)}, which venues or shows have; update its time zones (tzdata)"
         )
         checks.append(Check("zones of venues", "fail", todo))
+    return checks
+
+
+async def _beside_the_primary(settings: Settings, url: str) -> list[Check]:
+    """The pooler and the replica, as far as the settings name them."""
+    checks = []
+    if settings.database_pooled_url is not None:
+        try:
+            await check_pooler(settings.database_pooled_url, url)
+            checks.append(Check("pooled requests", "ok", f"through {place(settings.database_pooled_url)}"))
+        except SetupError as error:
+            checks.append(Check("pooled requests", "fail", str(error)))
+    if settings.database_read_url is not None:
+        primary = await Database.open(url, pool_size=1)
+        replica = await Replica.open(settings.database_read_url, primary)
+        try:
+            await replica.look()
+        finally:
+            await replica.close()
+            await primary.close()
+        where = place(settings.database_read_url)
+        found = f"{where}, {replica.behind_s * 1000:.0f} ms behind the primary"
+        if replica.why_left_out:
+            found = f"reads go to the primary, and not to {where}: {replica.why_left_out}"
+        checks.append(Check("replica", "warn" if replica.why_left_out else "ok", found))
     return checks
 
 

@@ -10,13 +10,13 @@ from server.insight.trending import TrendingArtists, TrendingQuery, TrendingShow
 from server.protocol.codes import Code
 from server.protocol.embargo import WhyHidden
 from server.protocol.http.endpoints import Answer, Call, Endpoint
-from server.store.database import Database
+from server.store.reads import Readable
 
 
 class InsightRoutes:
     """Trending and statistics over HTTP. Takes: why_hidden, decides whether a client may see a show's counts."""
 
-    def __init__(self, db: Database, clock: Clock, why_hidden: WhyHidden) -> None:
+    def __init__(self, db: Readable, clock: Clock, why_hidden: WhyHidden) -> None:
         self._db = db
         self._clock = clock
         self._why_hidden = why_hidden

@@ -36,8 +36,8 @@ from server.protocol.codes import Code
 from server.protocol.embargo import Audience, WhyHidden
 from server.protocol.http.parameters import ReferenceText, parse_reference
 from server.protocol.identity import Identity
-from server.store.database import Database
 from server.store.named_queries import columns
+from server.store.reads import Readable
 
 SERIES_DAYS_MAX = 92  # a longer period has a series by the day
 PERIOD_DAYS_MAX = 3660
@@ -84,7 +84,7 @@ class _Subject(msgspec.Struct, frozen=True):
 
 
 async def fetch_vote_stats(
-    db: Database, query: VoteStatsQuery, identity: Identity | None, why_hidden: WhyHidden, *, now: dt.datetime
+    db: Readable, query: VoteStatsQuery, identity: Identity | None, why_hidden: WhyHidden, *, now: dt.datetime
 ) -> VoteStats:
     """Reads statistics, all as of one instant.
 

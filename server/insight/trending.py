@@ -12,6 +12,7 @@ from server.protocol.http.parameters import PAGE_DEFAULT, PAGE_MAX
 from server.store.chores import Chore
 from server.store.database import Database
 from server.store.named_queries import columns
+from server.store.reads import Readable
 
 RANK_ARTISTS_EVERY_S = 1.0
 TRENDING_MAX = PAGE_MAX
@@ -114,7 +115,7 @@ async def fetch_ranking(db: Database) -> tuple[int, dict[str, list[dict[str, Any
     }
 
 
-async def fetch_trending(db: Database, query: TrendingQuery) -> TrendingShows | TrendingArtists:
+async def fetch_trending(db: Readable, query: TrendingQuery) -> TrendingShows | TrendingArtists:
     """Reads the first shows or artists by score, exact now.
 
     Raises: StoreUnavailable

@@ -25,6 +25,7 @@ from server.protocol.progress import ReportProgress
 from server.sample.demo import seed_demo, why_not_seed
 from server.store.chores import Chores
 from server.store.database import Database
+from server.store.reads import Reads
 from server.store.rule_changes import ChangeRules
 from server.sync.forgetting import expire_played
 from server.voting.reconcile import reopen_shards
@@ -33,7 +34,7 @@ from server.voting.reconcile import reopen_shards
 class Maintenance:
     """The maintenance of one node: its loops and its endpoints.
 
-    Takes: owner, a database with the rights of its owner; is_own, whether it belongs to the node's own engines;
+    Takes: owner, a database with the rights of its owner; reads, whose replica is shown; is_own, whether it belongs to the node's own engines;
            backup_age_max_s, from which on the newest backup is overdue; kept_days, by provider the days for which its data is kept; alert_webhook_url, which gets alerts, None: no webhook;
            alert_webhook_secret, which signs them, None: they are not signed; secret, of the nodes, which hashes ticket codes
     """
@@ -41,6 +42,7 @@ class Maintenance:
     def __init__(
         self,
         owner: Database,
+        reads: Reads,
         redis_url: str,
         clock: Clock,
         change_rules: ChangeRules,
@@ -55,6 +57,7 @@ class Maintenance:
         expire = partial(expire_played, change_rules=change_rules, days=kept_days["setlistfm"])
         retention = Retention(kept_days, {"played_setlists": expire})
         self._owner = owner
+        self._reads = reads
         self._redis_url = redis_url
         self._is_own = is_own
         self._valkey = Connection(redis_url)
@@ -81,7 +84,7 @@ class Maintenance:
 
     def endpoints(self) -> list[Endpoint]:
         """Endpoints for the web application."""
-        return DatabaseRoutes(self._owner, self._operations, self.backups).endpoints()
+        return DatabaseRoutes(self._owner, self._reads, self._operations, self.backups).endpoints()
 
     def loops(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Loops of the node."""

@@ -223,6 +223,7 @@ class Node:
             "webhooks": rooms.webhook_sender.run(),
             **self._mail_loops(),
             **({} if rooms.oidc is None else {"oidc": rooms.oidc.run()}),
+            **({} if rooms.databases.reads.replica is None else {"replica": rooms.databases.reads.replica.run()}),
         }
 
     async def _watch_readiness(self) -> None:

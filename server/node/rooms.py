@@ -42,7 +42,7 @@ from server.people.oidc import OidcVerifier
 from server.people.sessions import fetch_installation
 from server.protocol.vitals import History
 from server.settings import Settings
-from server.store.database import Databases
+from server.store.databases import Databases
 from server.sync.providers import Providers
 from server.telemetry import FAILURES
 from server.tracing import Traces, open_traces
@@ -70,7 +70,9 @@ async def open_rooms(
     """
     assert settings.database_url is not None
     assert settings.redis_url is not None
-    databases = await Databases.open(settings.database_url)
+    databases = await Databases.open(
+        settings.database_url, pooled_url=settings.database_pooled_url, read_url=settings.database_read_url
+    )
     stack.push_async_callback(databases.close)
     async with databases.writer.connection() as connection:
         shard_count = len([row async for row in voting.fetch_positions(connection)])
@@ -137,6 +139,7 @@ class Rooms:
         stack.push_async_callback(self.rate_limits.close)
         self.maintenance = Maintenance(
             databases.owner,
+            databases.reads,
             redis_url,
             clock,
             rule_changes,
@@ -185,7 +188,7 @@ class Rooms:
             secret=settings.secret,
             stalled=self.commit_watch.stalled,
         )
-        self.exports = Exports(databases.owner, databases.requests)
+        self.exports = Exports(databases.owner, databases.requests, databases.reads)
         self.decisions = Decisions(
             databases.owner, self.intake.submit_decision, self.writer.held_shards, shard_count=shard_count
         )

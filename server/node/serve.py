@@ -30,7 +30,7 @@ from server.node.upgrades import Upgrades
 from server.node.worker import Worker
 from server.node.workers import one_worker, run_worker
 from server.settings import Settings, data_folder
-from server.store.engine import POOLED, check_postgres
+from server.store.engine import POOLED, check_pooler, check_postgres
 from server.store.migrations import migrate_up
 from server.telemetry import configure_logging
 from server.voting.leases import refuse_other_keys
@@ -181,6 +181,8 @@ async def _prepare(settings: Settings) -> None:
         log.warning("valkey.warning", reason=warning)
     log.info("engines.found", postgres=postgres.version, **{valkey.name.lower(): valkey.version})
     await migrate_up(settings.database_url, data_folder("migrations"))
+    if settings.database_pooled_url is not None:
+        await check_pooler(settings.database_pooled_url, settings.database_url)
     if settings.demo:
         from server.sample.demo import seed_demo
 

@@ -12,7 +12,8 @@ from server.moderation.text_review import Status
 from server.people.queries import export as queries
 from server.protocol.codes import Code
 from server.protocol.identity import Identity, Role
-from server.store.database import Database
+from server.store.database import act_as
+from server.store.reads import Readable
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -330,7 +331,7 @@ class Export(msgspec.Struct, frozen=True):
 SECTIONS = tuple(name for name in Export.__struct_fields__ if name != "cut")
 
 
-async def export(database: Database, user_id: int, *, rows_max: int = EXPORT_ROWS_MAX) -> bytes:
+async def export(database: Readable, user_id: int, *, rows_max: int = EXPORT_ROWS_MAX) -> bytes:
     """Exports everything that the database holds about a user, as the JSON of an Export.
 
     Raises: Refused: unauthenticated, the account is gone; StoreUnavailable
@@ -339,7 +340,8 @@ async def export(database: Database, user_id: int, *, rows_max: int = EXPORT_ROW
     """
     cut, parts = [], []
     # The role is always `user`: a moderator or administrator could read rows of others.
-    async with database.acting(Identity(user_id, "user"), is_snapshot=True) as connection:
+    async with database.snapshot() as connection:
+        await act_as(connection, Identity(user_id, "user"))
         await queries.extend_timeout(connection)
         for section in SECTIONS:
             row_count, rows = await _read(connection, section, user_id, rows_max)

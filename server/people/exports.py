@@ -18,6 +18,7 @@ from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.instants import iso
 from server.store.database import Database
+from server.store.reads import Readable
 
 log = structlog.get_logger()
 
@@ -47,12 +48,13 @@ class QueuedExport(msgspec.Struct, frozen=True):
 class Exports:
     """The exports of one node: it makes one at a time.
 
-    Takes: owner, a database with its owner's rights; requests, which acts for the user
+    Takes: owner, a database with its owner's rights; requests, which acts for the user; reads, from which exports are made
     """
 
-    def __init__(self, owner: Database, requests: Database) -> None:
+    def __init__(self, owner: Database, requests: Database, reads: Readable) -> None:
         self._owner = owner
         self._requests = requests
+        self._reads = reads
         self._asked = asyncio.Event()
         # The requests that wait for their export, by user.
         self._patient: dict[int, asyncio.Event] = {}
@@ -140,7 +142,7 @@ class Exports:
 
     async def _make(self, user_id: int) -> None:
         try:
-            document = await export(self._requests, user_id)
+            document = await export(self._reads, user_id)
             async with self._owner.connection() as connection:
                 await queries.store_export(connection, user_id=user_id, document=document.decode())
         except Refused:

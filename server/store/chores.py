@@ -16,6 +16,7 @@ import structlog
 from server.clock import Clock
 from server.errors import StoreError
 from server.store.database import connect, translated_all
+from server.store.hosts import check_takes_writes
 
 log = structlog.get_logger()
 
@@ -57,10 +58,12 @@ class Chores:
         try:
             with translated_all():
                 # Polled: a statement that waits for the lock would reach the timeout of statements.
-                while not await connection.fetchval("select pg_try_advisory_lock(hashtext('mysetlist.chores'))"):  # noqa: ASYNC110
+                while not await connection.fetchval("select pg_try_advisory_lock(hashtext('mysetlist.chores'))"):
                     await asyncio.sleep(ASK_EVERY_S)
+                    check_takes_writes(connection)
             due_s = dict.fromkeys(self._chores, 0.0)
             while True:
+                check_takes_writes(connection)
                 for chore in self._chores:
                     if due_s[chore] <= self._clock.monotonic_s():
                         await self._do(connection, chore)

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -14,6 +13,7 @@ import asyncpg
 from server.errors import Refused, StoreConflict, StoreError, StoreUnavailable
 from server.protocol.codes import Code
 from server.protocol.identity import Identity
+from server.store.hosts import connect_to_primary, connect_to_replica
 from server.telemetry import POOL_WAIT_SECONDS
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ SESSION_SETTINGS = {
 }
 # Queries for clients have optional filters, and a good plan depends on which are set. Planning takes under a millisecond.
 _REQUEST_SETTINGS = {"plan_cache_mode": "force_custom_plan"}
+# What a pooler in transaction mode keeps for each client. TCP is the pooler's own affair.
+_POOLER_SETTINGS = frozenset({"application_name", "timezone"})
 
 _UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
@@ -67,6 +69,7 @@ _UNAVAILABLE = (
     asyncpg.InternalClientError,
     asyncpg.DiskFullError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.ReadOnlySQLTransactionError,
     TimeoutError,
     OSError,
 )
@@ -100,10 +103,11 @@ class Database:
     Cancel: a cancelled block returns its connection in a clean state, or closes it
     """
 
-    def __init__(self, url: str, pool: asyncpg.Pool[asyncpg.Record], name: str) -> None:
+    def __init__(self, url: str, pool: asyncpg.Pool[asyncpg.Record], name: str, begin: str = "") -> None:
         self.url = url
         self._pool = pool
         self._wait_seconds = POOL_WAIT_SECONDS.labels(name)
+        self._begin = begin
 
     @classmethod
     async def open(
@@ -114,55 +118,93 @@ class Database:
         pool_size: int = POOL_SIZE,
         timeout_s: float = COMMAND_TIMEOUT_S,
         name: str | None = None,
+        is_pooled: bool = False,
+        is_replica: bool = False,
     ) -> Database:
         """Connects.
 
         Takes:  role, REQUEST_ROLE or WRITER_ROLE; None: the owner's full rights; timeout_s, for a statement: longer than
-                usual for a command that reads every vote; name, of the pool in metrics; None: by its role
-        Raises: StoreUnavailable: no server answers at `url`
+                usual for a command that reads every vote; name, of the pool in metrics; None: by its role;
+                is_pooled, True: a pooler in transaction mode answers at `url`, so no statement outside a transaction, no
+                prepared statement, and no setting of a session;
+                is_replica, True: connects to a replica, and only when it is first used
+        Raises: StoreUnavailable: no server that takes writes answers at `url`
         """
+        settings = (
+            SESSION_SETTINGS
+            | {"statement_timeout": f"{timeout_s + SERVER_PATIENCE_S:.0f}s"}
+            | ({} if role is None else {"role": role})
+            | (_REQUEST_SETTINGS if role == REQUEST_ROLE else {})
+        )
+        options: dict[str, Any] = {"server_settings": settings, "connect": connect_to_primary}
+        begin = ""
+        if is_pooled:
+            local = {name: value for name, value in settings.items() if not name.startswith("tcp_")}
+            begun = [f"set_config('{name}', '{local.pop(name)}', true)" for name in local.keys() - _POOLER_SETTINGS]
+            begin = f"select {', '.join(begun)}"
+            options |= {"server_settings": local, "statement_cache_size": 0, "reset": _keep_session}
+        if is_replica:
+            options["connect"] = connect_to_replica
         with translated():
             pool = await asyncpg.create_pool(
                 url,
-                min_size=1,
+                min_size=0 if is_replica else 1,
                 max_size=pool_size,
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=timeout_s,
-                server_settings=SESSION_SETTINGS
-                | {"statement_timeout": f"{timeout_s + SERVER_PATIENCE_S:.0f}s"}
-                | ({} if role is None else {"role": role})
-                | (_REQUEST_SETTINGS if role == REQUEST_ROLE else {}),
+                **options,
             )
-        return cls(url, pool, name or (role or "owner").removeprefix("mysetlist_"))
+        return cls(url, pool, name or (role or "owner").removeprefix("mysetlist_"), begin)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        """One connection for a few statements; each is its own transaction."""
+    async def _reserved(self) -> AsyncIterator[Connection]:
+        """One connection of the pool, as it is."""
         started_s = time.monotonic()
         with translated():
             async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
                 self._wait_seconds.observe(time.monotonic() - started_s)
-                yield connection
+                try:
+                    yield connection
+                except asyncpg.ReadOnlySQLTransactionError:
+                    # Its server was the primary and is so no more. The pool connects anew, to the one that is.
+                    await self._pool.expire_connections()
+                    raise
+
+    @asynccontextmanager
+    async def _begun(self, **options: Any) -> AsyncIterator[Connection]:
+        """One transaction. Takes: options, of asyncpg's Connection.transaction."""
+        async with self._reserved() as connection, connection.transaction(**options):
+            if self._begin:
+                await connection.execute(self._begin)
+            yield connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """One connection for a few statements; each is its own transaction, or behind a pooler all are one."""
+        async with self._begun() if self._begin else self._reserved() as connection:
+            yield connection
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
         """One connection whose statements all see the same instant; read-only."""
-        async with self.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        async with self._begun(isolation="repeatable_read", readonly=True) as connection:
             yield connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """One transaction: committed at the end of the block, rolled back when it raises."""
-        async with self.connection() as connection, connection.transaction():
+        async with self._begun() as connection:
             yield connection
 
     @asynccontextmanager
     async def rehearsal(self) -> AsyncIterator[Connection]:
         """A transaction that checks everything at its end, and is then rolled back."""
-        async with self.connection() as connection:
+        async with self._reserved() as connection:
             transaction = connection.transaction()
             await transaction.start()
             try:
+                if self._begin:
+                    await connection.execute(self._begin)
                 yield connection
                 await connection.execute("set constraints all immediate")
             finally:
@@ -212,6 +254,10 @@ class Database:
             self._pool.terminate()
 
 
+async def _keep_session(_connection: object) -> None:
+    """Replaces asyncpg's cleaning of a connection behind a pooler: it would clean the session of another client."""
+
+
 async def act_as(connection: Connection, identity: Identity) -> None:
     """From here to its end, a transaction acts for this user: row security limits it to the user's own rows."""
     await connection.execute(
@@ -248,44 +294,9 @@ async def connect(
     if idle_max_s is not None:
         timeouts["idle_session_timeout"] = f"{idle_max_s:.0f}s"
     with translated():
-        return await asyncpg.connect(
+        return await connect_to_primary(
             url,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=None if is_unhurried else COMMAND_TIMEOUT_S,
             server_settings=SESSION_SETTINGS | timeouts | {"application_name": name},
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Databases:
-    """The same database in three roles (migrations, row security), and a pool for each use: none waits for another."""
-
-    requests: Database  # clients' requests: public rows, and the user's own
-    reads: Database  # what anyone may read: these requests take turns
-    channels: Database  # the first states of channels; the reader needs the writer's rights, not its connections
-    writer: Database  # the vote path, and changes that only the clock causes, such as the start of a show
-    owner: Database  # administration
-
-    @classmethod
-    async def open(cls, url: str) -> Databases:
-        """Connects.
-
-        Raises: StoreUnavailable
-        """
-        opened: list[Database] = []
-        try:
-            opened.append(await Database.open(url, role=REQUEST_ROLE))
-            opened.append(await Database.open(url, role=REQUEST_ROLE, pool_size=READS_POOL_SIZE, name="reads"))
-            opened.append(await Database.open(url, role=WRITER_ROLE, pool_size=CHANNELS_POOL_SIZE, name="channels"))
-            opened.append(await Database.open(url, role=WRITER_ROLE))
-            opened.append(await Database.open(url, pool_size=OWNER_POOL_SIZE))
-        except BaseException:  # a cancelled start closes them too
-            for database in opened:
-                await database.close()
-            raise
-        return cls(*opened)
-
-    async def close(self) -> None:
-        """Closes every connection."""
-        for database in (self.requests, self.reads, self.channels, self.writer, self.owner):
-            await database.close()

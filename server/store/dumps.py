@@ -24,7 +24,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 import asyncpg
 
 from server.errors import SetupError
-from server.store.engine import connect, place, reason
+from server.store.address import hosts_of, place
+from server.store.engine import connect, reason
 from server.store.running import CHUNK_BYTES, Running
 
 # Called with the current step, the amount done, and the total.
@@ -267,7 +268,9 @@ def libpq_address(url: str) -> tuple[str, dict[str, str]]:
     user, _, password = login.partition(":")
     query = parse_qsl(parts.query)
     password = dict(query).get("password", unquote(password))
-    rest = urlencode([(name, value) for name, value in query if name != "password"], quote_via=quote)
+    # libpq tries several hosts in their order.
+    wanted = [("target_session_attrs", "read-write")] if len(hosts_of(url)) > 1 else []
+    rest = urlencode([*((name, value) for name, value in query if name != "password"), *wanted], quote_via=quote)
     address = f"postgresql://{user}{'@' if user else ''}{host}{parts.path}{'?' if rest else ''}{rest}"
     environ = os.environ | {"PGAPPNAME": "mysetlist", "LC_ALL": "C"}
     return address, environ | ({"PGPASSWORD": password} if password else {})

@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from server.errors import SetupError
-from server.store.database import SESSION_SETTINGS
+from server.errors import SetupError, StoreError
+from server.store.address import place
+from server.store.database import REQUEST_ROLE, SESSION_SETTINGS, Database, translated_all
+from server.store.hosts import connect_to_primary
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -27,8 +29,11 @@ CONNECT_TIMEOUT_S = 5.0
 # What an operator should know about a pooler.
 POOLED = (
     "a pooler such as PgBouncer answers at DATABASE_URL; leases and notifications need a session of their own, so use the"
-    " address of PostgreSQL itself"
+    " address of PostgreSQL itself, and name the pooler in DATABASE_POOLED_URL"
 )
+
+
+_IDENTITY = "select system_identifier, current_database() from pg_control_system()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +44,9 @@ class PostgresState:
     database: str
     user: str
     clock_ahead_ms: float  # the server's clock minus ours, less half the round trip
-    is_read_only: bool
     synchronous_commit: str
     connections_max: int
     is_pooled: bool  # a pooler such as PgBouncer answers in the server's place
-
-
-def place(url: str) -> str:
-    """Host and port of a database URL, for messages: they must not show the password."""
-    parts = urlsplit(url)
-    host = parts.hostname or "its unix socket"
-    return f"{host}:{parts.port}" if parts.port else host
 
 
 def reason(error: BaseException) -> str:
@@ -66,12 +63,16 @@ async def connect(url: str, settings: Mapping[str, str] = MappingProxyType({})) 
     """
     database = urlsplit(url).path.strip("/")
     try:
-        return await asyncpg.connect(
+        connection: asyncpg.Connection[asyncpg.Record] = await connect_to_primary(
             url,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=60,
             server_settings={**settings, "application_name": "mysetlist setup"},
         )
+    except asyncpg.TargetServerAttributeNotMatched as error:
+        raise SetupError(
+            f"DATABASE_URL: PostgreSQL at {place(url)} is read-only (a standby?); mysetlist needs the primary"
+        ) from error
     except asyncpg.ProtocolViolationError as error:
         raise SetupError(
             f"DATABASE_URL: {place(url)} refuses a setting of the session: {reason(error)}; is it a pooler such as PgBouncer?"
@@ -90,6 +91,7 @@ async def connect(url: str, settings: Mapping[str, str] = MappingProxyType({})) 
         ) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
         raise SetupError(f"DATABASE_URL: cannot reach PostgreSQL at {place(url)}: {reason(error)}") from error
+    return connection
 
 
 @asynccontextmanager
@@ -121,7 +123,6 @@ async def check_postgres(url: str) -> PostgresState:
         clock_ms = await clock_ahead_ms(connection)
         row = await connection.fetchrow(
             "select current_database() as database, current_user as user,"
-            " pg_is_in_recovery() or current_setting('default_transaction_read_only')::bool as is_read_only,"
             " current_setting('server_version') as version,"
             " current_setting('synchronous_commit') as synchronous_commit,"
             " current_setting('max_connections')::int as connections_max,"
@@ -129,21 +130,40 @@ async def check_postgres(url: str) -> PostgresState:
         )
     assert row is not None
     refuse_old_postgres(number, place(url))
-    if row["is_read_only"]:
-        raise SetupError(
-            f"DATABASE_URL: PostgreSQL at {place(url)} is read-only (a standby?); mysetlist needs the primary"
-        )
     return PostgresState(
         version=row["version"].split(" ", 1)[0],
         database=row["database"],
         user=row["user"],
         clock_ahead_ms=clock_ms,
-        is_read_only=row["is_read_only"],
         synchronous_commit=row["synchronous_commit"],
         connections_max=row["connections_max"],
         # A pooler gives its clients numbers of its own.
         is_pooled=row["pid"] != server_pid,
     )
+
+
+async def check_pooler(pooled_url: str, url: str) -> None:
+    """Checks that a pooler leads to the database at `url`, and that requests work through it.
+
+    Raises: SetupError
+    """
+    try:
+        with translated_all():
+            pooled = await Database.open(pooled_url, role=REQUEST_ROLE, pool_size=1, is_pooled=True)
+            try:
+                async with pooled.snapshot() as connection:
+                    behind_pooler = tuple(await connection.fetchrow(_IDENTITY) or ())
+            finally:
+                await pooled.close()
+    except StoreError as error:
+        raise SetupError(
+            f"DATABASE_POOLED_URL: cannot use the pooler at {place(pooled_url)}: {reason(error)}"
+        ) from error
+    async with connected(url) as connection:
+        if behind_pooler != tuple(await connection.fetchrow(_IDENTITY) or ()):
+            raise SetupError(
+                f"DATABASE_POOLED_URL: the pooler at {place(pooled_url)} leads to another database than DATABASE_URL"
+            )
 
 
 async def clock_ahead_ms(connection: Connection) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from server.errors import StoreUnavailable
 from server.store.database import connect, translated
+from server.store.hosts import check_takes_writes
 
 # The name of the connection in pg_stat_activity.application_name.
 LISTENER = "mysetlist listener"
@@ -49,8 +50,9 @@ class Listening:
     async def rows(self, query: Any, *, timeout_s: float, **parameters: int | Sequence[int]) -> list[Any]:
         """The rows of a named query, read on this connection itself.
 
-        Raises: StoreUnavailable: also when the answer takes longer than `timeout_s`
+        Raises: StoreUnavailable: also when the answer takes longer than `timeout_s`, or the server is the primary no more
         """
+        check_takes_writes(self.connection)
         with translated():
             async with asyncio.timeout(timeout_s):
                 return [row async for row in query(self.connection, **parameters)]

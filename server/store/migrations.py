@@ -20,9 +20,11 @@ import asyncpg
 import structlog
 
 from server.errors import SetupError
+from server.store.address import place
 from server.store.carry_over import VERSIONS_BEFORE, carry_over
 from server.store.database import REQUEST_ROLE, WRITER_ROLE
 from server.store.engine import CONNECT_TIMEOUT_S, EXTENSIONS, connect, reason, rights_that_lack
+from server.store.hosts import primary_of
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -102,7 +104,7 @@ async def migrate_up(url: str, folder: Path) -> list[Migration]:
         if lacking := await rights_that_lack(url, (REQUEST_ROLE, WRITER_ROLE), EXTENSIONS):
             raise SetupError(f"DATABASE_URL: cannot migrate the database: {lacking[0]}")
         # Not `up`: that first connects to another database, which this user may not enter.
-        await _dbmate_until_unlocked(url, folder, "migrate")
+        await _dbmate_until_unlocked(await _one_host(url), folder, "migrate")
     return pending
 
 
@@ -115,7 +117,7 @@ async def migrate_down(url: str, folder: Path) -> Migration | None:
     applied = [migration for migration in await migrate_status(url, folder) if migration.is_applied]
     if not applied:
         return None
-    await _dbmate_until_unlocked(url, folder, "rollback")
+    await _dbmate_until_unlocked(await _one_host(url), folder, "rollback")
     return applied[-1]
 
 
@@ -129,6 +131,14 @@ async def _applied(url: str) -> set[str]:
         raise SetupError(f"DATABASE_URL: cannot read which migrations are applied: {reason(error)}") from error
     finally:
         await connection.close(timeout=CONNECT_TIMEOUT_S)
+
+
+async def _one_host(url: str) -> str:
+    """The address of the primary alone: dbmate knows no lists of hosts. Raises: SetupError."""
+    try:
+        return await primary_of(url, timeout=CONNECT_TIMEOUT_S)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        raise SetupError(f"DATABASE_URL: cannot reach PostgreSQL at {place(url)}: {reason(error)}") from error
 
 
 class _LockedError(SetupError):

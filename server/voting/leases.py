@@ -19,6 +19,7 @@ import structlog
 
 from server.errors import SetupError
 from server.store.database import connect, translated
+from server.store.hosts import check_takes_writes
 from server.telemetry import SHARDS_HELD
 from server.voting.queries import voting as queries
 
@@ -116,6 +117,7 @@ class Leases:
             if self._secret:
                 fingerprint = key_fingerprint(self._secret)
                 await self._value(queries.announce_key, key_class=KEY_CLASS, fingerprint=fingerprint)
+        check_takes_writes(self._connection)
         with translated():
             rows = [row async for row in queries.fetch_nodes(self._connection, node_class=NODE_CLASS)]
         nodes = [row["node"] for row in rows]

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from aiohttp import ETag, web
 
-from server.errors import Refused
+from server.errors import Refused, ReplicaLost
 from server.live.stalled import has_hung_up
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint, ReadKind
@@ -74,7 +74,10 @@ def take_turns(endpoint: Endpoint, turns: Mapping[ReadKind, Turns]) -> Endpoint:
 
     async def handle(call: Call) -> Answer:
         async with turns[kind].turn(client_of(call.identity, call.address)):
-            return await endpoint.handler(call)
+            try:
+                return await endpoint.handler(call)
+            except ReplicaLost:
+                return await endpoint.handler(call)
 
     return replace(endpoint, handler=handle)
 

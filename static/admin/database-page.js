@@ -27,7 +27,8 @@ import { createTable } from "./table.js";
  *   finished_at: string|null}} Operation
  * @typedef {{newest: {made_at: string, age_s: number, file_name: string, size_bytes: number, host: string}|null, age_max_s: number,
  *   is_overdue: boolean}} Backups
- * @typedef {{statistics: Statistics, health: Health[], operations: Operation[], backups: Backups}} DatabaseState
+ * @typedef {{is_in_use: boolean, why_not: string, behind_s: number}} Replica
+ * @typedef {{statistics: Statistics, health: Health[], operations: Operation[], backups: Backups, replica: Replica|null}} DatabaseState
  */
 
 const PATH = "/api/database/operations";
@@ -63,11 +64,12 @@ function open(desk) {
   const uncounted = h("p", { class: "note", hidden: true }, "This server does not count statements (pg_stat_statements is off).");
   const note = h("p", { class: "note" });
   const backup = h("p", { class: "note backup" });
+  const reads = h("p", { class: "note replica", hidden: true });
   const kinds = /** @type {Kind[]} */ (Object.keys(OPERATIONS));
   const acts = h("p", { class: "toolbar" }, ...kinds.map((kind, index) => button(`${OPERATIONS[kind].label}…`, () => start(kind), String(index + 1))));
   const element = h("div", { class: "stack" },
     h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, "Database"), acts),
-    loader.element, server.element, note, backup, health.element, operations.element, locks.element, replication.element,
+    loader.element, server.element, note, backup, reads, health.element, operations.element, locks.element, replication.element,
     tables.element, indexes.element, statements.element, uncounted);
   /** @type {TableStats[]} */
   let known = [];
@@ -75,7 +77,7 @@ function open(desk) {
   const load = () => loader.load(() => /** @type {Promise<DatabaseState>} */ (desk.call(PATH)), draw);
 
   /** @param {DatabaseState} state */
-  function draw({ statistics, health: services, operations: recent, backups }) {
+  function draw({ statistics, health: services, operations: recent, backups, replica }) {
     const { server: found, longest_transaction: longest } = statistics;
     known = [...statistics.tables].sort((one, other) => sizeOf(other) - sizeOf(one));
     server.update([
@@ -88,6 +90,9 @@ function open(desk) {
     setText(note, longest ? `The longest transaction is ${duration(longest.age_s)} old: ${longest.application || `session ${longest.pid}`}${longest.query ? `, ${shortened(longest.query)}` : ""}` : "No transaction runs.");
     setAttribute(backup, "data-level", backups.is_overdue ? "warning" : null);
     setText(backup, backupText(backups));
+    setHidden(reads, replica === null);
+    setAttribute(reads, "data-level", replica?.is_in_use ? null : "warning");
+    setText(reads, replica?.is_in_use ? "Lists, search, statistics and exports come from the replica." : `Lists, search, statistics and exports come from the primary, and not from the replica: ${replica?.why_not}.`);
     health.update(services.map((one) => ({
       key: one.service, level: one.status === "down" ? "critical" : one.status === "degraded" ? "warning" : "",
       cells: [one.service, [one.status ?? "unknown", one.detail].filter(Boolean).join(": "), percent(one.availability_24h),

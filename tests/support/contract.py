@@ -22,7 +22,8 @@ from server.node.web_app import endpoints_of
 from server.people.sessions import mint_token
 from server.protocol.http.endpoints import Endpoint
 from server.protocol.identity import ROLES
-from server.store.database import Database, Databases
+from server.store.database import Database
+from server.store.databases import Databases
 from server.voting.rule_changes import RuleChanges
 from server.web.openapi import describe
 from tests.support.node_process import SECRET, NodeProcess

@@ -38,6 +38,8 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     found = settings(
         tmp_path,
         DATABASE_URL=" postgresql://me:pw@db:5433/fans ",
+        DATABASE_POOLED_URL="postgresql://me:pw@pooler:6432/fans?pgbouncer=true",
+        DATABASE_READ_URL="postgresql://me:pw@replica/fans",
         REDIS_URL="rediss://:pw@cache:6380/2",
         MYSETLIST_JWKS_URL="https://id.example.org/keys",
         MYSETLIST_JWT_AUDIENCE="fans",
@@ -78,6 +80,8 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         MYSETLIST_METRICS_TOKEN="prometheus reads".replace(" ", "-"),
     )
     assert found.database_url == "postgresql://me:pw@db:5433/fans"
+    assert found.database_pooled_url == "postgresql://me:pw@pooler:6432/fans"
+    assert found.database_read_url == "postgresql://me:pw@replica/fans"
     assert found.redis_url == "rediss://:pw@cache:6380/2"
     assert found.secret == SECRET
     assert (found.jwks_url, found.jwt_audience) == ("https://id.example.org/keys", "fans")
@@ -108,27 +112,11 @@ def test_every_kind_of_redis_address_parses(tmp_path: Path, url: str) -> None:
     assert settings(tmp_path, REDIS_URL=url).redis_url == url
 
 
-@pytest.mark.parametrize(
-    ("given", "wanted"),
-    [
-        ("sslmode=require&channel_binding=require", "?sslmode=require"),  # Neon
-        ("schema=public&connection_limit=5", ""),  # Prisma
-        ("sslmode=verify-full&sslrootcert=/etc/rds.pem", "?sslmode=verify-full&sslrootcert=/etc/rds.pem"),  # RDS
-        ("options=endpoint%3Dep-1&connect_timeout=10", "?options=endpoint%3Dep-1"),
-        ("host=/run/pg", "?host=/run/pg"),
-    ],
-)
-def test_parameters_of_hosted_services(tmp_path: Path, given: str, wanted: str) -> None:
-    """What other drivers need is left out; what means something here stays."""
-    url = settings(tmp_path, DATABASE_URL=f"postgresql://me:p%40w@db/fans?{given}").database_url
-    assert url is not None
-    assert url == f"postgresql://me:p%40w@db/fans{wanted}"
-
-
-def test_an_address_of_a_socket_keeps_its_empty_host(tmp_path: Path) -> None:
-    """Also when a parameter is taken out of it."""
-    given = "postgresql:///fans?host=/run/pg&pgbouncer=false"
-    assert settings(tmp_path, DATABASE_URL=given).database_url == "postgresql:///fans?host=/run/pg"
+@pytest.mark.parametrize("name", ["DATABASE_POOLED_URL", "DATABASE_READ_URL"])
+def test_a_pooler_or_a_replica_needs_the_primary(tmp_path: Path, name: str) -> None:
+    """Alone it would mean that the node runs a PostgreSQL of its own beside it."""
+    with pytest.raises(SetupError, match=f"^DATABASE_URL: is missing; {name} needs it"):
+        settings(tmp_path, **{name: "postgresql://db/fans"})
 
 
 def test_a_data_dir_without_hard_links_keeps_its_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,11 +150,8 @@ def test_a_user_without_a_home_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
         ("MYSETLIST_ALERT_WEBHOOK_SECRET", "whsec_c2hvcnQ="),
         ("MYSETLIST_METRICS_TOKEN", "short"),
         ("DATABASE_URL", "mysql://db/fans"),
-        ("DATABASE_URL", "postgresql://me:pw@h1:5432,h2:5432/fans"),
-        ("DATABASE_URL", "postgresql:///fans?host=h1,h2"),
-        ("DATABASE_URL", "postgresql://db/fans?pgbouncer=true"),
-        ("DATABASE_URL", "postgresql://db/fans?schema=private"),
-        ("DATABASE_URL", "postgresql://db/fans?ssl=true"),
+        ("DATABASE_READ_URL", "mysql://db/fans"),
+        ("DATABASE_POOLED_URL", "mysql://db/fans"),
         ("DATABASE_URL", "postgresql://db"),
         ("DATABASE_URL", "postgresql://db:99999/fans"),
         ("REDIS_URL", "valkey.sock"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, get_args
 
 import msgspec
@@ -10,7 +12,6 @@ import pytest
 
 from server.people import exports as exports_module
 from server.people.export import SECTIONS, Export, export
-from server.protocol.identity import Identity
 from server.store.database import REQUEST_ROLE, Database
 from tests.support import one_node
 from tests.support.people import People, Person
@@ -145,10 +146,11 @@ async def test_staff_export_only_their_own_data(
     roles: set[str] = set()
 
     class Watched(Database):
-        def acting(self, identity: Identity | None, *, is_snapshot: bool = False, is_preview: bool = False) -> Any:
-            assert is_snapshot
-            roles.add(identity.role if identity else "")
-            return super().acting(identity, is_snapshot=is_snapshot, is_preview=is_preview)
+        @asynccontextmanager
+        async def snapshot(self) -> AsyncIterator[Any]:
+            async with super().snapshot() as connection:
+                yield connection
+                roles.add(await connection.fetchval("select current_setting('app.role')"))
 
     database = await Watched.open(database_url, role=REQUEST_ROLE)
     await export(database, admin.id)
