@@ -10,7 +10,21 @@ from typing import Annotated
 
 import typer
 
-from server.cli import backup, crowd, doctor, drill, export, migrate, reconcile, seed, serve, sync, token, upgrade, watch
+from server.cli import (
+    backup,
+    crowd,
+    doctor,
+    drill,
+    export,
+    migrate,
+    reconcile,
+    seed,
+    serve,
+    sync,
+    token,
+    upgrade,
+    watch,
+)
 from server.errors import BadArgument, MysetlistError
 
 app = typer.Typer(
