@@ -64,6 +64,9 @@ ROLES: dict[str, str | None] = {
 # Queries that may read a large table whole, with the reason: {query: {table: reason}}.
 _CHECK = "compares every count with its rows"
 READS_ALL: dict[str, dict[str, str]] = {
+    "admin/backups.table_counts": dict.fromkeys(
+        ("artists", "setlist_songs", "shows", "users", "vote_analytics", "votes"), "a drill counts everything, beside the nodes"
+    ),
     "admin/levels.fetch_windows": {"level_minutes": "adds up the month, at most every ten seconds while somebody watches"},
     "admin/retention.delete_vote_groups": {"vote_groups": "looks once a day at every group; a show has few"},
     "admin/retention.delete_merge_folds": {"merges": "looks once a day at every merge; administrators make few"},
