@@ -19,7 +19,7 @@ import asyncpg
 import uvloop
 from measure import data_folder, log_step, print_result, run_facts
 
-from server.cache.connection import Connection
+from server.cache.cluster import connection_to
 from server.clock import SystemClock
 from server.embedded import EmbeddedEngines
 from server.settings import data_folder as server_folder
@@ -61,7 +61,7 @@ async def measure(engines: EmbeddedEngines, artists: int, seed: int) -> dict[str
     """Measures both syncs."""
     await migrate_up(engines.database_url, server_folder("migrations"))
     database = await Database.open(engines.database_url, pool_size=8)
-    valkey = Connection(engines.redis_url)
+    valkey = connection_to(engines.redis_url)
     sql = await asyncpg.connect(engines.database_url)
     try:
         async with running_providers(World.make(artists=artists, seed=seed)) as provider_services:

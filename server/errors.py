@@ -11,6 +11,7 @@
     │   └── StoreConflict       a constraint was violated; `constraint` names it
     ├── CacheError          Valkey failed or refused
     │   ├── CacheUnavailable    unreachable or loading: try again later
+    │   │   └── NothingRan          as a cluster changes, nobody takes the command; certainly nothing ran
     │   └── WritesRefused       it answers and takes no writes: its memory or disk is full, or it is a replica
     ├── ProviderError       another service (Spotify, setlist.fm, …) gave no usable answer
     └── MailUnavailable     the mail server is unreachable or accepts no email: emails wait in the queue
@@ -81,6 +82,10 @@ class CacheError(MysetlistError):
 
 class CacheUnavailable(CacheError):
     """Valkey is unreachable, loading its data, or too slow."""
+
+
+class NothingRan(CacheUnavailable):
+    """No server of the cluster takes the command now: its keys are being moved, or their primary is away. It was not run."""
 
 
 class WritesRefused(CacheError):

@@ -40,7 +40,8 @@ KEEP_DAYS_MAX = 3_650
 METRICS_TOKEN_CHARS_MIN = 16
 BACKUP_AGE_HOURS_MAX = 9_000  # about a year
 
-_REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster")
+_CLUSTER_SCHEMES = ("redis+cluster", "rediss+cluster")
+_REDIS_SCHEMES = ("redis", "rediss", "unix", *_CLUSTER_SCHEMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +222,16 @@ def _split(text: str, schemes: tuple[str, ...]) -> SplitResult:
 
 
 def _redis_url(text: str) -> str:
-    if text.startswith("redis+cluster://"):
-        for node in text.removeprefix("redis+cluster://").rstrip("/").split(","):
-            _split(f"redis://{node}", ("redis",))
-            if not re.fullmatch(r"(.*@)?[^@:\s/]+:\d+", node):
-                raise ValueError("must list its nodes as redis+cluster://host:port,host:port")
-        return text
+    scheme, _, rest = text.partition("://")
+    if scheme in _CLUSTER_SCHEMES:
+        servers, _, options = rest.partition("?")
+        for server in servers.rpartition("@")[2].rstrip("/").split(","):
+            if not re.fullmatch(r"([^@:\s/\[\]]+|\[[0-9a-fA-F:.]+\]):\d+", server):
+                raise ValueError(
+                    f"must list its servers as {scheme}://host:port,host:port; a cluster has no database numbers"
+                )
+            _split(f"redis://{server}", ("redis",))
+        return f"{scheme}://{servers.rstrip('/')}" + (f"?{options}" if options else "")
     parts = _split(text, _REDIS_SCHEMES)
     if parts.scheme == "unix" and not parts.path.startswith("/"):
         raise ValueError("must give an absolute path, as in unix:///run/valkey.sock")

@@ -1,4 +1,4 @@
-"""A dedicated connection to Valkey.
+"""A dedicated connection to Valkey: to one server here, to a cluster in cluster.py.
 
 There is no pool. Each of a node's few loops owns a connection and waits for one answer before it asks again, so a broken
 connection concerns only its owner. The commands of one call are sent in one write, and their answers are read together.
@@ -7,35 +7,70 @@ connection concerns only its owner. The commands of one call are sent in one wri
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, NamedTuple
 
 import redis.asyncio
-from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MovedError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 
-from server.cache.keys import PROBE_KEY
-from server.errors import CacheError, CacheUnavailable, WritesRefused
+from server.cache.keys import PROBE_KEY, shard_prefix
+from server.errors import CacheError, CacheUnavailable, NothingRan, WritesRefused
 from server.telemetry import VALKEY_SECONDS
 
 CONNECT_TIMEOUT_S = 2.0
 REPLY_TIMEOUT_S = 3.0
 PROBE_KEPT_S = 60
 
-# After these replies the server may have other data than before: its scripts were flushed, or it follows another server.
-_OTHER_DATA = (NoScriptError, ReadOnlyError)
+# After these replies the server may have other data than before: its scripts were flushed, or it follows another server, or it
+# has lost sight of the others of its cluster.
+_OTHER_DATA = (NoScriptError, ReadOnlyError, ClusterDownError)
+# A cluster's replies "not here", "not now": nothing ran. We never follow them (docs/adr/0040).
+_ELSEWHERE: dict[type[ResponseError], str] = {
+    MovedError: "MOVED", AskError: "ASK", TryAgainError: "TRYAGAIN", ClusterDownError: "CLUSTERDOWN"
+}  # fmt: skip
 # The first words of replies that refuse a write and change nothing: memory or disk is full, or replicas are missing. The
 # driver takes the first word off two of them and makes them exceptions of their own.
 _REFUSED_WRITES = ("MISCONF", "NOREPLICAS")
 _REFUSED_WRITE_TYPES: dict[type[ResponseError], str] = {OutOfMemoryError: "OOM", ReadOnlyError: "READONLY"}
 
 Command = tuple[str | bytes | int, ...]
+
+
+class _Server(str):
+    __slots__ = ()
+
+
+# In a command: the id of the process that will run it, in a cluster; empty for a single server.
+SERVER = _Server()
 # The type of Connection.ask: commands -> their answers, in order. Raises: CacheError.
 Ask = Callable[[Sequence[Command]], Awaitable[list[Any]]]
 
 
-class Connection:
+class Reserved(NamedTuple):
+    """A server's connection for one caller alone.
+
+    ask: never connects; server: the id of its process, if it is of a cluster, else empty
+    """
+
+    ask: Ask
+    server: str
+
+
+class Connection(ABC):
     """Sends commands and gives their answers.
 
     An error reply keeps the connection: the answers of all commands are read before it is raised.
@@ -44,8 +79,78 @@ class Connection:
     Cancel:  the connection is dropped, because late answers would be taken for those of the next call
     """
 
-    def __init__(self, url: str, *, on_connect: Callable[[Connection], Awaitable[None]] | None = None) -> None:
-        """Takes: url; on_connect, called on every new connection before any other command is sent."""
+    is_cluster = False
+
+    @property
+    @abstractmethod
+    def is_ready(self) -> bool:
+        """Whether the last call was answered, so that the next one probably will be."""
+
+    @abstractmethod
+    async def ask(self, commands: Sequence[Command], *, timeout_s: float = REPLY_TIMEOUT_S) -> list[Any]:
+        """Sends commands; gives their answers in order, as undecoded bytes. Connects first where necessary.
+
+        On a cluster, the commands for one server run in order, those for different servers at the same time.
+
+        Raises: CacheUnavailable: no connection, loading, or no answer in time; the commands may have run
+                WritesRefused: Valkey takes no writes; the command that it refused changed nothing
+                CacheError: one of the commands was refused; the others ran
+        """
+
+    @abstractmethod
+    async def ask_shards(self, commands: Sequence[Command]) -> list[Any]:
+        """As `ask`, for commands of several shards: on a cluster, the CacheError of one stands in place of its answer.
+
+        Raises: as ask; on a cluster, only if every command failed
+        """
+
+    @abstractmethod
+    async def ask_servers(self, command: Command) -> dict[str, Any]:
+        """Sends a command without a key to each server that takes votes.
+
+        Gives:  its answers by the server's "host:port", "" for a single server; on a cluster, a CacheError in place of an answer
+        Raises: as ask; on a cluster, CacheUnavailable: no server tells who belongs to the cluster
+        """
+
+    @abstractmethod
+    def reserved(self, key: str) -> AbstractAsyncContextManager[Reserved]:
+        """The connection to the server of a key for one caller alone, connected: for asking under a lock that `on_connect` may wait
+        for. Whoever takes the turn before that lock never holds the lock while another caller connects.
+
+        Raises: as ask
+        """
+
+    @abstractmethod
+    def server_of(self, key: str) -> str:
+        """The id of the process that holds a key, as far as it is known; "" for a single server."""
+
+    @abstractmethod
+    async def probe(self, shards: Sequence[int] = ()) -> dict[int, CacheError]:
+        """Sees whether Valkey takes writes.
+
+        Takes:  shards, which a cluster is asked about; none: whether each of its servers answers
+        Gives:  the errors of shards; of a single server, none
+        Raises: as ask_shards; without shards, as ask
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Closes the connection; the next call would connect again."""
+
+
+class Line(Connection):
+    """The connection to one server."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        on_connect: Callable[[Line], Awaitable[None]] | None = None,
+        holds: Callable[[str], bool] | None = None,
+    ) -> None:
+        """Takes: url; on_connect, called on every new connection before any other command is sent; holds, whether this server of
+        a cluster holds a key; None: there is no cluster.
+        """
         pool: Any = redis.asyncio.ConnectionPool.from_url(
             url,
             protocol=2,
@@ -57,8 +162,11 @@ class Connection:
         )
         self._line: Any = pool.make_connection()
         self._on_connect = on_connect
+        self._holds = holds
         self._turn = asyncio.Lock()
         self._is_ready = False
+        self._drops = 0  # how often the connection was lost or closed
+        self.server = ""
 
     @property
     def is_ready(self) -> bool:
@@ -66,25 +174,32 @@ class Connection:
         return self._is_ready
 
     async def ask(self, commands: Sequence[Command], *, timeout_s: float = REPLY_TIMEOUT_S) -> list[Any]:
-        """Sends commands; gives their answers in order, as undecoded bytes. Connects first where necessary.
-
-        Raises: CacheUnavailable: no connection, loading, or no answer in time; the commands may have run
-                WritesRefused: Valkey takes no writes; the command that it refused changed nothing
-                CacheError: one of the commands was refused; the others ran
-        """
+        """As Connection says."""
         async with self._turn:
+            await self._drop_if_ended()
+            return checked(await self._ask(commands, timeout_s))
+
+    async def ask_all(self, commands: Sequence[Command], *, timeout_s: float = REPLY_TIMEOUT_S) -> list[Any]:
+        """As `ask`, but the CacheError of a refused command stands in place of its answer.
+
+        Raises: CacheUnavailable: there are no answers, or the connection was lost while this call waited for its turn
+        """
+        drops = self._drops
+        async with self._turn:
+            if not self._is_ready and drops != self._drops:
+                raise CacheUnavailable("the connection is lost")
             await self._drop_if_ended()
             return await self._ask(commands, timeout_s)
 
+    ask_shards = ask
+
+    async def ask_servers(self, command: Command) -> dict[str, Any]:
+        """As Connection says."""
+        return {"": (await self.ask([command]))[0]}
+
     @asynccontextmanager
-    async def reserved(self) -> AsyncIterator[Ask]:
-        """The connection for one caller alone, connected: for asking under a lock that `on_connect` may wait for.
-
-        Whoever takes the turn before that lock never holds the lock while another caller connects.
-
-        Gives:  ask, which never connects
-        Raises: as ask
-        """
+    async def reserved(self, _key: str = "") -> AsyncIterator[Reserved]:
+        """As Connection says."""
         async with self._turn:
             await self._drop_if_ended()
             if not self._is_ready:
@@ -93,20 +208,30 @@ class Connection:
             async def ask(commands: Sequence[Command]) -> list[Any]:
                 if not self._is_ready:
                     raise CacheUnavailable("the connection to Valkey is lost")
-                return await self._ask(commands, REPLY_TIMEOUT_S)
+                return checked(await self._ask(commands, REPLY_TIMEOUT_S))
 
-            yield ask
+            yield Reserved(ask, self.server)
 
-    async def probe(self) -> None:
-        """Returns when Valkey has taken a write.
+    def server_of(self, _key: str) -> str:
+        """As Connection says."""
+        return ""
 
-        Raises: as ask
-        """
+    async def probe(self, _shards: Sequence[int] = ()) -> dict[int, CacheError]:
+        """As Connection says."""
         await self.ask([("SET", PROBE_KEY, "", "EX", PROBE_KEPT_S)])
+        return {}
 
     async def ask_first(self, commands: Sequence[Command]) -> list[Any]:
         """As `ask`, for use inside `on_connect`: the call that connects already has the turn."""
-        return await self._exchange(commands)
+        return checked(await self._exchange(commands))
+
+    async def ask_first_shards(self, commands: Sequence[Command]) -> list[Any]:
+        """As `ask_first`; in a cluster, the CacheError of a command stands in place of its answer."""
+        return checked(await self._exchange(commands)) if self._holds is None else await self._exchange(commands)
+
+    def held(self, shards: Iterable[int]) -> list[int]:
+        """Those of some shards that this server holds."""
+        return [shard for shard in shards if self._holds is None or self._holds(shard_prefix(shard))]
 
     async def close(self) -> None:
         """Closes the connection; the next call would connect again."""
@@ -118,12 +243,10 @@ class Connection:
                 if not self._is_ready:
                     await self._connect()
                 return await self._exchange(commands)
-        except ResponseError as error:
-            if not self._is_ready or isinstance(error, _OTHER_DATA):
-                await self._drop()
-            raise _refusal(error) from error
         except (RedisError, OSError, TimeoutError) as error:
             await self._drop()
+            if isinstance(error, ResponseError):
+                raise _refusal(error) from error
             raise CacheUnavailable(f"{type(error).__name__}: {error}") from error
         except BaseException:
             await self._drop()
@@ -131,22 +254,32 @@ class Connection:
 
     async def _connect(self) -> None:
         await self._line.connect()
+        if self._holds is not None:
+            (info,) = await self.ask_first([("INFO", "server")])
+            self.server = re.search(rb"^run_id:(\w+)", info, re.MULTILINE)[1].decode()  # type: ignore[index]  # every version tells it
         if self._on_connect is not None:
             await self._on_connect(self)
         self._is_ready = True
 
     async def _exchange(self, commands: Sequence[Command]) -> list[Any]:
+        """The answers; a CacheError in place of each answer that is an error reply."""
+        if not commands:
+            return []
         started_s = time.monotonic()
+        if self._holds is not None:
+            commands = [tuple(self.server if part is SERVER else part for part in command) for command in commands]
         await self._line.send_packed_command(self._line.pack_commands(commands), check_health=False)
-        replies, refused = [], None
+        replies: list[Any] = []
+        has_other_data = False
         for _ in commands:
             try:
                 replies.append(await self._line.read_response(disable_decoding=True, timeout=float("inf")))
             except ResponseError as error:
-                refused = refused or error
+                replies.append(_refusal(error))
+                has_other_data = has_other_data or isinstance(error, _OTHER_DATA)
         VALKEY_SECONDS.labels(commands[0][0]).observe(time.monotonic() - started_s)
-        if refused is not None:
-            raise refused
+        if has_other_data:
+            await self._drop()
         return replies
 
     async def _drop_if_ended(self) -> None:
@@ -159,7 +292,16 @@ class Connection:
 
     async def _drop(self) -> None:
         self._is_ready = False
+        self._drops += 1
         await self._line.disconnect(nowait=True)
+
+
+def checked(answers: list[Any]) -> list[Any]:
+    """The answers, if none of them is an error."""
+    for answer in answers:
+        if isinstance(answer, CacheError):
+            raise answer
+    return answers
 
 
 def _refusal(error: ResponseError) -> CacheError:
@@ -167,6 +309,8 @@ def _refusal(error: ResponseError) -> CacheError:
     reason = str(error).partition(" script: ")[0]
     if isinstance(error, NoScriptError):
         return CacheUnavailable(f"NOSCRIPT {reason}")
+    if (word := _ELSEWHERE.get(type(error))) is not None:
+        return NothingRan(f"{word} {reason}")
     word = _REFUSED_WRITE_TYPES.get(type(error))
     if word is not None:
         return WritesRefused(f"{word} {reason}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,8 +19,10 @@ from redis.exceptions import (
     ResponseError,
 )
 
+from server.cache.cluster import SCHEMES, ClusterAddress, connection_to
+from server.cache.connection import Connection
 from server.cache.keys import FLEET_KEY, PROBE_KEY, SPENT_KEY, log_key, meta_key, node_key, shard_prefix
-from server.errors import SetupError
+from server.errors import CacheError, CacheUnavailable, SetupError
 
 # Valkey 8 passes this check too: it tells old clients that it is Redis 7.2.
 REDIS_VERSION_MIN = (7, 0)
@@ -38,6 +40,7 @@ class ValkeyState:
     clock_ahead_ms: float  # the server's clock minus ours, less half the round trip
     warnings: tuple[str, ...]  # one line each: the server works, but the operator should know
     why_no_writes: str = ""  # one line: it takes no writes now
+    primary_count: int | None = None  # of a cluster
 
 
 def place(url: str) -> str:
@@ -47,14 +50,44 @@ def place(url: str) -> str:
 
 
 async def check_valkey(url: str) -> ValkeyState:
-    """Checks the server; changes nothing.
+    """Checks the server, or every primary of a cluster; changes nothing.
 
-    Raises: SetupError: the server is unreachable, a cluster, a replica, too old, or configured to evict keys
-    Cost:   one connection, two commands
+    Raises: SetupError: the server is unreachable, a replica, too old, or configured to evict keys; it is part of a cluster, and
+            the address is not, or the other way round; of a cluster, no primary answers
+    Cost:   one connection to each server, some commands
     """
-    if url.startswith("redis+cluster://"):
-        raise SetupError("REDIS_URL: clusters are not supported yet; use the address of a single Valkey or Redis")
+    if urlsplit(url).scheme in SCHEMES:
+        return await _check_cluster(url)
+    return await _check_server(url, place(url), is_cluster=False)
+
+
+async def _check_cluster(url: str) -> ValkeyState:
     where = place(url)
+    connection = connection_to(url)
+    try:
+        answers = await connection.ask_servers(("PING",))
+    except CacheUnavailable as error:
+        raise SetupError(f"REDIS_URL: no server of the cluster at {where} tells of the others: {error}") from error
+    finally:
+        await connection.close()
+    silent = [f"Valkey at {answer}" for answer in answers.values() if isinstance(answer, CacheError)]
+    servers = [server for server, answer in answers.items() if not isinstance(answer, CacheError)]
+    if not servers:
+        raise SetupError(f"REDIS_URL: no primary of the cluster at {where} answers: {'; '.join(silent)}")
+    address = ClusterAddress.parse(url)
+    states = [await _check_server(address.url_of(server), server, is_cluster=True) for server in servers]
+    return replace(
+        states[0],
+        primary_count=len(answers),
+        clock_ahead_ms=max((state.clock_ahead_ms for state in states), key=abs),
+        persistence=", ".join(sorted({state.persistence for state in states})),
+        warnings=tuple(warning for state in states for warning in state.warnings),
+        why_no_writes="; ".join([*silent, *(state.why_no_writes for state in states if state.why_no_writes)]),
+    )
+
+
+async def _check_server(url: str, where: str, *, is_cluster: bool) -> ValkeyState:
+    """Checks one server. Raises: SetupError."""
     client = redis.asyncio.Redis.from_url(
         # As nodes do: a password that the server does not want is refused by the older protocol only.
         url,
@@ -65,7 +98,7 @@ async def check_valkey(url: str) -> ValkeyState:
     try:
         info = await _info(client, where)
         clock_ms = await clock_ahead_ms(client.execute_command)
-        state = judge(info, where, clock_ahead_ms=clock_ms)
+        state = judge(info, where, clock_ahead_ms=clock_ms, is_cluster=is_cluster)
         forbidden = await _forbidden_commands(client)
     except (AuthenticationError, NoPermissionError) as error:
         raise SetupError(f"REDIS_URL: the server at {where} refuses this user: {_reason(error)}") from error
@@ -137,12 +170,30 @@ async def _forbidden_commands(client: Any) -> list[str]:
 async def clock_ahead_ms(run: Callable[[str], Awaitable[Any]]) -> float:
     """The server's clock minus ours, less half the round trip. Takes: run, which sends a command and gives its answer."""
     before_s, started_s = time.time(), time.monotonic()
-    second, microsecond = await run("TIME")
+    return _ahead_ms(await run("TIME"), before_s, time.monotonic() - started_s)
+
+
+async def clocks_ahead_ms(connection: Connection) -> dict[str, float]:
+    """As clock_ahead_ms for each server that answers, by "Valkey", in a cluster "Valkey host:port".
+
+    Raises: CacheError
+    """
+    before_s, started_s = time.time(), time.monotonic()
+    answers = await connection.ask_servers(("TIME",))
     took_s = time.monotonic() - started_s
+    return {
+        f"Valkey {server}".rstrip(): _ahead_ms(answer, before_s, took_s)
+        for server, answer in answers.items()
+        if not isinstance(answer, CacheError)
+    }
+
+
+def _ahead_ms(answer: Any, before_s: float, took_s: float) -> float:
+    second, microsecond = answer
     return (int(second) + int(microsecond) / 1e6 - before_s - took_s / 2) * 1000
 
 
-def judge(info: dict[str, Any], where: str, *, clock_ahead_ms: float = 0.0) -> ValkeyState:
+def judge(info: dict[str, Any], where: str, *, clock_ahead_ms: float = 0.0, is_cluster: bool = False) -> ValkeyState:
     """Checks the answer to INFO: whether this server can hold votes.
 
     Raises: SetupError: as check_valkey does
@@ -154,8 +205,10 @@ def judge(info: dict[str, Any], where: str, *, clock_ahead_ms: float = 0.0) -> V
         raise SetupError(
             f"REDIS_URL: {name} at {where} is version {version}; mysetlist needs Redis 7.0 or Valkey 8 or newer"
         )
-    if info.get("redis_mode") == "cluster" or str(info.get("cluster_enabled")) == "1":
-        raise SetupError(f"REDIS_URL: {name} at {where} is part of a cluster; clusters are not supported yet")
+    if not is_cluster and (info.get("redis_mode") == "cluster" or str(info.get("cluster_enabled")) == "1"):
+        raise SetupError(
+            f"REDIS_URL: {name} at {where} is part of a cluster; list some of its servers as redis+cluster://host:port,host:port"
+        )
     if info.get("redis_mode") == "sentinel":
         raise SetupError(f"REDIS_URL: {where} is a sentinel; use the address of the {name} that it watches")
     if info.get("role") == "slave":
@@ -172,6 +225,8 @@ def judge(info: dict[str, Any], where: str, *, clock_ahead_ms: float = 0.0) -> V
         warnings.append(
             f"{name} at {where} has appendonly no: votes accepted while PostgreSQL is down are lost if it crashes"
         )
+    if is_cluster and not int(info.get("connected_slaves", 0)):
+        warnings.append(f"{name} at {where} has no replica: if it is lost, its shards take no votes until it is back")
     return ValkeyState(
         why_no_writes=_why_no_writes(info, f"{name} at {where}"),
         name=name,

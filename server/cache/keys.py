@@ -18,7 +18,9 @@ def log_key(shard: int) -> str:
 
 
 def meta_key(shard: int) -> str:
-    """Hash: `last`, the log's last position; `barrier`, the oldest database position that a warm-up may read at."""
+    """Hash: `last`, the log's last position; `barrier`, the oldest database position that a warm-up may read at; in a cluster also
+    `server`, the process that the shard was opened on.
+    """
     return f"{{{shard}}}:meta"
 
 
@@ -48,13 +50,13 @@ def tickets_key(shard: int, show_id: int) -> str:
     return f"{{{shard}}}:tickets:{show_id}"
 
 
-# Sorted set: names of nodes, by the time of their last report [ms].
+# Sorted set: names of nodes, by the time of their last report [ms]. A key with the tag "{fleet}" is in the same slot.
 FLEET_KEY = "fleet"
 
 
 def node_key(node: str) -> str:
     """String with a time to live: the last report of a node."""
-    return f"fleet:node:{node}"
+    return f"{{fleet}}:node:{node}"
 
 
 # Hash: node -> what it told of itself in the last second; a node that was silent for long is taken out.
@@ -70,8 +72,16 @@ def answers_key(question: str) -> str:
 PROBE_KEY = "probe"
 
 # Hash: user -> "generation day spent" (days since 1970, UTC), "generation" -> the number of resets. The database has to
-# confirm a value of an older generation before it counts. Not sharded, see docs/adr/0004.
+# confirm a value of an older generation before it counts. One key on a single server, see docs/adr/0004.
 SPENT_KEY = "spent"
+
+
+def spent_key(shard: int, *, is_cluster: bool) -> str:
+    """The hash of spent votes that a shard's scripts work on.
+
+    In a cluster it has the users whose home the shard is, and `server`, the process that it was opened on (docs/adr/0040).
+    """
+    return f"{{{shard}}}:spent" if is_cluster else SPENT_KEY
 
 
 def gate_keys(service: str, day: str) -> tuple[str, str, str]:

@@ -6,18 +6,25 @@ itself. Ordinary clients stay below that and never cost a round trip. Valkey cou
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis.asyncio
 import structlog
 from limits import RateLimitItemPerSecond
-from limits.aio.storage import RedisStorage
+from limits.aio.storage import RedisClusterStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from redis.exceptions import RedisError
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, SlotNotCoveredError
 
+from server.cache.cluster import SCHEMES, ClusterAddress
 from server.clock import Clock
 from server.errors import Refused
 from server.protocol.codes import Code
@@ -56,22 +63,29 @@ class Windows:
 
     def __init__(self, url: str, clock: Clock) -> None:
         self._clock = clock
-        # Timeouts are short: a client that waits here waits before its request begins.
-        self._pool: Any = redis.asyncio.BlockingConnectionPool.from_url(
-            url,
-            max_connections=CONNECTIONS_MAX,
-            timeout=TIMEOUT_S,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            driver_info=None,  # as in connection.py
-        )
-        # The types of `limits` know plain options only; its documentation allows a pool.
-        options: dict[str, Any] = {"connection_pool": self._pool}
-        storage = RedisStorage("async+redis://", implementation="redispy", key_prefix="limit", **options)
+        self._cluster: Any = None
+        if urlsplit(url).scheme in SCHEMES:
+            storage: Any = _cluster_storage(url)
+            self._cluster = storage.bridge.get_connection()
+            self._disconnect: Callable[[], Awaitable[None]] = self._cluster.aclose
+        else:
+            # Timeouts are short: a client that waits here waits before its request begins.
+            pool: Any = redis.asyncio.BlockingConnectionPool.from_url(
+                url,
+                max_connections=CONNECTIONS_MAX,
+                timeout=TIMEOUT_S,
+                socket_timeout=TIMEOUT_S,
+                socket_connect_timeout=TIMEOUT_S,
+                driver_info=None,  # as in connection.py
+            )
+            # The types of `limits` know plain options only; its documentation allows a pool.
+            options: dict[str, Any] = {"connection_pool": pool}
+            storage = RedisStorage("async+redis://", implementation="redispy", key_prefix="limit", **options)
+            self._disconnect = pool.disconnect
         self._strategy = SlidingWindowCounterRateLimiter(storage)
         # Window name -> (start of the period, subject -> count), for what this node admits by itself.
         self._admitted: dict[str, tuple[float, dict[str, int]]] = {}
-        self._away_until_s = -math.inf
+        self._away_until_s: dict[str, float] = {}  # by server
 
     async def count(self, window: Window, subject: str, count: int = 1) -> None:
         """Counts events of a subject, by default one.
@@ -91,28 +105,37 @@ class Windows:
         await self._decide(window, subject, 0)
 
     async def _decide(self, window: Window, subject: str, count: int) -> None:
-        if self._clock.monotonic_s() < self._away_until_s:
+        item = RateLimitItemPerSecond(window.count_max, window.period_s, window.name)
+        server = "" if self._cluster is None else self._server_of(item.key_for(subject))
+        if self._clock.monotonic_s() < self._away_until_s.get(server, -math.inf):
             self._count_alone(window, subject, count)
             return
-        item = RateLimitItemPerSecond(window.count_max, window.period_s, window.name)
         try:
-            if count == 0:
-                is_free = await self._strategy.test(item, subject)
-            else:
-                is_free = await self._strategy.hit(item, subject, cost=count)
-            if is_free:
-                return
-            free_at_s, _ = await self._strategy.get_window_stats(item, subject)
+            async with asyncio.timeout(None if self._cluster is None else TIMEOUT_S):
+                if count == 0:
+                    is_free = await self._strategy.test(item, subject)
+                else:
+                    is_free = await self._strategy.hit(item, subject, cost=count)
+                if is_free:
+                    return
+                free_at_s, _ = await self._strategy.get_window_stats(item, subject)
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("windows.unreachable", error=str(error))
-            self._away_until_s = self._clock.monotonic_s() + AWAY_S
+            self._away_until_s[server] = self._clock.monotonic_s() + AWAY_S
             self._count_alone(window, subject, count)
             return
         raise _at_limit(window, free_at_s - time.time())
 
     async def close(self) -> None:
         """Closes the connections to Valkey."""
-        await self._pool.disconnect()
+        await self._disconnect()
+
+    def _server_of(self, key: str) -> str:
+        """The primary of a cluster that counts a subject; "" when the client does not know it, as before its first question."""
+        try:
+            return str(self._cluster.get_node_from_key(f"{{{key}}}").name)
+        except SlotNotCoveredError:
+            return ""
 
     def _count_alone(self, window: Window, subject: str, count: int) -> None:
         """Counts while Valkey is away: this node alone admits up to the whole limit."""
@@ -133,6 +156,28 @@ class Windows:
             return False
         counts[subject] = admitted
         return True
+
+
+def _cluster_storage(url: str) -> RedisClusterStorage:
+    """Counts in a cluster. Its client may repeat a command and follow a moved key: a count that is off by one does no harm."""
+    address = ClusterAddress.parse(url)
+    options: dict[str, Any] = {**parse_url(address.url_of(address.seeds[0]))}
+    for name in ("host", "port", "db"):
+        options.pop(name, None)
+    options["ssl"] = options.pop("connection_class", None) is not None
+    options["retry"] = Retry(NoBackoff(), 1)
+    options["driver_info"] = None  # as in connection.py
+    return RedisClusterStorage(
+        f"async+redis+cluster://{','.join(address.seeds)}",
+        implementation="redispy",
+        key_prefix="limit",
+        max_connections=CONNECTIONS_MAX,
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        require_full_coverage=False,
+        reinitialize_steps=1,
+        **options,
+    )
 
 
 def _at_limit(window: Window, wait_s: float) -> Refused:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.admin.backups import TableCounts, note_backup, table_counts
-from server.cache.connection import Connection
+from server.cache.cluster import connection_to
 from server.cli.engines import engines_for
 from server.embedded import EmbeddedEngines
 from server.embedded.postgres import programs_folder
@@ -78,7 +78,7 @@ async def restore(database_url: str, redis_url: str, file: Path, progress: Progr
             f"{file} was made by a newer mysetlist: this one does not know its migration {max(unknown)}; upgrade mysetlist"
         )
     await refuse_foreign_tables(database_url, folder)
-    connection = Connection(redis_url)
+    connection = connection_to(redis_url)
     try:
         if node_count := len(await live_nodes(database_url)):
             raise SetupError(f"nodes are running on this database ({node_count}); stop them first")
@@ -88,7 +88,7 @@ async def restore(database_url: str, redis_url: str, file: Path, progress: Progr
         )
         await _migrate(database_url, folder, file)
         try:
-            await restart_logs(connection.ask, await _positions(database_url))
+            await restart_logs(connection, await _positions(database_url))
         except CacheError as error:
             raise SetupError(
                 f"{file} is restored, but Valkey went away ({error}); nodes delete its old copy when they start"

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from rich.table import Table
 
-from server.cache.connection import Connection
+from server.cache.cluster import connection_to
 from server.cache.engine import check_valkey
 from server.clock import SystemClock
 from server.embedded import Addresses, open_engines
@@ -205,7 +205,7 @@ async def _engines(settings: Settings, addresses: Addresses) -> list[Check]:
 
 async def _trusted_proxies(redis_url: str) -> list[Check]:
     """What running nodes say about a proxy that they do not trust."""
-    valkey = Connection(redis_url)
+    valkey = connection_to(redis_url)
     try:
         places = sorted({node.untrusted_proxy for node in await fetch_nodes(valkey.ask) if node.untrusted_proxy})
     except CacheError as error:
@@ -318,8 +318,9 @@ async def _valkey(url: str, is_ours: bool, clocks: dict[str, float]) -> list[Che
     except SetupError as error:
         return [Check("Valkey", "fail", str(error))]
     clocks[state.name] = state.clock_ahead_ms
+    of_cluster = "" if state.primary_count is None else f"cluster of {state.primary_count} primaries, "
     found = (
-        f"{state.version}, {'our own' if is_ours else 'by address'}, eviction {state.eviction},"
+        f"{state.version}, {of_cluster}{'our own' if is_ours else 'by address'}, eviction {state.eviction},"
         f" persistence: {state.persistence}"
     )
     checks = [Check(state.name, "ok", found), *(Check("durability", "warn", warning) for warning in state.warnings)]

@@ -15,7 +15,8 @@ from contextlib import suppress
 import msgspec
 import structlog
 
-from server.cache.connection import Ask, Command, Connection
+from server.cache.cluster import connection_to
+from server.cache.connection import Ask, Command
 from server.cache.keys import FLEET_KEY, answers_key, node_key
 from server.clock import Clock, utc_now
 from server.errors import CacheError
@@ -88,8 +89,8 @@ class Fleet:
         self._sockets = sockets
         self._clock = clock
         self._history = history
-        self._valkey = Connection(url)
-        self._reply_valkey = Connection(url)  # waits for replies, so that nothing else waits behind it
+        self._valkey = connection_to(url)
+        self._reply_valkey = connection_to(url)  # waits for replies, so that nothing else waits behind it
         self._requests: deque[FleetRequest] = deque(maxlen=REQUESTS_MAX)
         self._has_requests = asyncio.Event()
         self._untrusted_proxy = ""

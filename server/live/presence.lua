@@ -1,6 +1,6 @@
 -- Adds up the watchers of shows over all nodes. Each node writes its own counts, never the names of connections.
 --
--- KEYS[1]  the sorted set of nodes, by the time of their last exchange [ms]
+-- KEYS[1]  the sorted set of nodes, by the time of their last exchange [ms]; "{this}:node" has the counts of a node
 -- ARGV[1]  msgpack: {node, ttl_ms, counts, shows}
 --            counts  {show, count, show, count, …} of this node; nil: unchanged since its last exchange
 --            shows   {show, …}, the shows to add up
@@ -14,7 +14,8 @@ local node, ttl_ms, counts = request[1], request[2], request[3]
 local time = redis.call('TIME')
 local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
-local own_key = nodes_key .. ':' .. node
+local prefix = '{' .. nodes_key .. '}:'
+local own_key = prefix .. node
 if counts then
     redis.call('DEL', own_key)
     for i = 1, #counts, 2 do
@@ -32,7 +33,7 @@ for i, show in ipairs(request[4]) do
 end
 if #asked > 0 then
     for _, name in ipairs(redis.call('ZRANGE', nodes_key, 0, -1)) do
-        for i, count in ipairs(redis.call('HMGET', nodes_key .. ':' .. name, unpack(asked))) do
+        for i, count in ipairs(redis.call('HMGET', prefix .. name, unpack(asked))) do
             if count then sums[i] = sums[i] + tonumber(count) end
         end
     end

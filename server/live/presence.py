@@ -104,7 +104,7 @@ class Presence:
 
     async def _leave(self) -> None:
         try:
-            await self._ask([("ZREM", NODES_KEY, self._node), ("DEL", f"{NODES_KEY}:{self._node}")])
+            await self._ask([("ZREM", NODES_KEY, self._node), ("DEL", f"{{{NODES_KEY}}}:{self._node}")])
         except CacheError as error:
             # The counts expire by themselves.
             log.info("presence.not_left", error=str(error))

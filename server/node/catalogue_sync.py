@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-from server.cache.connection import Connection
+from server.cache.cluster import connection_to
 from server.clock import Clock
 from server.protocol.http.endpoints import Endpoint
 from server.settings import Settings
@@ -49,7 +49,7 @@ async def providers_of(
 
     Takes: is_urgent, as open_providers takes it
     """
-    valkey = Connection(redis_url)
+    valkey = connection_to(redis_url)
     try:
         async with open_providers(
             provider_settings(settings), database, valkey.ask, clock, change_rules, is_urgent=is_urgent

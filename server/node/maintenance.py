@@ -16,7 +16,7 @@ from server.admin.operation_kinds import OperationHooks
 from server.admin.operations import Operations
 from server.admin.retention import Retention
 from server.admin.routes import DatabaseRoutes
-from server.cache.connection import Connection
+from server.cache.cluster import connection_to
 from server.clock import Clock
 from server.insight import accuracy, counting, trending
 from server.people.ticket_codes import keying_of
@@ -60,7 +60,7 @@ class Maintenance:
         self._reads = reads
         self._redis_url = redis_url
         self._is_own = is_own
-        self._valkey = Connection(redis_url)
+        self._valkey = connection_to(redis_url)
         self._chores = Chores(
             owner.url,
             clock,
@@ -75,7 +75,7 @@ class Maintenance:
             ],
         )
         self.backups = Backups(owner, backup_age_max_s)
-        self._health = HealthSampler(owner, clock, {"postgres": owner.ping, "valkey": self._valkey.probe})
+        self._health = HealthSampler(owner, clock, {"postgres": owner.ping, "valkey": self._probe_valkey})
         self._operations = Operations(
             owner,
             retention,
@@ -94,6 +94,9 @@ class Maintenance:
             "health": self._run_health(),
             "backups": self.backups.run(),
         }
+
+    async def _probe_valkey(self) -> None:
+        await self._valkey.probe()
 
     async def _run_health(self) -> None:
         try:

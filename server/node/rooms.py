@@ -12,7 +12,7 @@ from server.abuse.watch import GroupWatch
 from server.admin.levels import Budgets, LevelCounts
 from server.admin.overview import Overviews
 from server.admin.ring import Ring
-from server.cache.connection import Connection
+from server.cache.cluster import connection_to
 from server.catalog.shows import find_show_id
 from server.clock import SystemClock
 from server.insight.visits import Visits
@@ -179,7 +179,7 @@ class Rooms:
         self.results_access = ResultsAccess(redis_url, database, shard_count=shard_count)
         stack.push_async_callback(self.results_access.close)
         self.marks = Marks(database, clock, self.intake.submit_mark)
-        self.commit_watch = CommitWatch(redis_url, database, clock, shard_count=shard_count)
+        self.commit_watch = CommitWatch(redis_url, database, clock)
         self.writer = Writer(
             redis_url,
             database,
@@ -201,7 +201,7 @@ class Rooms:
         self.self_check = SelfCheck(databases.owner, redis_url, settings.secret)
 
         # Channels.
-        valkey = Connection(redis_url)
+        valkey = connection_to(redis_url)
         stack.push_async_callback(valkey.close)
         self.watchers = WatcherCounts()
         self.presence = Presence(self.watchers, clock, self.name, valkey.ask)
@@ -248,6 +248,10 @@ class Rooms:
             self.self_check.why_not_ready,
         ]
         return list(dict.fromkeys(reason for reason in reasons if reason))
+
+    def why_paused(self) -> str:
+        """Which shards take no votes now, and why, while the others do; empty: none."""
+        return self.intake.why_paused
 
     def _open_console(self, providers: Providers, shard_count: int) -> None:
         """What staff see of this moment: this node's vitals, the overview of all nodes, and its channel."""

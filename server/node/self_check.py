@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import structlog
 
-from server.cache.connection import Connection
-from server.cache.engine import clock_ahead_ms as valkey_ahead_ms
+from server.cache.cluster import connection_to
+from server.cache.engine import clocks_ahead_ms
 from server.errors import CacheError, CacheUnavailable, StoreError
 from server.settings import data_folder
 from server.store.database import Database, translated_all
@@ -34,7 +35,7 @@ class SelfCheck:
 
     def __init__(self, owner: Database, redis_url: str, secret: str) -> None:
         self._owner = owner
-        self._valkey = Connection(redis_url)
+        self._valkey = connection_to(redis_url)
         self._secret = secret
         self._folder = data_folder("migrations")
         self._do_clocks_differ = False
@@ -66,23 +67,22 @@ class SelfCheck:
         keys = "another node of this database signs tokens with another MYSETLIST_SECRET" if has_others else ""
         self._note("; ".join(reason for reason in (schema, keys) if reason))
         await self._measure_memory()
-        self._compare_clocks({"PostgreSQL": postgres_ms, "Valkey": await valkey_ahead_ms(self._ask)})
+        self._compare_clocks({"PostgreSQL": postgres_ms, **await clocks_ahead_ms(self._valkey)})
 
     async def _measure_memory(self) -> None:
         try:
-            (answer,) = await self._valkey.ask([("INFO", "memory")])
+            answers = await self._valkey.ask_servers(("INFO", "memory"))
         except CacheUnavailable:
             raise
         except CacheError:
             # This user may not ask, so the metric is missing.
             return
-        found = dict(line.split(":", 1) for line in answer.decode().splitlines() if ":" in line)
-        VALKEY_MEMORY_BYTES.labels("used").set(float(found["used_memory"]))
-        VALKEY_MEMORY_BYTES.labels("limit").set(float(found["maxmemory"]))
-
-    async def _ask(self, command: str) -> list[bytes]:
-        (answer,) = await self._valkey.ask([(command,)])
-        return list(answer)
+        memory = [_memory(answer) for answer in answers.values() if not isinstance(answer, CacheError)]
+        if memory:
+            # The fullest server of a cluster refuses votes first.
+            used, limit = max(memory, key=lambda one: one[0] / (one[1] or math.inf))
+            VALKEY_MEMORY_BYTES.labels("used").set(used)
+            VALKEY_MEMORY_BYTES.labels("limit").set(limit)
 
     def _note(self, reason: str) -> None:
         if reason != self.why_not_ready:
@@ -103,3 +103,9 @@ class SelfCheck:
                 log.warning("clocks.differ", **fields)
             else:
                 log.info("clocks.agree", **fields)
+
+
+def _memory(info: bytes) -> tuple[float, float]:
+    """The used bytes and the limit, 0: none."""
+    found = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+    return float(found["used_memory"]), float(found["maxmemory"])

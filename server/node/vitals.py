@@ -16,8 +16,8 @@ import structlog
 
 import server
 from server.admin.ring import Ring
-from server.cache.connection import Connection
-from server.cache.engine import clock_ahead_ms as valkey_ahead_ms
+from server.cache.cluster import connection_to
+from server.cache.engine import clocks_ahead_ms
 from server.cache.keys import VITALS_KEY
 from server.clock import Clock, utc_now
 from server.errors import CacheError, StoreError, WritesRefused
@@ -107,7 +107,7 @@ class Vitals:
         self._is_listening = is_listening
         self._held_count = held_count
         self._why_key_refused = why_key_refused
-        self._valkey = Connection(redis_url)
+        self._valkey = connection_to(redis_url)
         self._started_s = self._listened_s = clock.monotonic_s()
         self._started_at = utc_now(clock)
         self._why_no_writes = ""
@@ -136,7 +136,7 @@ class Vitals:
     async def fetch(self) -> tuple[list[NodeVitals], bool]:
         """What all nodes told last, this one first, and whether the others could be asked."""
         told: list[NodeVitals] | None = None
-        if not self._valkey_answers.away_s():
+        if self._valkey.is_cluster or not self._valkey_answers.away_s():
             with suppress(CacheError, TimeoutError):
                 async with asyncio.timeout(PATIENCE_S):
                     told = await self._fetch_told()
@@ -232,7 +232,8 @@ class Vitals:
 
         Raises: CacheError
         """
-        ahead_ms = await valkey_ahead_ms(self._ask)
+        # All nodes take the same server's clock, so that they agree which of them were seen when.
+        ahead_ms = next(iter((await clocks_ahead_ms(self._valkey)).values()), 0.0)
         told = msgspec.json.encode(msgspec.structs.replace(self._newest, seen_at=self.now()))
         try:
             await self._valkey.ask([("HSET", VITALS_KEY, self.node, told), ("EXPIRE", VITALS_KEY, SILENT_S_MAX)])
@@ -242,11 +243,10 @@ class Vitals:
         if self._clock.monotonic_s() - self._pruned_s > PRUNE_EVERY_S:
             self._pruned_s = self._clock.monotonic_s()
             await self._forget_silent()
+        if self._valkey.is_cluster:
+            # One server took this; each of them has to answer.
+            await self._valkey.probe()
         return ahead_ms
-
-    async def _ask(self, command: str) -> list[bytes]:
-        (answer,) = await self._valkey.ask([(command,)])
-        return list(answer)
 
     async def _fetch_told(self) -> list[NodeVitals]:
         (pairs,) = await self._valkey.ask([("HGETALL", VITALS_KEY)])

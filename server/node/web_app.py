@@ -212,7 +212,15 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
     find_show = partial(find_show_id, rooms.databases.channels)
     app.add_routes(EventRoutes(services, rooms.sockets, identify, address_of, find_show).routes())
     [get_show] = [endpoint.handler for endpoint in endpoints if endpoint.path == "/api/shows/{show}"]
-    pages = Pages(files, get_show, identify, address_of, rooms.why_not_ready, metrics_token=settings.metrics_token)
+    pages = Pages(
+        files,
+        get_show,
+        identify,
+        address_of,
+        rooms.why_not_ready,
+        why_paused=rooms.why_paused,
+        metrics_token=settings.metrics_token,
+    )
     app.add_routes(pages.routes())
     return app
 

@@ -1,7 +1,8 @@
 -- Decides a batch of casts of one shard, atomically and on this server's clock.
 --
 -- KEYS[1]  the shard's prefix, "{7}:"; all other keys begin with it, so they are in the same slot
--- ARGV[1]  msgpack: {votes_per_day_max, show rows, ballot rows, casts}; the rows come from a warm-up
+-- ARGV[1]  msgpack: {votes_per_day_max, show rows, ballot rows, casts}; the rows come from a warm-up; in a cluster also
+--          grants (docs/adr/0040)
 --            show row     {show, position, opens_ms, closes_ms, is_locked 0|1, budget (0: none), revision,
 --                          {song, up, down, song, up, down, …}, requires_ticket 0|1,
 --                          audience of its counts (protocol/embargo.py), played songs " 101 102 "}
@@ -11,7 +12,10 @@
 --                         a last pair {-order, 0}: the order of the cast among the casts of the fan in the show
 --            mark         {0, kind, user, show or artist, 0|1}: logged unchanged, answered {0, '', -1}
 --            decision     {0, 3, group, show, 1}, about a group of votes: as a mark, and the show becomes cold
--- returns  msgpack: {position or -1 (the shard is cold), now_ms, {answer, …}}, one answer a cast:
+--            grant        {user, day, spent, limit}: what reserve.lua lets the casts of a fan spend here
+-- ARGV[2]  in a cluster, the process that runs this; a shard that another process opened is cold
+-- returns  msgpack: {position or -1 (the shard is cold), now_ms, {answer, …}}, one answer a cast; in a cluster also the votes
+--          spent after it, one number a grant:
 --            {0, ballot, votes left in this show or -1}    accepted; to a cast without songs, also the ballot's order or 0
 --            {1} the show is cold  {2} the ballot is cold  {3} closed  {4} locked
 --            {5, song} not a song of the show  {6, budget} too many votes in this show  {7} the day's votes are spent
@@ -26,15 +30,20 @@
 local prefix = KEYS[1]
 local meta_key, log_key, spent_key = prefix .. 'meta', prefix .. 'log', 'spent'
 local request = cmsgpack.unpack(ARGV[1])
-local day_max = request[1]
+local day_max, server = request[1], ARGV[2]
+local grants = nil  -- user -> grant
+if server then
+    grants = {}
+    for _, grant in ipairs(request[5]) do grants[string.format('%d', grant[1])] = grant end
+end
 
 local time = redis.call('TIME')
 local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local today = math.floor(now_ms / 86400000)
 
-local meta = redis.call('HMGET', meta_key, 'last', 'barrier')
-if not meta[1] then
-    return cmsgpack.pack({-1, now_ms, {}})
+local meta = redis.call('HMGET', meta_key, 'last', 'barrier', 'server')
+if not meta[1] or server and server ~= meta[3] then
+    return cmsgpack.pack({-1, now_ms, {}, server and {} or nil})
 end
 local last, barrier = tonumber(meta[1]), tonumber(meta[2])
 -- The instant of this batch: that of the log entry, which never goes back, not even when the clock does.
@@ -44,16 +53,25 @@ seq = cast_ms == last_ms and seq + 1 or 0
 if seq > 1023 then
     cast_ms, seq = cast_ms + 1, 0
 end
-local generation = redis.call('HGET', spent_key, 'generation') or '0'
+local generation = not grants and redis.call('HGET', spent_key, 'generation') or '0'
 
 -- A user's last day, the votes spent in it, and whether the database has to confirm that number (docs/adr/0004).
 local function spent_of(user)
+    if grants then
+        -- A cast that only asks for the ballot has no grant, and spends nothing.
+        local grant = grants[user] or {0, today, day_max, day_max}
+        return grant[2], grant[3], false
+    end
     local packed = redis.call('HGET', spent_key, user)
     local known_in, day, spent = string.match(packed or '', '^(%d+) (%d+) (%d+)$')
     return tonumber(day), tonumber(spent), known_in ~= generation
 end
 
 local function keep_spent(user, day, spent)
+    if grants then
+        grants[user][3] = spent
+        return
+    end
     redis.call('HSET', spent_key, user, string.format('%s %d %d', generation, day, spent))
 end
 
@@ -227,8 +245,11 @@ local function decide(cast)
     if order > 0 and order <= held_order and #moves > 0 then return {11} end
     -- A ballot can be over its budget, if staff lowered the budget after the votes. It may shrink or change, but not grow.
     if show.budget > 0 and size > show.budget and size > size_before then return {6, show.budget} end
-    if spent_day ~= today then spent = 0 end
-    if cost > 0 and spent + cost > day_max then return {7} end
+    -- In a cluster the day is that of the grant: the clocks of two servers may differ at midnight.
+    local day, limit = today, day_max
+    if grants then day, limit = spent_day, grants[user][4] end
+    if spent_day ~= day then spent = 0 end
+    if cost > 0 and spent + cost > limit then return {7} end
 
     if #moves > 0 then
         for _, move in ipairs(is_set_aside and {} or moves) do
@@ -238,7 +259,7 @@ local function decide(cast)
             show.changed[move[1]] = true
         end
         if cost > 0 then
-            keep_spent(user, today, spent + cost)
+            keep_spent(user, day, spent + cost)
         end
     end
     if #moves > 0 or order > held_order then
@@ -248,7 +269,7 @@ local function decide(cast)
     end
     show.is_cast_on = true
     -- Every accepted cast is logged, even one that changes nothing: its first copy may have been lost.
-    cast[#cast + 1] = today
+    cast[#cast + 1] = day
     cast[#cast + 1] = spent + cost
     entry[#entry + 1] = cast
     return {0, ballot, show.budget > 0 and math.max(show.budget - size, 0) or -1}
@@ -281,4 +302,7 @@ if #entry > 0 or is_forgotten then
         end
     end
 end
-return cmsgpack.pack({position, now_ms, answers})
+if not grants then return cmsgpack.pack({position, now_ms, answers}) end
+local spent_after = {}
+for i, grant in ipairs(request[5]) do spent_after[i] = grant[3] end
+return cmsgpack.pack({position, now_ms, answers, spent_after})

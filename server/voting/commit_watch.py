@@ -11,13 +11,12 @@ import asyncio
 
 import structlog
 
-from server.cache.connection import Connection
-from server.cache.keys import log_key
+from server.cache.cluster import connection_to
 from server.clock import Clock
 from server.errors import CacheError, StoreError
 from server.store.database import Database
 from server.telemetry import COMMITS_STALLED_SECONDS
-from server.voting.log import read_commands
+from server.voting.log import read_logs
 from server.voting.queries import voting as queries
 
 log = structlog.get_logger()
@@ -29,11 +28,10 @@ STALLED_S = 5.0
 class CommitWatch:
     """Looks at the logs of all shards. Takes: url, of Valkey."""
 
-    def __init__(self, url: str, database: Database, clock: Clock, *, shard_count: int) -> None:
-        self._connection = Connection(url)
+    def __init__(self, url: str, database: Database, clock: Clock) -> None:
+        self._connection = connection_to(url)
         self._database = database
         self._clock = clock
-        self._shards = {log_key(shard).encode(): shard for shard in range(shard_count)}
         # shard with waiting entries -> its committed position, and since when that stands still
         self._waiting: dict[int, tuple[int, float]] = {}
         self._stalled: frozenset[int] = frozenset()
@@ -67,11 +65,10 @@ class CommitWatch:
     async def _look(self) -> None:
         async with self._database.connection() as connection:
             positions = {row["shard"]: row["position"] async for row in queries.fetch_positions(connection)}
-        (streams,) = await self._connection.ask([read_commands(positions, block_ms=None, count=1)])
+        streams = await read_logs(self._connection, positions, count=1)
         now_s = self._clock.monotonic_s()
         before, self._waiting = self._waiting, {}
-        for key, _ in streams or []:
-            shard = self._shards[key]
+        for shard, _ in streams:
             position, since_s = before.get(shard, (-1, now_s))
             self._waiting[shard] = (positions[shard], since_s if position == positions[shard] else now_s)
 

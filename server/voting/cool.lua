@@ -2,6 +2,7 @@
 -- who have not voted since the day before yesterday (docs/adr/0031).
 --
 -- KEYS[1]  the shard's prefix
+-- KEYS[2]  the hash of spent votes
 -- ARGV[1]  a position that the database has committed
 -- ARGV[2]  a show without casts for so long is idle [ms]
 -- ARGV[3]  the same for a show whose voting is over
@@ -9,7 +10,7 @@
 --
 -- A show is removed only when its last cast is committed. `u` is the time of that cast, or up to a minute before it.
 
-local prefix = KEYS[1]
+local prefix, spent_key = KEYS[1], KEYS[2]
 local meta_key = prefix .. 'meta'
 local committed = tonumber(ARGV[1])
 local time = redis.call('TIME')
@@ -35,17 +36,17 @@ for _, show in ipairs(redis.call('SMEMBERS', prefix .. 'shows')) do
 end
 -- A part of the users at a time. A later cast reads the row of the user; only a number of today could matter, and it is kept.
 local yesterday = math.floor(now_ms / 86400000) - 1
-local page = redis.call('HSCAN', 'spent', redis.call('HGET', 'spent', 'cursor') or '0', 'COUNT', 1000)
+local page = redis.call('HSCAN', spent_key, redis.call('HGET', spent_key, 'cursor') or '0', 'COUNT', 1000)
 local gone = {}
 for i = 1, #page[2], 2 do
     local day = tonumber(string.match(page[2][i + 1], '^%d+ (%d+) %d+$'))
     if day and day < yesterday then gone[#gone + 1] = page[2][i] end
 end
-if #gone > 0 then redis.call('HDEL', 'spent', unpack(gone)) end
+if #gone > 0 then redis.call('HDEL', spent_key, unpack(gone)) end
 if page[1] ~= '0' then
-    redis.call('HSET', 'spent', 'cursor', page[1])
+    redis.call('HSET', spent_key, 'cursor', page[1])
 else
-    redis.call('HDEL', 'spent', 'cursor')
+    redis.call('HDEL', spent_key, 'cursor')
 end
 
 if cold_count > 0 then

@@ -1,6 +1,7 @@
 -- Removes users from a shard's hot copy while the database erases them (docs/adr/0009).
 --
 -- KEYS[1]  the shard's prefix
+-- KEYS[2]  the hash of spent votes
 -- ARGV[1]  msgpack: {position, {user, …}, {{show, ballot, show, ballot, …}, …}}: for each user, in the same order, the
 --          ballots that the database has committed up to that position, songs in order; it commits nothing else until
 --          this script is done
@@ -22,7 +23,7 @@ for i, user in ipairs(request[2]) do
     for j = 1, #ballots, 2 do committed[i][string.format('%d', ballots[j])] = ballots[j + 1] end
 end
 
-redis.call('HDEL', 'spent', unpack(users))
+redis.call('HDEL', KEYS[2], unpack(users))
 local last = tonumber(redis.call('HGET', meta_key, 'last') or -1)
 if last < committed_position then return {} end
 

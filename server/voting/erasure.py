@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from server.cache.connection import Command, Connection
-from server.cache.keys import ballots_key, shard_prefix, show_key, tally_key, tickets_key
+from server.cache.cluster import connection_to
+from server.cache.connection import Command
+from server.cache.keys import ballots_key, shard_prefix, show_key, spent_key, tally_key, tickets_key
 from server.voting.rules import shard_of
 
 log = structlog.get_logger()
@@ -25,7 +26,7 @@ class HotErasure:
 
     def __init__(self, url: str, *, shard_count: int) -> None:
         self._shard_count = shard_count
-        self._connection = Connection(url)
+        self._connection = connection_to(url)
 
     async def erase(self, leavers: Mapping[int, Mapping[int, str]], positions: Mapping[int, int]) -> list[int]:
         """Removes all of some users from Valkey but log entries, which are trimmed when the writer is past them.
@@ -47,7 +48,8 @@ class HotErasure:
                 for user in users
             ]  # fmt: skip
             change = msgspec.msgpack.encode((position, users, ballots))
-            commands.append(("EVAL", ERASE_SCRIPT, 1, shard_prefix(shard), change))
+            spent = spent_key(shard, is_cluster=self._connection.is_cluster)
+            commands.append(("EVAL", ERASE_SCRIPT, 2, shard_prefix(shard), spent, change))
         corrected: list[int] = []
         cold_count = 0
         for shows in await self._connection.ask(commands):
@@ -63,7 +65,8 @@ class HotErasure:
 
         Raises: CacheUnavailable, CacheError
         """
-        await self._connection.probe()
+        for error in (await self._connection.probe(range(self._shard_count))).values():
+            raise error
 
     async def make_cold(self, show_ids: Iterable[int]) -> None:
         """Makes shows cold: their counts and ballots are read again from PostgreSQL.

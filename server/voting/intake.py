@@ -7,29 +7,33 @@ the load. A cast costs no task and no future: its waiter is called back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
+from typing import Any
 
 import msgspec
 import structlog
 
-from server.cache.connection import Command, Connection
+from server.cache.cluster import connection_to
+from server.cache.connection import SERVER, Command, Line
 from server.cache.keys import shard_prefix
 from server.clock import Clock
-from server.errors import CacheError, CacheUnavailable, Refused, StoreError, WritesRefused
+from server.errors import CacheError, CacheUnavailable, NothingRan, Refused, StoreError, WritesRefused
 from server.protocol.codes import Code
 from server.protocol.outcomes import Marked, Waiter
 from server.store.database import Database
 from server.telemetry import CASTS, INTAKE_WAIT_SECONDS, PENDING_CASTS, SCRIPT_CASTS, SCRIPT_SECONDS
 from server.tracing import Traces
 from server.voting.casts import Cast, ScriptCode, refusal
+from server.voting.day_budgets import DayBudgets, Reservation
 from server.voting.held import HeldCasts
-from server.voting.log import CAST_SCRIPT, open_shard, open_shards
+from server.voting.log import CAST_SCRIPT, CAST_SHA, open_shard, open_shards
 from server.voting.missing_tickets import MissingTickets
 from server.voting.pending_acks import PendingAck, PendingAcks, PendingEntry
 from server.voting.rules import pack_cast, pack_decision, pack_mark, shard_of
 from server.voting.settlement import Settlement
 from server.voting.tallies import revise_warm
+from server.voting.valkey_watch import ValkeyWatch
 from server.voting.warm_up import WarmUp
 
 log = structlog.get_logger()
@@ -39,7 +43,6 @@ log = structlog.get_logger()
 GATHER_S = 0.002
 GATHER_BUSY_S = 0.01
 BUSY_ROUND_CASTS = 32
-PROBE_S = 1.0
 PENDING_CASTS_MAX = 20_000
 SCRIPT_VOTES_MAX = 1_000
 # No fan can fill the queue or a round: so many votes of one fan wait at most, and so many are in one round.
@@ -49,8 +52,9 @@ RETRY_AFTER_MS = 1_000
 
 _COLD_SHARD = -1
 
-# {position, now_ms, answers}, see cast.lua
+# {position, now_ms, answers}, and in a cluster the votes spent, see cast.lua
 _reply_decoder = msgspec.msgpack.Decoder(tuple[int, int, list[list[int | str]]])
+_cluster_reply_decoder = msgspec.msgpack.Decoder(tuple[int, int, list[list[int | str]], list[int]])
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -77,9 +81,9 @@ class Intake:
         self._shard_count = shard_count
         self._votes_per_day_max = votes_per_day_max
         self._why_refused = why_refused
-        self._connection = Connection(url, on_connect=self._open_shards)
-        self._script = ""
-        self._trouble = "Valkey does not answer"
+        self._connection = connection_to(url, on_connect=self._open_shards)
+        self._day_budgets = DayBudgets.of(self._connection, database, shard_count, votes_per_day_max)
+        self._valkey_watch = ValkeyWatch(self._connection, shard_count=shard_count)
         self._queue: list[Cast] = []
         self._resumed: list[Cast] = []  # casts back from the warm-up; they are older, so they go before the queue
         self._waiting_votes: dict[int, int] = {}  # user -> votes that wait for a round or a warm-up
@@ -99,7 +103,12 @@ class Intake:
     @property
     def why_not_ready(self) -> str:
         """Why casts cannot be decided right now; empty: they can."""
-        return self._trouble
+        return self._valkey_watch.trouble
+
+    @property
+    def why_paused(self) -> str:
+        """Which shards of a cluster take no casts right now, and why; empty: all of them do."""
+        return self._valkey_watch.paused
 
     def submit(
         self,
@@ -152,7 +161,7 @@ class Intake:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send_rounds(), name="intake-rounds")
-                tasks.create_task(self._keep_probing(), name="intake-probe")
+                tasks.create_task(self._valkey_watch.run(), name="intake-probe")
                 tasks.create_task(self._settlement.run(), name="intake-settlement")
                 tasks.create_task(self._warm_up.run(), name="intake-warm-up")
                 tasks.create_task(self._held.run(), name="intake-held")
@@ -160,6 +169,8 @@ class Intake:
             self._refuse_all(self._resumed + self._queue, "The server is stopping. Try again.")
             self._resumed, self._queue = [], []
             self._held.refuse_all()
+            if self._day_budgets is not None:
+                self._day_budgets.close()
             await self._connection.close()
 
     def refuse_new(self) -> None:
@@ -191,83 +202,75 @@ class Intake:
             await self._send_round()
             self._is_in_round = False
 
-    async def _keep_probing(self) -> None:
-        """Notices a restarted Valkey, and one that takes writes again, also while nobody votes."""
-        while True:
-            try:
-                await self._connection.probe()
-            except (CacheError, StoreError) as error:
-                self._note_trouble(error)
-            else:
-                self._note_trouble(None)
-            await asyncio.sleep(PROBE_S)
-
-    def _note_trouble(self, error: CacheError | StoreError | None) -> None:
-        if error is None:
-            trouble = ""
-        elif isinstance(error, StoreError):
-            trouble = "PostgreSQL does not answer"
-        elif isinstance(error, CacheUnavailable):
-            trouble = "Valkey does not answer"
-        else:
-            trouble = f"Valkey refuses {'writes' if isinstance(error, WritesRefused) else 'commands'}: {error}"
-        if trouble != self._trouble:
-            self._trouble = trouble
-            if error is None:
-                log.info("intake.ready")
-            else:
-                log.warning("intake.not_ready", reason=trouble, error=str(error))
-
     async def _send_round(self) -> None:
         by_shard = self._take_round()
+        reserved = None if self._day_budgets is None else await self._reserve(self._day_budgets, by_shard)
         if not by_shard:
             # Every cast of the queue follows an earlier cast of its fan that waits for a warm-up.
             return
-        commands: list[Command] = [
-            ("EVALSHA", self._script, 1, shard_prefix(shard), self._pack_round(shard, casts))
-            for shard, casts in by_shard.items()
-        ]
+        commands = [self._command(shard, casts, reserved) for shard, casts in by_shard.items()]
         cast_count = sum(map(len, by_shard.values()))
         self._is_busy = cast_count >= BUSY_ROUND_CASTS
         started_s = self._clock.monotonic_s()
         queued_s = self._queued_s
         INTAKE_WAIT_SECONDS.observe(started_s - queued_s)
+        replies: list[Any]
         try:
             replies = await self._ask(commands)
+            SCRIPT_SECONDS.observe(self._clock.monotonic_s() - started_s)
+            SCRIPT_CASTS.observe(cast_count)
         except (CacheError, StoreError) as error:
-            log.warning("round.failed", error=str(error), casts=cast_count)
-            self._note_trouble(error)
-            for casts in by_shard.values():
-                self._refuse_all(casts, "Voting is unavailable for a moment. Try again.")
-            if not isinstance(error, CacheUnavailable | WritesRefused | StoreError):
-                # A script that stopped half-way may have changed ballots without logging the change.
-                await self._reset_shards(by_shard)
-            return
-        SCRIPT_SECONDS.observe(self._clock.monotonic_s() - started_s)
-        SCRIPT_CASTS.observe(cast_count)
+            if reserved is None:  # other servers of a cluster may answer
+                self._valkey_watch.note(error)
+            replies = [error] * len(commands)
         for (shard, casts), reply in zip(by_shard.items(), replies, strict=True):
-            position, _, answers = _reply_decoder.decode(reply)
+            if isinstance(reply, CacheError | StoreError):
+                await self._fail(shard, casts, reply)
+                continue
+            if reserved is None:
+                position, _, answers = _reply_decoder.decode(reply)
+            else:
+                position, _, answers, reserved.spent[shard] = _cluster_reply_decoder.decode(reply)
             if position == _COLD_SHARD:
                 await self._open_cold_shard(shard, casts)
             else:
                 taken_count = self._answer(shard, position, casts, answers)
                 if self.traces is not None and taken_count:
                     self.traces.logged(shard, position, taken_count, queued_s=queued_s, sent_s=started_s)
+        if self._day_budgets and reserved:
+            not_run = {s for s, reply in zip(by_shard, replies, strict=True) if isinstance(reply, NothingRan)}
+            await self._day_budgets.give_back(reserved.unused(not_run))
         PENDING_CASTS.set(self._waiting_count + self.pending_acks.cast_count)
 
-    async def _ask(self, commands: list[Command]) -> list[bytes]:
+    async def _reserve(self, day_budgets: DayBudgets, by_shard: dict[int, list[Cast]]) -> Reservation:
+        """Reserves the votes that a round can spend, and takes those casts out of it that cannot be sent now."""
+        reserved = await day_budgets.reserve(by_shard, self._warm_up.take_spent())
+        for cast in reserved.cold:
+            self._warm_up.add(cast)
+        if reserved.later:
+            self._resumed += reserved.later
+            self._queued.set()
+        self._refuse_all(reserved.away, "Voting is unavailable for a moment. Try again.")
+        return reserved
+
+    async def _fail(self, shard: int, casts: list[Cast], error: CacheError | StoreError) -> None:
+        """Refuses the casts of a shard that did not answer them."""
+        if not isinstance(error, NothingRan):  # then the probe says what is away
+            log.warning("round.failed", shard=shard, error=str(error), casts=len(casts))
+        self._refuse_all(casts, "Voting is unavailable for a moment. Try again.")
+        if not isinstance(error, CacheUnavailable | WritesRefused | StoreError):
+            # A script that stopped half-way may have changed ballots without logging the change.
+            await self._reset_shard(shard)
+
+    async def _ask(self, commands: list[Command]) -> list[Any]:
         was_ready = self._connection.is_ready
-        if not was_ready:
-            # The script's hash is known only after a first connection.
-            await self._connection.ask([("PING",)])
-            commands = [(name, self._script, *rest) for name, _, *rest in commands]
         try:
-            return await self._connection.ask(commands)
+            return await self._connection.ask_shards(commands)
         except CacheError:
             if self._connection.is_ready or not was_ready:
                 raise
             # The connection was stale. It is safe to ask again: a vote is a state.
-            return await self._connection.ask(commands)
+            return await self._connection.ask_shards(commands)
 
     def _take_round(self) -> dict[int, list[Cast]]:
         """Takes up to SCRIPT_VOTES_MAX votes of each shard from the queue, and up to ROUND_VOTES_OF_USER_MAX of each user; the
@@ -312,9 +315,12 @@ class Intake:
             self._queued.clear()
         return by_shard
 
-    def _pack_round(self, shard: int, casts: list[Cast]) -> bytes:
-        shows, ballots = self._warm_up.take(shard)
-        return _encode((self._votes_per_day_max, shows, ballots, [cast.packed for cast in casts]))
+    def _command(self, shard: int, casts: list[Cast], reserved: Reservation | None) -> Command:
+        """The call of cast.lua for the casts of a shard."""
+        request = (self._votes_per_day_max, *self._warm_up.take(shard), [cast.packed for cast in casts])
+        if reserved is None:
+            return ("EVALSHA", CAST_SHA, 1, shard_prefix(shard), _encode(request))
+        return ("EVALSHA", CAST_SHA, 1, shard_prefix(shard), _encode((*request, reserved.grants[shard])), SERVER)
 
     def _answer(self, shard: int, position: int, casts: list[Cast], answers: list[list[int | str]]) -> int:
         """Answers the casts of a shard, or keeps their acknowledgements until the commit.
@@ -361,17 +367,16 @@ class Intake:
 
     # ── opening
 
-    async def _open_shards(self, connection: Connection) -> None:
-        (script,) = await connection.ask_first([("SCRIPT", "LOAD", CAST_SCRIPT)])
-        self._script = script.decode()
-        await open_shards(self._database, connection.ask_first, self._shard_count)
+    async def _open_shards(self, line: Line) -> None:
+        await line.ask_first([("SCRIPT", "LOAD", CAST_SCRIPT)])
+        await open_shards(self._database, line, self._shard_count)
         # Valkey may have missed or lost rules as well as votes: a lock set meanwhile must hold from the first cast on.
-        await revise_warm(self._database, connection.ask_first, self._shard_count)
+        await revise_warm(self._database, line.ask_first_shards, line.held(range(self._shard_count)), self._shard_count)
 
     async def _open_cold_shard(self, shard: int, casts: list[Cast]) -> None:
         try:
-            async with self._connection.reserved() as ask:
-                await open_shard(self._database, ask, shard)
+            async with self._connection.reserved(shard_prefix(shard)) as (ask, server):
+                await open_shard(self._database, ask, shard, server=server)
         except (CacheError, StoreError) as error:
             log.warning("shard.not_opened", shard=shard, error=str(error))
             self._refuse_all(casts, "Voting is unavailable for a moment. Try again.")
@@ -379,13 +384,12 @@ class Intake:
         self._queue = casts + self._queue
         self._queued.set()
 
-    async def _reset_shards(self, shards: Iterable[int]) -> None:
-        for shard in shards:
-            try:
-                async with self._connection.reserved() as ask:
-                    await open_shard(self._database, ask, shard, is_forked=True)
-            except (CacheError, StoreError) as error:
-                log.warning("shard.not_opened", shard=shard, error=str(error))
+    async def _reset_shard(self, shard: int) -> None:
+        try:
+            async with self._connection.reserved(shard_prefix(shard)) as (ask, server):
+                await open_shard(self._database, ask, shard, server=server, is_forked=True)
+        except (CacheError, StoreError) as error:
+            log.warning("shard.not_opened", shard=shard, error=str(error))
 
     def _refuse_all(self, casts: list[Cast], message: str) -> None:
         for cast in casts:

@@ -3,10 +3,15 @@
 A shard is open when Valkey's `last` is at or past the position that PostgreSQL has committed. If `last` is behind or gone,
 Valkey came back without its newest data. Its ballots and locks are then old too, and a cast decided by them could exceed
 its budget. So every new connection opens all shards before it sends the first cast (docs/adr/0002).
+
+In a cluster the scripts know when a shard has to be opened: it names the process that it was opened on. Another one may have
+older data (a promoted replica, a restart) or only a part of it (keys that were moved), so its copy is thrown away (docs/adr/0040).
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +19,9 @@ from typing import Any
 import msgspec
 import structlog
 
-from server.cache.connection import Ask, Command
-from server.cache.keys import SPENT_KEY, log_key, meta_key, shard_prefix
+from server.cache.connection import Ask, Command, Connection, Line
+from server.cache.keys import SPENT_KEY, log_key, meta_key, shard_prefix, spent_key
+from server.errors import CacheError
 from server.protocol.positions import from_stream_id, stream_id
 from server.store.database import Database
 from server.telemetry import LOG_RESETS
@@ -25,6 +31,8 @@ log = structlog.get_logger()
 
 _FOLDER = Path(__file__).parent
 CAST_SCRIPT = (_FOLDER / "cast.lua").read_bytes()
+CAST_SHA = hashlib.sha1(CAST_SCRIPT, usedforsecurity=False).hexdigest()  # Valkey's name for it
+RESERVE_SCRIPT = (_FOLDER / "reserve.lua").read_bytes()
 RESET_SCRIPT = (_FOLDER / "reset.lua").read_bytes()
 GRANT_SCRIPT = (_FOLDER / "grant.lua").read_bytes()
 HOLD_SCRIPT = (_FOLDER / "hold.lua").read_bytes()
@@ -55,11 +63,18 @@ def decode_entry(entry_id: bytes, fields: list[bytes]) -> Entry:
 
 
 async def open_shard(
-    database: Database, ask: Ask, shard: int, *, is_forked: bool = False, is_log_lost: bool = False, awaited: int = 0
+    database: Database,
+    ask: Ask,
+    shard: int,
+    *,
+    server: str = "",
+    is_forked: bool = False,
+    is_log_lost: bool = False,
+    awaited: int = 0,
 ) -> bool:
-    """Opens a shard: throws its hot copy away if that is older than the database.
+    """Opens a shard: throws its hot copy away if that is older than the database, or if another process of a cluster left it.
 
-    Takes:  ask, of a reserved connection: one that connects now would open shards, and wait for the row that is locked
+    Takes:  ask and server, of a reserved connection: one that connects now would open shards, and wait for the row that is locked
             here; is_forked: an entry did not follow its predecessor, so throw the copy away;
             is_log_lost: `last` names an entry that is not in the log, so throw the copy away and continue past that entry;
             awaited: the position of an entry that a cast waits for (0: none). A log that is committed to its end and ends
@@ -70,11 +85,12 @@ async def open_shard(
     """
     async with database.transaction() as connection:
         committed: int = await queries.lock_position(connection, shard=shard)
-        (last,) = await ask([("HGET", meta_key(shard), "last")])
+        ((last, opened_on),) = await ask([("HMGET", meta_key(shard), "last", "server")])
+        is_moved = server != (opened_on or b"").decode() if server else False
         is_behind = last is None or int(last) < committed
         # A log that lost only uncommitted entries looks complete: only a cast that waits for such an entry shows the loss.
         is_cut = not is_behind and int(last) == committed < awaited
-        if not (is_behind or is_forked or is_log_lost or is_cut):
+        if not (is_behind or is_forked or is_log_lost or is_cut or is_moved):
             return False
         base = committed
         if is_behind or is_cut:
@@ -82,12 +98,11 @@ async def open_shard(
             # them after the new copy was read from the database.
             base = await queries.raise_position(connection, shard=shard, at_least=0)
         # A forked log is reset even if casts have moved `last` meanwhile: no later entry would show the fork again.
-        expected = b"*" if is_forked else last or b""
+        expected = b"*" if is_forked or is_moved else last or b""
         # Counts that were shown up to the end of the log may have votes that are lost. A position that is new to everyone
         # follows them, with the counts of the database.
-        is_end_shown = is_forked or is_log_lost
-        reset: Command = ("EVAL", RESET_SCRIPT, 1, shard_prefix(shard), base, expected, int(is_end_shown))
-        (answer,) = await ask([reset])
+        is_end_shown = is_forked or is_log_lost or (is_moved and last is not None)
+        (answer,) = await ask([_reset(shard, base, expected, int(is_end_shown), server, is_cluster=bool(server))])
         if answer is None:
             return False
         newest, is_appended = answer
@@ -97,20 +112,35 @@ async def open_shard(
     if committed == 0 and last is None:
         # A new shard, no loss.
         return True
-    reasons = {"gone": last is None, "behind": is_behind, "cut": is_cut, "forked": is_forked, "log_lost": is_log_lost}
+    reasons = {
+        "gone": last is None,
+        "behind": is_behind,
+        "cut": is_cut,
+        "forked": is_forked,
+        "log_lost": is_log_lost,
+        "moved": is_moved,
+    }
     reason = next(reason for reason, applies in reasons.items() if applies)
     LOG_RESETS.labels(reason).inc()
     log.warning("shard.reset", shard=shard, reason=reason, committed=committed, last=int(last or 0), newest=int(newest))
     return True
 
 
-async def open_shards(database: Database, ask: Ask, shard_count: int) -> None:
-    """Opens all shards. A Connection that uses the hot copy calls this each time it has connected.
+def _reset(shard: int, *arguments: int | bytes | str, is_cluster: bool) -> Command:
+    keys = (shard_prefix(shard),) if is_cluster else (shard_prefix(shard), SPENT_KEY)
+    return ("EVAL", RESET_SCRIPT, len(keys), *keys, *arguments)
+
+
+async def open_shards(database: Database, line: Line, shard_count: int) -> None:
+    """Opens all shards. A Line that uses the hot copy calls this each time it has connected; in a cluster the scripts do.
 
     No row is locked while Valkey is asked, unless it has lost data.
 
     Raises: StoreUnavailable, CacheUnavailable
     """
+    if line.server:
+        return
+    ask = line.ask_first
     async with database.connection() as connection:
         rows = [row async for row in queries.settled_positions(connection)]
     ends = await ask([("HGET", meta_key(shard), "last") for shard in range(shard_count)])
@@ -128,6 +158,35 @@ def read_commands(positions: dict[int, int], *, block_ms: int | None, count: int
     return ("XREAD", "COUNT", count, *block, "STREAMS", *keys, *ids)
 
 
+async def read_logs(
+    connection: Connection,
+    positions: dict[int, int],
+    *,
+    count: int,
+    block_ms: int | None = None,
+    before: Sequence[Command] = (),
+) -> list[tuple[int, list[Any]]]:
+    """Reads the logs of some shards after the given positions.
+
+    Takes:  block_ms, how long a single server waits for the first entry; the servers of a cluster answer at once;
+            before, commands that are sent first; nobody needs their answers
+    Gives:  the shards whose logs have entries, with them; in a cluster, shards that cannot be read now are left out
+    Raises: CacheError
+    """
+    if not connection.is_cluster:
+        *_, streams = await connection.ask([*before, read_commands(positions, block_ms=block_ms, count=count)])
+        shards = {log_key(shard).encode(): shard for shard in positions}
+        return [(shards[key], entries) for key, entries in streams or []]
+    # Each shard has a slot of its own, and one command may not read several slots.
+    reads = [read_commands({shard: position}, block_ms=None, count=count) for shard, position in positions.items()]
+    answers = (await connection.ask_shards([*before, *reads]))[len(before) :]
+    return [
+        (shard, streams[0][1])
+        for shard, streams in zip(positions, answers, strict=True)
+        if streams and not isinstance(streams, CacheError)
+    ]
+
+
 async def log_ends(ask: Ask, shards: list[int]) -> list[int]:
     """The last positions that Valkey has assigned: `last` and the newest entry of each shard, where they exist.
 
@@ -141,7 +200,7 @@ async def log_ends(ask: Ask, shards: list[int]) -> list[int]:
     return lasts + [from_stream_id(tail[0][0]) for tail in answers[1::2] if tail]
 
 
-async def restart_logs(ask: Ask, positions: dict[int, int]) -> None:
+async def restart_logs(connection: Connection, positions: dict[int, int]) -> None:
     """Throws away the hot copies and logs of shards whose positions in the database are past those logs.
 
     Takes:  positions, as the database has them: it has all votes before them that it will ever have
@@ -150,16 +209,18 @@ async def restart_logs(ask: Ask, positions: dict[int, int]) -> None:
     for shard, position in positions.items():
         prefix = shard_prefix(shard)
         # The kept revisions of shows would refuse rows of older revisions.
-        (last, *_) = await ask(
+        spent = spent_key(shard, is_cluster=connection.is_cluster)
+        (last, *_) = await connection.ask(
             [
                 ("HGET", meta_key(shard), "last"),
                 ("XTRIM", log_key(shard), "MAXLEN", 0),
                 ("UNLINK", f"{prefix}revisions"),
             ]
         )
-        await ask([("EVAL", RESET_SCRIPT, 1, prefix, position, last or b"")])
-    # A reset keeps the spent budgets, because logs may hold more casts than the database; these logs are empty.
-    await ask([("UNLINK", SPENT_KEY)])
+        # A reset keeps the spent budgets, because logs may hold more casts than the database; these logs are empty.
+        await connection.ask(
+            [_reset(shard, position, last or b"", 0, is_cluster=connection.is_cluster), ("UNLINK", spent)]
+        )
 
 
 def trim_command(shard: int, position: int) -> Command:

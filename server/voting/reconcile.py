@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from server.cache.cluster import connection_to
 from server.cache.connection import Command, Connection
 from server.cache.keys import ballots_key, meta_key, shard_prefix, tally_key
 from server.moderation.logs import write_command_log
@@ -44,7 +45,7 @@ async def run(database_url: str, redis_url: str, *, repair: bool = False) -> lis
     Raises: StoreUnavailable, CacheError
     """
     database = await Database.open(database_url, pool_size=2, timeout_s=TIMEOUT_S)
-    connection = Connection(redis_url)
+    connection = connection_to(redis_url)
     try:
         async with database.connection() as c:
             shards = [row["shard"] async for row in log_queries.fetch_positions(c)]
@@ -175,8 +176,8 @@ async def _repair(database: Database, connection: Connection, shards: set[int | 
         await write_command_log(c, "database.reconcile", "", {"shards": len(shards)})
         await queries.update_trending_scores(c)
     for shard in sorted(shard for shard in shards if shard is not None):
-        async with connection.reserved() as ask:
-            await open_shard(database, ask, shard, is_forked=True)
+        async with connection.reserved(shard_prefix(shard)) as (ask, server):
+            await open_shard(database, ask, shard, server=server, is_forked=True)
 
 
 async def reopen_shards(database: Database, redis_url: str, show_ids: Sequence[int]) -> None:
@@ -184,12 +185,12 @@ async def reopen_shards(database: Database, redis_url: str, show_ids: Sequence[i
 
     Raises: StoreUnavailable, CacheError
     """
-    connection = Connection(redis_url)
+    connection = connection_to(redis_url)
     try:
         async with database.connection() as c:
             shard_count = len([row async for row in log_queries.fetch_positions(c)])
         for shard in sorted({shard_of(show_id, shard_count) for show_id in show_ids}):
-            async with connection.reserved() as ask:
-                await open_shard(database, ask, shard, is_forked=True)
+            async with connection.reserved(shard_prefix(shard)) as (ask, server):
+                await open_shard(database, ask, shard, server=server, is_forked=True)
     finally:
         await connection.close()

@@ -1,9 +1,11 @@
 -- Throws a shard's hot copy away; everything is then read from the database again.
 --
 -- KEYS[1]  the shard's prefix
+-- KEYS[2]  the hash of spent votes; absent in a cluster, where the hash itself names its process (reserve.lua)
 -- ARGV[1]  the position to continue from, as the database has it
 -- ARGV[2]  `last` at the time of the decision, or ''; if it has changed since, the script does nothing; '*': any value
 -- ARGV[3]  1: continue from a position that nobody has seen. When the log has entries after ARGV[1], an empty entry has it
+-- ARGV[4]  the process that the shard is opened on, in a cluster; absent or '': the mark of it stays
 -- returns  {the new `last` as a string, 1 if an entry was appended}, or false
 --
 -- The log itself stays. Its end becomes the barrier: rows of a warm-up must include all of the log from now on.
@@ -28,7 +30,7 @@ for _, show in ipairs(redis.call('SMEMBERS', prefix .. 'shows')) do
 end
 redis.call('UNLINK', prefix .. 'shows')
 -- The votes that users have spent today stay, to be confirmed: the logs of other shards may hold some (docs/adr/0004).
-redis.call('HINCRBY', 'spent', 'generation', 1)
+if KEYS[2] then redis.call('HINCRBY', KEYS[2], 'generation', 1) end
 local is_appended = 0
 if ARGV[3] == '1' then
     newest = newest + 1
@@ -40,4 +42,5 @@ if ARGV[3] == '1' then
 end
 local packed = string.format('%d', newest)
 redis.call('HSET', meta_key, 'last', packed, 'barrier', packed)
+if (ARGV[4] or '') ~= '' then redis.call('HSET', meta_key, 'server', ARGV[4]) end
 return {packed, is_appended}

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 
 import structlog
 
-from server.cache.connection import Command, Connection
-from server.cache.keys import ballots_key, meta_key
+from server.cache.cluster import connection_to
+from server.cache.connection import Command, Line
+from server.cache.keys import ballots_key, meta_key, shard_prefix
 from server.errors import CacheError, Refused, StoreError
 from server.protocol.codes import Code
 from server.protocol.embargo import Audience, sees_all
@@ -56,7 +57,7 @@ class ResultsAccess:
     def __init__(self, url: str, database: Database, *, shard_count: int) -> None:
         self._database = database
         self._shard_count = shard_count
-        self._connection = Connection(url, on_connect=self._open_shards)
+        self._connection = connection_to(url, on_connect=self._open_shards)
         self._turn = asyncio.Lock()
         self._next: _Read | None = None  # gathers while the one before is under way
 
@@ -152,12 +153,17 @@ class ResultsAccess:
         commands: list[Command] = []
         for show_id, user_ids in by_show.items():
             shard = shard_of(show_id, self._shard_count)
-            commands.append(("HGET", meta_key(shard), "barrier"))
+            commands.append(("HMGET", meta_key(shard), "barrier", "server"))
             commands.append(("HMGET", ballots_key(shard, show_id), *user_ids))
-        answers = await self._connection.ask(commands)
+        answers = await self._connection.ask_shards(commands)
         has_votes: dict[Ballot, bool] = {}
         barriers: dict[Ballot, int] = {}
-        for (show_id, user_ids), barrier, packed in zip(by_show.items(), answers[::2], answers[1::2], strict=True):
+        for (show_id, user_ids), meta, packed in zip(by_show.items(), answers[::2], answers[1::2], strict=True):
+            if isinstance(meta, CacheError) or isinstance(packed, CacheError) or not self._is_open(show_id, meta[1]):
+                # Only committed votes are known.
+                barriers |= {(show_id, user_id): 0 for user_id in user_ids}
+                continue
+            barrier = meta[0]
             for user_id, ballot in zip(user_ids, packed, strict=True):
                 if ballot is None:
                     barriers[show_id, user_id] = int(barrier or 0)
@@ -166,6 +172,11 @@ class ResultsAccess:
                     has_votes[show_id, user_id] = not ballot.endswith((b":", b"-")) and bool(ballot)
         return has_votes, barriers
 
-    async def _open_shards(self, connection: Connection) -> None:
+    def _is_open(self, show_id: int, opened_on: bytes | None) -> bool:
+        """Whether the process that holds the show's shard is the one that it was opened on."""
+        server = self._connection.server_of(shard_prefix(shard_of(show_id, self._shard_count)))
+        return not server or server.encode() == opened_on
+
+    async def _open_shards(self, line: Line) -> None:
         # A Valkey that came back without its newest data has old ballots.
-        await open_shards(self._database, connection.ask_first, self._shard_count)
+        await open_shards(self._database, line, self._shard_count)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from server.cache.connection import Ask, Command, Connection
+from server.cache.cluster import connection_to
+from server.cache.connection import Ask, Command
 from server.cache.keys import meta_key, shard_prefix
 from server.errors import CacheError, CacheUnavailable, Refused, StoreError, StoreUnavailable, WritesRefused
 from server.protocol.codes import Code
@@ -58,7 +59,7 @@ async def open_rule_changes(database: Database, redis_url: str) -> AsyncIterator
     """
     async with database.connection() as connection:
         shard_count = len([row async for row in queries.fetch_positions(connection)])
-    valkey = Connection(redis_url)
+    valkey = connection_to(redis_url)
     try:
         yield RuleChanges(valkey.ask, partial(reopen_shards, database, redis_url), shard_count=shard_count)
     finally:

@@ -11,7 +11,7 @@ import asyncio
 import structlog
 
 from server.cache.connection import Connection
-from server.cache.keys import meta_key
+from server.cache.keys import meta_key, shard_prefix
 from server.clock import Clock
 from server.errors import CacheError, StoreError
 from server.store.database import Database
@@ -81,11 +81,11 @@ class Settlement:
         if not shards:
             return
         try:
-            ends = await self._connection.ask([("HGET", meta_key(shard), "last") for shard in shards])
+            ends = await self._connection.ask_shards([("HGET", meta_key(shard), "last") for shard in shards])
             for shard, end in zip(shards, ends, strict=True):
-                if end is not None and int(end) < oldest[shard]:
-                    async with self._connection.reserved() as ask:
-                        await open_shard(self._database, ask, shard, awaited=oldest[shard])
+                if end is not None and not isinstance(end, CacheError) and int(end) < oldest[shard]:
+                    async with self._connection.reserved(shard_prefix(shard)) as (ask, server):
+                        await open_shard(self._database, ask, shard, server=server, awaited=oldest[shard])
         except (CacheError, StoreError) as error:
             self._warn(error)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from server.cache.connection import Ask, Connection
+from server.cache.cluster import connection_to
+from server.cache.connection import SERVER, Ask, Line
 from server.cache.keys import shard_prefix
 from server.errors import CacheError, StoreError
 from server.protocol.embargo import Audience, Embargo
@@ -36,7 +38,7 @@ class Tallies:
     def __init__(self, url: str, database: Database, *, shard_count: int) -> None:
         self._database = database
         self._shard_count = shard_count
-        self._connection = Connection(url, on_connect=self._open_shards)
+        self._connection = connection_to(url, on_connect=self._open_shards)
 
     async def read(self, show_id: int, database: Database | None = None) -> Tally | None:
         """The newest tally of a show; None: no such show.
@@ -54,14 +56,17 @@ class Tallies:
     async def read_hot(self, show_ids: list[int]) -> dict[int, Tally | None]:
         """The tallies that Valkey holds; None for a cold show.
 
+        A show whose server in a cluster does not answer counts as cold, unless none of them does.
+
         Raises: CacheError; StoreUnavailable: Valkey was away, and PostgreSQL cannot confirm that its data is complete
         """
-        answers = await self._connection.ask(
-            [("EVAL", TALLY_SCRIPT, 1, shard_prefix(shard_of(show, self._shard_count)), show) for show in show_ids]
+        prefixes = [shard_prefix(shard_of(show, self._shard_count)) for show in show_ids]
+        answers = await self._connection.ask_shards(
+            [("EVAL", TALLY_SCRIPT, 1, prefix, show, SERVER) for prefix, show in zip(prefixes, show_ids, strict=True)]
         )
         tallies: dict[int, Tally | None] = {}
         for show_id, answer in zip(show_ids, answers, strict=True):
-            if answer is None:
+            if answer is None or isinstance(answer, CacheError):
                 tallies[show_id] = None
                 continue
             at, revision, audience, fields = answer
@@ -119,7 +124,7 @@ class Tallies:
 
         Raises: StoreUnavailable, CacheError
         """
-        await revise_warm(self._database, self._connection.ask, self._shard_count)
+        await revise_warm(self._database, self._connection.ask_shards, range(self._shard_count), self._shard_count)
 
     async def grant_ticket(self, show_id: int, user_id: int) -> None:
         """Adds a user's ticket to a warm show, for the next cast; a cold show reads it with the ballot.
@@ -129,22 +134,24 @@ class Tallies:
         prefix = shard_prefix(shard_of(show_id, self._shard_count))
         await self._connection.ask([("EVAL", GRANT_SCRIPT, 1, prefix, show_id, user_id)])
 
-    async def _open_shards(self, connection: Connection) -> None:
+    async def _open_shards(self, line: Line) -> None:
         # A Valkey that came back without its newest data has old counts. If they were shown, counts would go backwards.
-        await open_shards(self._database, connection.ask_first, self._shard_count)
+        await open_shards(self._database, line, self._shard_count)
 
     async def close(self) -> None:
         """Closes the connection to Valkey."""
         await self._connection.close()
 
 
-async def revise_warm(database: Database, ask: Ask, shard_count: int) -> None:
-    """Updates the hot rules of every warm show from PostgreSQL.
+async def revise_warm(database: Database, ask: Ask, shards: Iterable[int], shard_count: int) -> None:
+    """Updates the hot rules of every warm show of some shards from PostgreSQL.
 
+    Takes:  ask, which may give a CacheError in place of an answer: a shard that moves is read again when it has moved
     Raises: StoreUnavailable, CacheError
     """
-    answers = await ask([("SMEMBERS", f"{shard_prefix(shard)}shows") for shard in range(shard_count)])
-    await _revise(database, ask, shard_count, sorted(int(show) for shows in answers for show in shows))
+    answers = await ask([("SMEMBERS", f"{shard_prefix(shard)}shows") for shard in shards])
+    warm = [int(show) for shows in answers if not isinstance(shows, CacheError) for show in shows]
+    await _revise(database, ask, shard_count, sorted(warm))
 
 
 async def _revise(database: Database, ask: Ask, shard_count: int, show_ids: list[int]) -> None:

@@ -40,6 +40,7 @@ class WarmUp:
         self._is_wanted = asyncio.Event()
         self._shows: dict[int, dict[int, ShowRow]] = {}  # by shard and show; not yet sent
         self._ballots: dict[int, dict[tuple[int, int], BallotRow]] = {}  # by shard, and show and user; not yet sent
+        self._spent: dict[int, tuple[int, int]] | None = None  # by user: day, votes spent; not yet sent
 
     @property
     def waiting_count(self) -> int:
@@ -69,6 +70,11 @@ class WarmUp:
     def take(self, shard: int) -> tuple[list[ShowRow], list[BallotRow]]:
         """The rows of a shard that were read since the last call, as cast.lua takes them."""
         return list(self._shows.pop(shard, {}).values()), list(self._ballots.pop(shard, {}).values())
+
+    def take_spent(self) -> dict[int, tuple[int, int]]:
+        """The votes that fans have spent, read since the last call: user -> day, votes. Without a first call, they are not kept."""
+        taken, self._spent = self._spent or {}, {}
+        return taken
 
     async def run(self) -> None:
         """Reads until cancelled."""
@@ -134,6 +140,8 @@ class WarmUp:
         self._ballots.setdefault(shard, {})[show_id, user_id] = (
             show_id, user_id, positions[shard], row["ballot"], row["day"], row["spent"], int(row["has_ticket"]),
         )  # fmt: skip
+        if self._spent is not None:
+            self._spent[user_id] = (row["day"], row["spent"])
 
     def _keep_show(self, row: Any, positions: dict[int, int]) -> None:
         shard = shard_of(row["id"], self._shard_count)

@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterable
 import msgspec
 import structlog
 
-from server.cache.connection import Command, Connection
-from server.cache.keys import log_key, meta_key, shard_prefix
+from server.cache.cluster import connection_to
+from server.cache.connection import Command
+from server.cache.keys import meta_key, shard_prefix, spent_key
 from server.clock import Clock, backoff_s
 from server.errors import CacheError, StoreError
 from server.protocol.positions import SEQ_BITS
@@ -26,7 +27,7 @@ from server.telemetry import COMMIT_SECONDS, COMMIT_VOTES, VOTES_COMMITTED, VOTE
 from server.tracing import Traces
 from server.voting.compaction import Compacted, ShardBatch, compact, take_entries
 from server.voting.leases import Leases
-from server.voting.log import COOL_SCRIPT, decode_entry, open_shard, read_commands, trim_command
+from server.voting.log import COOL_SCRIPT, decode_entry, open_shard, read_logs, trim_command
 from server.voting.queries import voting as queries
 from server.voting.rules import shard_of
 
@@ -84,7 +85,7 @@ class Writer:
         self._database = database
         self._clock = clock
         self._shard_count = shard_count
-        self._connection = Connection(url)
+        self._connection = connection_to(url)
         self._leases = Leases(database.url, shard_count, secret)
         self._stalled = stalled
         self._adopted: set[int] = set()  # stalled shards, until somebody else commits them
@@ -183,6 +184,9 @@ class Writer:
                 await asyncio.sleep(max(0.0, started_s + COMMIT_INTERVAL_S - self._clock.monotonic_s()))
         else:
             await self._finish_commits(0)
+            if self._connection.is_cluster:
+                # Its servers cannot wait for the first entry of several logs.
+                await asyncio.sleep(COMMIT_INTERVAL_S)
         if started_s - self._maintained_s >= 1.0:
             self._maintained_s = started_s
             await self._finish_commits(0)
@@ -205,12 +209,11 @@ class Writer:
 
     async def _read_log(self) -> list[ShardBatch]:
         trims, self._trims = self._trims, []
-        read = read_commands(self._positions, block_ms=IDLE_BLOCK_MS, count=READ_ENTRIES_MAX)
-        *_, streams = await self._connection.ask([*trims, read])
-        by_key = {log_key(shard).encode(): shard for shard in self._positions}
+        streams = await read_logs(
+            self._connection, self._positions, count=READ_ENTRIES_MAX, block_ms=IDLE_BLOCK_MS, before=trims
+        )
         batches = []
-        for key, raw_entries in streams or []:
-            shard = by_key[key]
+        for shard, raw_entries in streams:
             entries = [decode_entry(entry_id, fields) for entry_id, fields in raw_entries]
             batches.append(ShardBatch(shard, self._positions[shard], entries))
         return batches
@@ -291,7 +294,7 @@ class Writer:
             shows = sorted({show for show, _, _, why in refused if why == reason})
             log.error("votes.refused", reason=reason, votes=count, shows=shows[:LOGGED_SHOWS_MAX])
         for shard in sorted({shard_of(show, self._shard_count) for show, _, _, _ in refused}):
-            await open_shard(self._database, self._connection.ask, shard, is_forked=True)
+            await self._open(shard, is_forked=True)
 
     async def _reset_forked(self, batches: list[ShardBatch]) -> None:
         for batch in batches:
@@ -304,17 +307,24 @@ class Writer:
         await self._read_positions(set(self._positions))
         quiet = [shard for shard in self._positions if shard not in busy]
         # The time comes before the ends of the logs: what was accepted until then is in them.
-        (seconds, _), *answers = await self._connection.ask(
-            [("TIME",), *[("HGET", meta_key(shard), "last") for shard in quiet]]
+        times = (await self._connection.ask_servers(("TIME",))).values()
+        # Each show is closed by the clock of its server: by the slowest of them, every server has closed it.
+        seconds = min([int(time[0]) for time in times if not isinstance(time, CacheError)], default=0)
+        answers = (
+            await self._connection.ask_shards([("HGET", meta_key(shard), "last") for shard in quiet]) if quiet else []
         )
-        ends = {shard: None if end is None else int(end) for shard, end in zip(quiet, answers, strict=True)}
+        ends = {
+            shard: None if end is None else int(end)
+            for shard, end in zip(quiet, answers, strict=True)
+            if not isinstance(end, CacheError)
+        }
         drained = [shard for shard, end in ends.items() if end == self._positions[shard]]
         for shard, end in ends.items():
             await self._check_end(shard, end)
         async with self._database.connection() as connection:
             await queries.finalise_shows(
                 connection, held=list(self._positions), empty=drained, shard_count=self._shard_count,
-                hot_now=dt.datetime.fromtimestamp(int(seconds), dt.UTC),
+                hot_now=dt.datetime.fromtimestamp(seconds, dt.UTC),
             )  # fmt: skip
             if 0 in self._positions:
                 await queries.delete_old_commits(connection)
@@ -326,9 +336,19 @@ class Writer:
     async def _cool(self) -> None:
         """Removes shows that nobody votes on from Valkey."""
         idle_ms, over_ms = round(COOL_IDLE_S * 1000), round(COOL_OVER_S * 1000)
-        await self._connection.ask(
+        is_cluster = self._connection.is_cluster
+        await self._connection.ask_shards(
             [
-                ("EVAL", COOL_SCRIPT, 1, shard_prefix(shard), position, idle_ms, over_ms)
+                (
+                    "EVAL",
+                    COOL_SCRIPT,
+                    2,
+                    shard_prefix(shard),
+                    spent_key(shard, is_cluster=is_cluster),
+                    position,
+                    idle_ms,
+                    over_ms,
+                )
                 for shard, position in self._positions.items()
             ]
         )
@@ -349,5 +369,7 @@ class Writer:
             await self._read_positions(set(self._positions))
 
     async def _open(self, shard: int, *, is_forked: bool = False, is_log_lost: bool = False) -> bool:
-        async with self._connection.reserved() as ask:
-            return await open_shard(self._database, ask, shard, is_forked=is_forked, is_log_lost=is_log_lost)
+        async with self._connection.reserved(shard_prefix(shard)) as (ask, server):
+            return await open_shard(
+                self._database, ask, shard, server=server, is_forked=is_forked, is_log_lost=is_log_lost
+            )

@@ -50,6 +50,7 @@ class Pages:
 
     Takes: files, of the pages; get_show, the handler of `GET /api/shows/{show}`; identify, finds the identity behind a
            request; address_of, its address; why_not_ready, gives the reasons why this node should get no traffic, empty: ready;
+           why_paused, which shards take no votes while the others do, empty: none;
            metrics_token, which a reader of the metrics has to send, None: none is needed
     """
 
@@ -61,6 +62,7 @@ class Pages:
         address_of: AddressOf,
         why_not_ready: Callable[[], list[str]],
         *,
+        why_paused: Callable[[], str],
         metrics_token: str | None,
     ) -> None:
         self._files = files
@@ -68,6 +70,7 @@ class Pages:
         self._identify = identify
         self._address_of = address_of
         self._why_not_ready = why_not_ready
+        self._why_paused = why_paused
         self._metrics_token = metrics_token
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -146,7 +149,8 @@ class Pages:
         reasons = self._why_not_ready()
         if reasons:
             return web.json_response({"status": "not ready", "reasons": reasons}, status=503)
-        return web.json_response({"status": "ready"})
+        paused = self._why_paused()
+        return web.json_response({"status": "ready", **({"paused": paused} if paused else {})})
 
     async def get_metrics(self, request: web.Request) -> web.Response:
         """`GET /metrics`: all metrics in the text format of Prometheus."""

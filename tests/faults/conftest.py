@@ -112,8 +112,11 @@ class Place:
 
 
 @asynccontextmanager
-async def open_place(engines: Engines, folder: Path, *, shows: int, users: int) -> AsyncIterator[Place]:
-    """A fresh database, an empty Valkey, shows and fans; both engines run again afterwards."""
+async def open_place(
+    engines: Engines, folder: Path, *, shows: int, users: int, redis_url: str | None = None
+) -> AsyncIterator[Place]:
+    """A fresh database, an empty Valkey, shows and fans; both engines run again afterwards. Takes: redis_url, of another Valkey."""
+    redis_url = redis_url or engines.redis_url
     name = f"faults_{next(_NUMBERS)}"
     await execute(engines.server_url, f"create database {name} template migrated strategy file_copy")
     with redis.Redis.from_url(engines.redis_url) as valkey:
@@ -124,14 +127,14 @@ async def open_place(engines: Engines, folder: Path, *, shows: int, users: int) 
 
         async def start_node(*flags: str, **environ: str) -> NodeProcess:
             node = NodeProcess.running(
-                folder / f"node{len(nodes)}", *flags, DATABASE_URL=database_url, REDIS_URL=engines.redis_url, **environ
+                folder / f"node{len(nodes)}", *flags, DATABASE_URL=database_url, REDIS_URL=redis_url, **environ
             )
             nodes.append(await stack.enter_async_context(node))
             return nodes[-1]
 
         try:
             yield Place(
-                engines, name, database_url, engines.redis_url, start_node,
+                engines, name, database_url, redis_url, start_node,
                 await make_shows(database_url, count=shows), await make_users(database_url, users),
             )  # fmt: skip
         finally:

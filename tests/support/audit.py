@@ -8,11 +8,12 @@ from __future__ import annotations
 import itertools
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import redis.asyncio
 
-from server.cache.keys import SPENT_KEY, ballots_key, meta_key, tally_key
+from server.cache.keys import ballots_key, meta_key, spent_key, tally_key
 from server.voting.rules import ballot_of, shard_of
 from tests.support.node_process import until_async
 from tests.support.recording_crowd import Crowd, Ledger, Mark, UserTarget, Watcher
@@ -60,10 +61,18 @@ select not exists (select from votes_to_count) and not exists (select from voter
 """
 
 
+def valkey_client(redis_url: str) -> Any:
+    """A client for single commands, also to a cluster."""
+    if "+cluster" in redis_url:
+        host, _, port = urlsplit(redis_url).netloc.split(",")[0].rpartition(":")
+        return redis.asyncio.RedisCluster(host=host, port=int(port), decode_responses=True)
+    return redis.asyncio.Redis.from_url(redis_url, decode_responses=True)
+
+
 async def until_drained(database_url: str, redis_url: str) -> None:
     """Waits until every entry of Valkey's log is in PostgreSQL."""
     connection = await asyncpg.connect(database_url)
-    async with redis.asyncio.Redis.from_url(redis_url) as valkey:
+    async with valkey_client(redis_url) as valkey:
 
         async def is_drained() -> bool:
             rows = await connection.fetch("select shard, position from log_positions")
@@ -221,7 +230,8 @@ async def _hot(connection: Any, redis_url: str, *, may_lose_accepted: bool) -> l
         (row[0], row[1]): f"{row[2]}:"
         for row in await connection.fetch("select show_id, user_id, cast_order from cast_orders")
     }
-    async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as valkey:
+    is_cluster = "+cluster" in redis_url
+    async with valkey_client(redis_url) as valkey:
         for shard, position in positions.items():
             last = int(await valkey.hget(meta_key(shard), "last") or 0)
             if last != position:
@@ -241,9 +251,10 @@ async def _hot(connection: Any, redis_url: str, *, may_lose_accepted: bool) -> l
             "select user_id, day - date '1970-01-01' as day, spent from user_vote_limits"
             " where day = (now() at time zone 'UTC')::date"
         )
-        generation = await valkey.hget(SPENT_KEY, "generation")
         for row in spent:
-            known_in, *spent_in = str(await valkey.hget(SPENT_KEY, row["user_id"]) or "never").split()
+            key = spent_key(shard_of(row["user_id"], SHARD_COUNT), is_cluster=is_cluster)
+            generation = await valkey.hget(key, "generation")
+            known_in, *spent_in = str(await valkey.hget(key, row["user_id"]) or "never").split()
             held = (row["day"], row["spent"])
             if known_in != generation or (budget := tuple(map(int, spent_in))) == held:
                 continue
@@ -252,7 +263,7 @@ async def _hot(connection: Any, redis_url: str, *, may_lose_accepted: bool) -> l
     return found
 
 
-async def _hash(valkey: redis.asyncio.Redis, key: str) -> list[tuple[str, str]]:
+async def _hash(valkey: Any, key: str) -> list[tuple[str, str]]:
     return [(str(field), str(value)) for field, value in (await valkey.hgetall(key)).items()]
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from server.cache.connection import Connection
+from server.cache.cluster import connection_to
 from server.cache.gates import Quota
 from server.clock import SystemClock
 from server.store.database import Database
@@ -43,7 +43,7 @@ def provider_settings(provider_services: stand_in.Providers, **more: Any) -> Pro
 @asynccontextmanager
 async def open_clients(wanted: ProviderSettings, database: Database, redis_url: str) -> AsyncIterator[Providers]:
     """Opens the clients, as for a waiting person."""
-    valkey = Connection(redis_url)
+    valkey = connection_to(redis_url)
     try:
         change_rules = RuleChanges(valkey.ask, partial(reopen_shards, database, redis_url), shard_count=16)
         async with open_providers(

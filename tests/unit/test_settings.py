@@ -105,10 +105,17 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["redis://cache", "unix:///run/valkey.sock?db=3", "redis+cluster://h1:7000,h2:7001", "redis://[::1]:6379/1"]
+    "url",
+    [
+        "redis://cache",
+        "unix:///run/valkey.sock?db=3",
+        "redis+cluster://h1:7000,h2:7001",
+        "rediss+cluster://me:p%40,w@h1:7000,[::1]:7001?ssl_ca_certs=/etc/ca.pem",
+        "redis://[::1]:6379/1",
+    ],
 )
 def test_every_kind_of_redis_address_parses(tmp_path: Path, url: str) -> None:
-    """All four kinds of address are valid and unchanged."""
+    """All kinds of address are valid and unchanged."""
     assert settings(tmp_path, REDIS_URL=url).redis_url == url
 
 
@@ -160,6 +167,8 @@ def test_a_user_without_a_home_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
         ("REDIS_URL", "redis://cache:port"),
         ("REDIS_URL", "redis+cluster://h1,h2:7001"),
         ("REDIS_URL", "redis+cluster://"),
+        ("REDIS_URL", "redis+cluster://h1:7000/1"),
+        ("REDIS_URL", "redis+cluster://h1:70000"),
         ("MYSETLIST_SECRET", "short"),
         ("MYSETLIST_JWKS_URL", "ftp://id.example.org"),
         ("MYSETLIST_JWKS_URL", "https://"),

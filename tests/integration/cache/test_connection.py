@@ -8,14 +8,15 @@ from contextlib import asynccontextmanager
 import pytest
 import redis.asyncio
 
-from server.cache.connection import Command, Connection
+from server.cache.cluster import connection_to
+from server.cache.connection import Command, Connection, Line
 from server.errors import CacheError, CacheUnavailable
 from tests.support.running_node import until
 
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Connection]:
-    connection = Connection(url)
+    connection = connection_to(url)
     try:
         yield connection
     finally:
@@ -63,17 +64,26 @@ async def test_a_connection_that_valkey_ended_is_made_anew(redis_url: str) -> No
         assert await number_of(connection) != before
 
 
+async def test_nothing_asked_is_nothing_answered(redis_url: str) -> None:
+    """A server of a cluster may hold no shard, so there is nothing to ask it."""
+    connection = connection_to(redis_url)
+    try:
+        assert await connection.ask([]) == []
+    finally:
+        await connection.close()
+
+
 async def test_a_reserved_connection_never_connects(redis_url: str) -> None:
     """It is connected before it is given; when it is lost, its user hears so instead of waiting for a connection."""
     connects = 0
 
-    async def count(_connection: Connection) -> None:
+    async def count(_line: Line) -> None:
         nonlocal connects
         connects += 1
 
-    connection = Connection(redis_url, on_connect=count)
+    connection = connection_to(redis_url, on_connect=count)
     try:
-        async with connection.reserved() as ask, redis.asyncio.Redis.from_url(redis_url) as valkey:
+        async with connection.reserved("a") as (ask, _), redis.asyncio.Redis.from_url(redis_url) as valkey:
             ((number,), before) = await ask([("CLIENT", "ID")]), connects
             await valkey.client_kill_filter(_id=str(int(number)))
             for _ in range(2):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from server.cache.cluster import connection_to
 from server.cache.connection import Command, Connection
 from server.cache.gates import FAILURES_MAX, OPEN_S, OPEN_S_MAX, Gate, GateShut, Quota
 from server.errors import CacheUnavailable
@@ -21,7 +22,7 @@ HOUR_S = 3_600.0
 @pytest.fixture
 async def valkey(redis_url: str) -> AsyncIterator[Connection]:
     """The connection of one node."""
-    connection = Connection(redis_url)
+    connection = connection_to(redis_url)
     yield connection
     await connection.close()
 
@@ -29,7 +30,7 @@ async def valkey(redis_url: str) -> AsyncIterator[Connection]:
 @pytest.fixture
 async def second(redis_url: str) -> AsyncIterator[Connection]:
     """The connection of another node."""
-    connection = Connection(redis_url)
+    connection = connection_to(redis_url)
     yield connection
     await connection.close()
 
@@ -156,6 +157,6 @@ async def test_a_trying_node_that_dies_is_replaced(valkey: Connection, second: C
 
 async def test_without_valkey_no_question_is_asked() -> None:
     """Without Valkey the limits cannot be counted, so no question is allowed."""
-    away = Connection("redis://127.0.0.1:9")
+    away = connection_to("redis://127.0.0.1:9")
     with pytest.raises(CacheUnavailable):
         await Gate("setlistfm", Quota(1, 1.0), away.ask).enter()

@@ -227,7 +227,7 @@ async def test_watching_is_counted_over_nodes_and_a_dead_node_is_forgotten(
 
         # A killed node does not: its counts stay, but it has no further exchange.
         now_ms = int((await valkey.time())[0]) * 1000
-        await valkey.hset(f"{NODES_KEY}:dead", "9", "5")
+        await valkey.hset(f"{{{NODES_KEY}}}:dead", "9", "5")
         await valkey.zadd(NODES_KEY, {"dead": now_ms - TTL_MS + 5_000})
         await watcher.push("attendance:9", lambda message: message["watching"] == 6)
         await valkey.zadd(NODES_KEY, {"dead": now_ms - TTL_MS - 5_000})

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 import redis
 
-from server.cache.connection import Connection
+from server.cache.cluster import connection_to
+from server.cache.keys import node_key
 from server.node.intervals import Intervals
 from server.node.node import Node
 from server.people.sessions import mint_token
@@ -164,8 +165,8 @@ async def test_a_channel_is_closed_on_every_node(node: Node, other: Node, factor
             await watcher.watch("votes:7")
         ghost = msgspec.structs.replace(other.rooms.fleet.summary(), node="ghost")
         with redis.Redis.from_url(redis_url) as valkey:  # the remains of a dead node
-            valkey.set("fleet:node:ghost", msgspec.json.encode(ghost), ex=30)
-            valkey.set("fleet:node:newer", b'{"node": "newer"}', ex=30)  # of another version: ignored
+            valkey.set(node_key("ghost"), msgspec.json.encode(ghost), ex=30)
+            valkey.set(node_key("newer"), b'{"node": "newer"}', ex=30)  # of another version: ignored
             valkey.zadd("fleet", {"ghost": time.time() * 1000, "newer": time.time() * 1000})
         assert await staff.close(channel="votes:7") == (200, {"closed_count": 2, "unanswered": ["ghost"]})
         assert (await staff.close(channel="votes:7"))[0] == 503
@@ -176,7 +177,7 @@ async def test_without_valkey_a_node_lists_itself(node: Node, factory: RowFactor
     async with staff_of(node, factory) as staff, SocketClient.connect(node.url) as fan:
         await fan.ok("hello")
         await node.rooms.fleet._valkey.close()
-        node.rooms.fleet._valkey = Connection("redis://127.0.0.1:1")
+        node.rooms.fleet._valkey = connection_to("redis://127.0.0.1:1")
         seen = await staff.look()
         assert (seen["is_complete"], [n["node"] for n in seen["nodes"]]) == (False, [node.rooms.fleet.node])
         assert len(seen["connections"]["items"]) == 1

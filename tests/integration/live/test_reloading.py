@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from server.cache.connection import Connection
+from server.cache.cluster import connection_to
 from server.catalog.shows import fetch_setlist_state
 from server.clock import SystemClock
 from server.live.channel import Subscriber
@@ -40,7 +40,7 @@ class Channels:
 async def channels(vote_path: VotePath) -> AsyncIterator[Channels]:
     """Without a loop that runs."""
     clock, watchers, database = SystemClock(), WatcherCounts(), vote_path.database
-    valkey = Connection(vote_path.redis_url)
+    valkey = connection_to(vote_path.redis_url)
     tallies = Tallies(vote_path.redis_url, database, shard_count=SHARD_COUNT)
     states = ChannelStates(database, database, tallies, clock, Presence(watchers, clock, "here", valkey.ask))
     hub = Hub(states.load, watchers, Pusher(clock), clock)

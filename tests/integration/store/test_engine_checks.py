@@ -264,8 +264,8 @@ async def test_a_valkey_that_may_evict_is_refused_and_left_alone(engine_dir: Pat
     [
         ({"redis_version": "6.2.14"}, "is version 6.2.14; mysetlist needs"),
         ({"redis_version": "nonsense"}, "is version nonsense; mysetlist needs"),
-        ({"redis_mode": "cluster"}, "is part of a cluster; clusters are not supported yet"),
-        ({"cluster_enabled": 1}, "is part of a cluster; clusters are not supported yet"),
+        ({"redis_mode": "cluster"}, r"is part of a cluster; list some of its servers as redis\+cluster://"),
+        ({"cluster_enabled": 1}, r"is part of a cluster; list some of its servers as redis\+cluster://"),
         ({"redis_mode": "sentinel"}, "is a sentinel"),
         ({"role": "slave"}, "is a replica"),
         ({"maxmemory_policy": "volatile-ttl"}, "maxmemory-policy volatile-ttl"),
@@ -291,12 +291,6 @@ def test_an_old_postgres_is_refused() -> None:
     with pytest.raises(SetupError, match="PostgreSQL at db is version 14; mysetlist needs 15 or newer"):
         refuse_old_postgres(140_011, "db")
     refuse_old_postgres(150_000, "db")
-
-
-async def test_a_cluster_address_is_refused_for_now() -> None:
-    """The setting is valid; the start says that clusters are not supported yet."""
-    with pytest.raises(SetupError, match="^REDIS_URL: clusters are not supported yet"):
-        await check_valkey("redis+cluster://h1:7000,h2:7001")
 
 
 async def test_a_missing_database_is_named(engines: EmbeddedEngines) -> None:

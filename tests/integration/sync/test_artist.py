@@ -12,6 +12,7 @@ import pytest
 import stamina
 from aiohttp import web
 
+from server.cache.cluster import connection_to
 from server.cache.connection import Connection
 from server.cache.gates import Gate, Quota
 from server.errors import ProviderError
@@ -65,7 +66,7 @@ async def musicbrainz() -> AsyncIterator[MusicBrainz]:
 @pytest.fixture
 async def valkey(redis_url: str) -> AsyncIterator[Connection]:
     """The connection of the gate, which counts requests."""
-    connection = Connection(redis_url)
+    connection = connection_to(redis_url)
     yield connection
     await connection.close()
 

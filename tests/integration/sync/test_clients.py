@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from server.cache.connection import Connection
+from server.cache.cluster import connection_to
 from server.clock import SystemClock
 from server.errors import ProviderError
 from server.store.database import Database
@@ -114,7 +114,7 @@ async def test_a_person_gets_the_present_state(
     assert providers.setlistfm is not None
     await ask(providers)
     await sql.execute("update external_cache set fetched_at = now() - interval '1 hour'")
-    valkey = Connection(redis_url)
+    valkey = connection_to(redis_url)
     async with open_providers(
         provider_settings(provider_services), database, valkey.ask, SystemClock(), providers.change_rules
     ) as patient:

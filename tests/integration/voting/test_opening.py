@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import redis.asyncio
 
-from server.cache.connection import Command, Connection
+from server.cache.cluster import connection_to
+from server.cache.connection import Command
 from server.cache.keys import SPENT_KEY, log_key, meta_key, tally_key
 from server.store.database import Database
 from server.voting.log import open_shard
@@ -25,7 +26,7 @@ async def test_a_fork_is_reset_also_when_a_cast_comes_meanwhile(database_url: st
     """The entry that shows the gap is committed then, so no later entry would show it again."""
     database = await Database.open(database_url, pool_size=1)
     valkey: Any = redis.asyncio.Redis.from_url(redis_url)
-    connection = Connection(redis_url)
+    connection = connection_to(redis_url)
 
     async def ask(commands: Sequence[Command]) -> list[Any]:
         if commands[0][0] == "EVAL":
@@ -61,7 +62,13 @@ async def test_a_shard_goes_on_past_all_that_was_shown(loss: str, database_url: 
         end: Any = await valkey.hget(meta_key(SHARD), "last")
         if loss == "is_log_lost":
             await valkey.xtrim(log_key(SHARD), maxlen=0, approximate=False)
-        assert await open_shard(vote_path.database, vote_path.intake._connection.ask, SHARD, **{loss: True})
+        assert await open_shard(
+            vote_path.database,
+            vote_path.intake._connection.ask,
+            SHARD,
+            is_forked=loss == "is_forked",
+            is_log_lost=loss == "is_log_lost",
+        )
         async with vote_path.writer():
             await until(vote_path.is_drained)
             notified: asyncio.Queue[str] = asyncio.Queue()

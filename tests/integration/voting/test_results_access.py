@@ -33,13 +33,13 @@ async def access(vote_path: VotePath) -> AsyncIterator[ResultsAccess]:
 def count_commands(access: ResultsAccess) -> list[int]:
     """The number of commands of each question to Valkey from now on."""
     counts: list[int] = []
-    ask = access._connection.ask
+    ask = access._connection.ask_shards
 
     async def counting(commands: Sequence[Command]) -> list[Any]:
         counts.append(len(commands))
         return await ask(commands)
 
-    access._connection.ask = counting  # type: ignore[method-assign,assignment]
+    access._connection.ask_shards = counting  # type: ignore[method-assign]
     return counts
 
 

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from server.cache.cluster import connection_to
 from server.cache.connection import Command, Connection
 from server.errors import CacheError, CacheUnavailable, Refused, StoreUnavailable, WritesRefused
 from server.protocol.positions import SEQ_BITS
@@ -27,7 +28,7 @@ from tests.support.vote_path import SHARD_COUNT, Outcome, VotePath
 @pytest.fixture
 async def valkey(redis_url: str) -> AsyncIterator[Connection]:
     """A connection of the test's own."""
-    connection = Connection(redis_url)
+    connection = connection_to(redis_url)
     yield connection
     await connection.close()
 
