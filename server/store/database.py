@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
@@ -18,6 +18,8 @@ from server.telemetry import POOL_WAIT_SECONDS
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+
+Result = TypeVar("Result")
 
 # The roles of connections (migrations, row security). The login owns the tables; both roles have fewer rights.
 REQUEST_ROLE = "mysetlist_request"
@@ -32,6 +34,8 @@ COMMAND_TIMEOUT_S = 10.0
 SERVER_PATIENCE_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
 ACQUIRE_TIMEOUT_S = 5.0
+# Shorter than COMMAND_TIMEOUT_S, after which the driver would ask PostgreSQL to cancel.
+COMMIT_S_MAX = 8.0
 
 # PostgreSQL itself limits the time of statements too, so that an abandoned statement holds no lock for long.
 SESSION_SETTINGS = {
@@ -265,6 +269,24 @@ async def act_as(connection: Connection, identity: Identity) -> None:
         str(identity.user_id),
         identity.role,
     )
+
+
+async def committed(connection: Connection, commit: Coroutine[Any, Any, Result]) -> Result:
+    """Waits for a statement that commits by itself, and never asks PostgreSQL to cancel it.
+
+    A commit may be waiting for a synchronous replica. Cancelled, it would count without the replica, and be lost with the
+    primary. So when it takes too long, or nobody waits any more, only the connection is cut: PostgreSQL goes on waiting.
+    Takes:  commit, the call of its query on this connection
+    Raises: the driver's exceptions; ConnectionDoesNotExistError: it took longer than COMMIT_S_MAX
+    """
+    task = asyncio.create_task(commit)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    try:
+        await asyncio.wait([task], timeout=COMMIT_S_MAX)
+    finally:
+        if not task.done():
+            connection.terminate()
+    return await task
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ from server.cache.keys import meta_key, shard_prefix, spent_key
 from server.clock import Clock, backoff_s
 from server.errors import CacheError, StoreError
 from server.protocol.positions import SEQ_BITS
-from server.store.database import Database
+from server.store.database import Database, committed
 from server.telemetry import COMMIT_SECONDS, COMMIT_VOTES, VOTES_COMMITTED, VOTES_REFUSED, WRITER_LAG_MS
 from server.tracing import Traces
 from server.voting.compaction import Compacted, ShardBatch, compact, take_entries
@@ -262,7 +262,7 @@ class Writer:
         # In the order of the primary key: neighbours share index pages, and two writers cannot deadlock.
         votes = sorted(compacted.votes.items())
         async with self._database.connection() as connection:
-            row = await queries.commit_log(
+            commit = queries.commit_log(
                 connection,
                 shards=[batch.shard for batch in batches],
                 old_positions=[batch.old_position for batch in batches],
@@ -282,6 +282,7 @@ class Writer:
                 group_ids=compacted.group_ids(),
                 **compacted.mark_parameters(),
             )
+            row = await committed(connection, commit)
         changed_count: int = row["changed_count"]
         return changed_count, msgspec.json.decode(row["refused"] or b"[]", type=list[RefusedVote])
 
