@@ -182,8 +182,8 @@ BACKUP_AGE_MAX_SECONDS = Gauge(
 REPLICA_READS = Counter(
     "mysetlist_replica_reads_total", "Reads that could go to the replica, by the server that answered", ["server"]
 )
-REPLICA_IN_USE = Gauge(
-    "mysetlist_replica_in_use", "1: reads go to the replica; 0: to the primary", multiprocess_mode="livemin"
+REPLICA_LEFT_OUT = Gauge(
+    "mysetlist_replica_left_out", "1: a replica is set, and reads go to the primary", multiprocess_mode="livemax"
 )
 REPLICA_BEHIND_SECONDS = Gauge(
     "mysetlist_replica_behind_seconds",

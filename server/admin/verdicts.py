@@ -361,6 +361,14 @@ VERDICTS: tuple[Verdict, ...] = (
         act="Nothing at once. Find in the next days what makes it miss its objective, before the budget is gone.",
     ),
     Verdict(
+        name="ReplicaLeftOut", severity="warning", fact="replica_left_out", limit=0,
+        expr="max(mysetlist_replica_left_out) > {limit}", lasts="5m",
+        symptom="Reads go to the primary, though a replica is set.",
+        cause="Node {subject} sends all reads to the primary and none to the replica: {detail}.",
+        act="Look at the replica's log, and at pg_stat_replication on the primary. Nodes use it again by themselves.",
+        button=_DATABASE,
+    ),
+    Verdict(
         name="BackupOverdue", severity="warning", fact="backup_overdue_h", limit=0,
         expr="(max(mysetlist_backup_age_seconds) - max(mysetlist_backup_age_max_seconds)) / 3600 > {limit}", lasts="5m",
         symptom="The newest backup is older than it may be.",

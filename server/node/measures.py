@@ -50,6 +50,7 @@ class Parts:
     connections: Callable[[], int]
     behind: Callable[[], int]
     why_misfit: Callable[[], str]
+    why_replica_left_out: Callable[[], str]
 
 
 class Measures:
@@ -101,7 +102,7 @@ class Measures:
         """What the counters show. Call it once a second, after `second`."""
         connections, behind = self._parts.connections(), self._parts.behind()
         limit_bytes = value_of(VALKEY_MEMORY_BYTES, "limit")
-        misfit = self._parts.why_misfit()
+        misfit, left_out = self._parts.why_misfit(), self._parts.why_replica_left_out()
         refused = {limit: rise.take() for limit, rise in self._refused.items()}
         full = [limit for limit, count in refused.items() if count]
         failure = next((one.detail for one in FAILURES.newest(50) if one.action == "mail.waiting"), "")
@@ -119,6 +120,7 @@ class Measures:
             Fact("behind_share", _share(behind, connections, CONNECTIONS_MIN)),
             Fact("pool_wait_p99_ms", self._pool_wait_minute.take_ms() or 0.0),
             Fact("connections_refused", sum(refused.values()), detail=", ".join(full)),
+            Fact("replica_left_out", float(bool(left_out)), detail=left_out),
             Fact("mail_away", self._mail_away.take(), detail=failure),
             *(Fact(name, rise.take()) for name, rise in self._rises.items()),
         ]

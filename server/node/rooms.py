@@ -269,6 +269,7 @@ class Rooms:
             connections=self.sockets.__len__,
             behind=lambda: self.fleet.summary().behind_count,
             why_misfit=lambda: self.self_check.why_not_ready,
+            why_replica_left_out=lambda: self.databases.reads.why_replica_left_out,
         )
         self.vitals = Vitals(
             self.name,

@@ -33,6 +33,7 @@ NODE_FACTS = {
     "reads_refused": "reads that a limit refused in the last minute",
     "codes_guessed": "ticket codes refused in the last ten minutes because too many were wrong",
     "mail_away": "attempts of the last two minutes that found the mail server unusable",
+    "replica_left_out": "1: a replica is set, and reads go to the primary",
     "node_draining": "1: the node stops in order",
     "node_not_ready": "1: the node gets no traffic for another reason",
 }

@@ -18,7 +18,7 @@ import structlog
 from server.errors import ReplicaLost, StoreError, StoreUnavailable
 from server.store.database import READS_POOL_SIZE, REQUEST_ROLE, Database, translated_all
 from server.store.engine import reason
-from server.telemetry import REPLICA_BEHIND_SECONDS, REPLICA_IN_USE, REPLICA_READS
+from server.telemetry import REPLICA_BEHIND_SECONDS, REPLICA_LEFT_OUT, REPLICA_READS
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -184,14 +184,14 @@ class Replica:
         elif self.why_left_out:
             log.info("replica.in_use")
             self.why_left_out = ""
-            REPLICA_IN_USE.set(1)
+            REPLICA_LEFT_OUT.set(0)
 
     def _leave_out(self, why: str) -> None:
         """Sends all reads to the primary, until the next look finds the replica well."""
         if self.why_left_out in ("", UNASKED):
             log.warning("replica.left_out", reason=why)
         self.why_left_out = why
-        REPLICA_IN_USE.set(0)
+        REPLICA_LEFT_OUT.set(1)
 
 
 class Reads:
@@ -200,6 +200,11 @@ class Reads:
     def __init__(self, primary: Database, replica: Replica | None = None) -> None:
         self._primary = primary
         self.replica = replica
+
+    @property
+    def why_replica_left_out(self) -> str:
+        """Why no read goes to the replica now; empty: there is none, or reads go to it."""
+        return "" if self.replica is None else self.replica.why_left_out
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:

@@ -170,6 +170,16 @@ async def test_a_connection_limit_of_a_node_is_full(drill: Drill) -> None:
         await drill.is_named("ConnectionsRefused", "connections")
 
 
+async def test_the_replica_is_away(drill: Drill) -> None:
+    """A node that has the address of a replica reads from the primary: the replica's node and reason are named."""
+    url = drill.engines.server_url.replace("/mysetlist?", "/drill?")
+    nowhere = "postgresql://me:hush@127.0.0.1:1/drill"
+    async with running_node(url, drill.engines.redis_url, database_read_url=nowhere) as other:
+        await drill.is_named("ReplicaLeftOut", f"Node {other.rooms.name} sends all reads to the primary")
+        assert "hush" not in str(await drill.overview())
+    await drill.is_over("ReplicaLeftOut")
+
+
 async def test_a_webhook_gets_nothing(drill: Drill) -> None:
     """Its address is refused at each attempt, so its events have waited for a quarter of an hour."""
     await drill.factory.sql.execute(
