@@ -25,7 +25,8 @@ from tests.support.row_factory import RowFactory
 from tests.support.running_node import PATIENCE_S, settings, until
 from tests.support.socket_client import SocketClient
 
-VOTERS, WATCHERS, SONGS = 12, 8, 4
+VOTERS, WATCHERS, SONGS = 6, 4, 4
+PACE_S = 0.02
 Engines = tuple[str, str]
 
 
@@ -158,6 +159,7 @@ async def test_votes_in_flight_and_watchers_go_on(engines_of: Engines, factory: 
                     reply = await voter.reply_to(number)
                     assert reply["ok"]["durability"] in {"committed", "accepted"}, reply
                     answers += 1
+                await asyncio.sleep(PACE_S)
 
         async with asyncio.TaskGroup() as tasks:
             for voter in voters:

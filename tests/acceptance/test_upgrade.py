@@ -1,0 +1,107 @@
+"""`mysetlist upgrade` under a crowd: new processes take the sockets over, and nobody notices."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import resource
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.support.audit import settled
+from tests.support.commands import run_command
+from tests.support.node_process import NodeProcess, until
+from tests.support.open_shows import make_shows, make_users
+from tests.support.recording_crowd import Crowd
+
+pytestmark = pytest.mark.timeout(60)
+
+FANS = 6
+
+
+async def upgrade(node: NodeProcess) -> tuple[int, str]:
+    """Runs the command; gives its exit code, and what it printed."""
+    code, output, errors = await run_command("upgrade", "--data-dir", str(node.folder / "d"), environ=node.environ)
+    return code, output + errors
+
+
+def closed(crowd: Crowd) -> list[Any]:
+    """How the server has closed sockets of fans."""
+    return [code for fan in crowd.fans for code in fan.close_codes]
+
+
+async def test_a_node_with_its_own_engines_is_upgraded_and_goes_back(engine_dir: Path) -> None:
+    """Twice, and the engines stay. A successor that cannot start, and one that is killed, change nothing; SIGTERM ends all."""
+    async with NodeProcess.running(engine_dir) as node:
+        data = engine_dir / "d"
+        addresses = json.loads((data / "engines.json").read_text())
+        engines = [
+            int((data / name).read_text().split()[0]) for name in ("postgres/postmaster.pid", "valkey/valkey.pid")
+        ]
+        shows = await make_shows(addresses["database_url"], count=2)
+        users = await make_users(addresses["database_url"], FANS)
+        async with Crowd.voting([node], shows, users) as crowd:
+            await crowd.more(20)
+            for count in (1, 2):
+                code, text = await upgrade(node)
+                assert code == 0, text
+                # Six fans, and a watcher.
+                assert re.fullmatch(
+                    r"upgraded to \S+: 7 websockets went on, 0 connections were sent away, in \S+ s\n", text
+                )
+                assert len(node.records("node.took_over")) == count
+                await crowd.more(20)
+            upgrading = asyncio.create_task(upgrade(node))
+            await until(lambda: len(node.records("successor.started")) == 3, "a successor starts")
+            os.kill(node.records("successor.started")[-1]["pid"], signal.SIGKILL)
+            assert (await upgrading)[0] == 1
+            await crowd.more(20)
+            # The successor inherits this, and ends with a line.
+            psutil.Process(node.pid).rlimit(resource.RLIMIT_NOFILE, (150, 150))
+            code, text = await upgrade(node)
+            assert code == 1
+            assert "was not upgraded and goes on" in text
+            await crowd.more(20)
+            assert closed(crowd) == []
+            assert await settled(crowd, addresses["database_url"], addresses["redis_url"]) == []
+        assert [psutil.Process(pid).is_running() for pid in engines] == [True, True]
+        children = psutil.Process(node.pid).children(recursive=True)
+        assert await node.terminate() == 0
+        assert not any(child.is_running() for child in children)
+        assert not list(data.glob("serve-*.json"))
+        assert not node.tracebacks()
+
+
+async def test_workers_are_upgraded_one_after_the_other(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """Each hands over to a process of its own, after SIGUSR2 to any of them."""
+    shows = await make_shows(database_url)
+    users = await make_users(database_url, FANS)
+    environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    async with NodeProcess.running(tmp_path, "--workers", "2", **environ) as node:
+        workers = {child.pid for child in psutil.Process(node.pid).children()}
+        async with Crowd.voting([node], shows, users) as crowd:
+            await crowd.more(20)
+            os.kill(min(workers), signal.SIGUSR2)
+            await until(lambda: bool(node.records("upgrade.done")), "both are upgraded", timeout_s=40)
+            (done,) = node.records("upgrade.done")
+            assert (done["websockets"], done["drained"]) == (FANS + 1, 0)
+            await crowd.more(20)
+            assert closed(crowd) == []
+            assert await settled(crowd, database_url, redis_url) == []
+        assert not {child.pid for child in psutil.Process(node.pid).children()} & workers
+        assert not node.tracebacks()
+
+
+async def test_a_node_that_does_not_run_is_not_upgraded(tmp_path: Path) -> None:
+    """One line says where it was looked for, and what else to do."""
+    (tmp_path / "serve-8080.json").write_text('{"pid": 4194303, "started_s": 1.5, "port": 8080, "version": "0.1.0"}')
+    code, _, errors = await run_command("upgrade", "--data-dir", str(tmp_path), environ=dict(os.environ))
+    assert code == 1
+    assert f"no node runs with the data dir {tmp_path}" in errors
+    assert "kill -USR2" in errors
