@@ -24,7 +24,7 @@ from server.node.node import Node
 from server.node.outgoing import check_outgoing
 from server.node.process_limits import check_process_limits
 from server.node.signals import StopSignals, stop_signals
-from server.node.systemd import ready_for_systemd
+from server.node.systemd import fed_watchdog, ready_for_systemd
 from server.node.take_over import take_over
 from server.node.upgrades import Upgrades
 from server.node.worker import Worker
@@ -74,7 +74,7 @@ async def _serve_as_worker(settings: Settings, signals: StopSignals, control: Co
         if predecessor is not None:
             await take_over(node, predecessor)
         await _go_on(node, signals, is_announced=predecessor is None)
-        async with _crowd_beside(node):
+        async with _crowd_beside(node), fed_watchdog():
             if await _until_end(node, signals, control.replaced(node)):
                 await node.finish_requests()
 
@@ -95,12 +95,17 @@ async def _serve(settings: Settings, signals: StopSignals) -> None:
             await _go_on(node, signals, is_announced=True)
             upgrades = beside.enter_context(Upgrades.asked_for(settings.data_dir, node.port))
             await beside.enter_async_context(_crowd_beside(node))
-            await beside.enter_async_context(ready_for_systemd())
+            stop_feeding = await beside.enter_async_context(ready_for_systemd())
             worker = one_worker(settings, node.port, has_own_database=has_own_database)
             if not await _until_end(node, signals, _replaced(node, worker, upgrades)):
                 await beside.aclose()  # the crowd ends before its node
                 return
+            stop_feeding()
             await node.finish_requests()
+        # This process only looks after the other one from now on.
+        del node
+        gc.unfreeze()
+        gc.collect()
         await run_worker(worker, signals.stopped, upgrades)
 
 

@@ -130,8 +130,9 @@ def one_worker(settings: Settings, port: int, *, has_own_database: bool) -> Work
         **os.environ,
         "DATABASE_URL": settings.database_url or "",
         "REDIS_URL": settings.redis_url or "",
-        "NOTIFY_SOCKET": "",
     }
+    # It feeds the watchdog of systemd in place of this process.
+    environment.pop("WATCHDOG_PID", None)
     return Worker(0, command, environment, restart_delay_s=RESTART_DELAY_S, has_own_database=has_own_database)
 
 
