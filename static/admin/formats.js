@@ -1,7 +1,7 @@
 /** Numbers and times in words, as all pages of the console write them. Times are UTC. */
 
 /** @param {string|null} instant */
-export const moment = (instant) => (instant === null ? "–" : `${new Date(instant).toISOString().slice(0, 16).replace("T", " ")} UTC`);
+export const moment = (instant) => (instant === null ? "–" : `${new Date(instant).toISOString().slice(0, 16).replace("T", " ")}\u00a0UTC`);
 
 /** @param {number|null} value */
 export const number = (value) => (value === null ? "–" : value.toLocaleString("en", { maximumFractionDigits: 1 }));

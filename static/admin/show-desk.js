@@ -85,7 +85,7 @@ export function createShowDesk(desk, ref) {
     const { voting, status, opens_local, closes_local, votes_per_user_max, results, requires_ticket, bill, time_zone } = shown;
     facts.update([
       ["Voting", voting], ["Status", status], ["Votes", number(total)], ["Going, watching", watchers],
-      ["Opens", local(opens_local)], ["Ends", local(closes_local)], ["Times in", time_zone],
+      ["Opens", local(opens_local)], ["Ends", local(closes_local)], ["Times in", time_zone.replaceAll("_", " ")],
       ["Votes for each fan", votes_per_user_max === null ? "no limit" : number(votes_per_user_max)],
       ["Counts are seen by", RESULTS.find(([value]) => value === results)?.[1] ?? results],
       ["Ticket", requires_ticket ? "required" : "not required"], ["Bill", bill.map(({ name }) => name).join(", ") || "–"],

@@ -1,4 +1,7 @@
-/** A table that keeps its rows: what did not change is not drawn again, so that focus and selection stay. */
+/**
+ * A table that keeps its rows: what did not change is not drawn again, so that focus and selection stay. Where it is wider than the
+ * page, each row stands as a card, in which every cell has the head of its column: so no button is out of sight.
+ */
 import { h, setAttribute, setHidden, setText } from "../dom.js";
 import { focusFirst } from "./parts.js";
 
@@ -7,6 +10,8 @@ import { focusFirst } from "./parts.js";
  * @typedef {{key: string, cells: string[], level?: string, href?: string, acts?: Act[]}} Row
  *   href: of its first cell; acts: its buttons, in one more cell
  */
+
+const DAY = /^\d{4}-\d\d-\d\d/;
 
 /** @type {WeakMap<Element, Act[]>} the acts that the buttons of a cell do now */
 const actsOf = new WeakMap();
@@ -17,15 +22,31 @@ const actsOf = new WeakMap();
  */
 export function createTable(title, heads) {
   const heading = h("h2", { tabindex: "-1" }, title);
-  const body = h("tbody", {});
+  // The roles are those of the elements. Browsers forget them for cards.
+  const body = h("tbody", { role: "rowgroup" });
   const empty = h("p", { class: "note", hidden: true }, "None.");
-  const table = h("table", { class: "table" }, h("caption", { class: "sr" }, title),
-    h("thead", {}, h("tr", {}, ...heads.map((head) => h("th", { scope: "col" }, head)))), body);
-  // It scrolls by itself where it is wider than the page, also by keys.
+  const table = h("table", { class: "table", role: "table" }, h("caption", { class: "sr" }, title),
+    h("thead", { role: "rowgroup" },
+      h("tr", { role: "row" }, ...heads.map((head) => h("th", { scope: "col", role: "columnheader" }, head)))), body);
+  // It scrolls by itself where even a card is too wide, also by keys.
   const frame = h("div", { class: "table-frame", tabindex: "0", role: "region", "aria-label": title }, table);
   const element = h("section", { class: "table-part" }, heading, frame, empty);
   /** @type {Map<string, HTMLTableRowElement>} */
   let drawn = new Map();
+  let drawnText = "";
+  let drawnWidth = 0;
+
+  function fit() {
+    table.classList.remove("cards");
+    table.classList.toggle("cards", frame.scrollWidth > frame.clientWidth);
+  }
+
+  // Not within the observer's turn: what changes there is observed again.
+  new ResizeObserver(() => requestAnimationFrame(() => {
+    if (frame.clientWidth === drawnWidth) return;
+    drawnWidth = frame.clientWidth;
+    fit();
+  })).observe(frame);
   return {
     element,
     /** @param {Row[]|null} rows  null: not for this user */
@@ -38,10 +59,12 @@ export function createTable(title, heads) {
       /** @type {typeof drawn} */
       const next = new Map();
       for (const { key, cells, level = "", href, acts } of rows ?? []) {
-        const row = drawn.get(key) ?? createRow(cells, href, acts);
+        const row = drawn.get(key) ?? createRow(heads, cells, href, acts);
         cells.forEach((text, index) => {
           const cell = row.cells[index];
-          if (cell) setText(cell.querySelector("a") ?? cell, text);
+          if (!cell) return;
+          setText(cell.querySelector("a") ?? cell, text);
+          cell.classList.toggle("when", DAY.test(text));
         });
         if (acts) drawActs(/** @type {HTMLElement} */ (row.cells[cells.length]), acts);
         setAttribute(row, "data-level", level || null);
@@ -50,6 +73,9 @@ export function createTable(title, heads) {
       const order = [...next.values()];
       if (order.length !== body.rows.length || order.some((row, index) => body.rows[index] !== row)) body.replaceChildren(...order);
       drawn = next;
+      const text = JSON.stringify(rows?.map(({ cells, acts }) => [cells, acts?.length]));
+      if (text !== drawnText) fit();
+      drawnText = text;
       if (!focused || body.contains(focused)) return;
       focusFirst(focusedRow && body.contains(focusedRow) ? focusedRow.querySelector("button, a") : null, frame, heading);
     },
@@ -57,16 +83,17 @@ export function createTable(title, heads) {
 }
 
 /**
+ * @param {string[]} heads
  * @param {string[]} cells
  * @param {string} [href]
  * @param {Act[]} [acts]
  */
-function createRow(cells, href, acts) {
-  return h("tr", {}, ...cells.map((_, index) => {
-    if (index > 0) return h("td", {});
+function createRow(heads, cells, href, acts) {
+  return h("tr", { role: "row" }, ...cells.map((_, index) => {
+    if (index > 0) return h("td", { role: "cell", data: { head: heads[index] ?? "" } });
     const isPage = href?.startsWith("/admin");
-    return h("th", { scope: "row" }, href ? h("a", { href, data: isPage ? { link: "" } : {} }) : null);
-  }), acts ? h("td", { class: "row-acts" }) : null);
+    return h("th", { scope: "row", role: "rowheader" }, href ? h("a", { href, data: isPage ? { link: "" } : {} }) : null);
+  }), acts ? h("td", { class: "row-acts", role: "cell" }) : null);
 }
 
 /**

@@ -24,6 +24,9 @@ REFUSALS = re.compile(r"status of (400|403|404|409|412|503)")
 SMALL = """() => [...document.querySelectorAll("button, select, input:not([type=checkbox]), nav a, summary")]
     .filter((element) => element.offsetParent && element.getBoundingClientRect().height < 43.5)
     .map((element) => `${element.outerHTML.slice(0, 80)} ${element.getBoundingClientRect().height}`)"""
+# A button that one has to scroll to is out of sight.
+NO_TABLE_SCROLLS = """() => [...document.querySelectorAll(".table-frame")]
+    .every((frame) => !frame.checkVisibility() || frame.scrollWidth <= frame.clientWidth)"""
 WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -74,10 +77,11 @@ async def severe_findings(page: Page) -> list[tuple[str, list[str]]]:
 
 
 async def is_fine(page: Page) -> None:
-    """axe-core finds nothing serious; on a tablet, nothing reaches past the edge and all buttons are as large as a finger."""
+    """axe-core finds nothing serious; on a tablet, nothing reaches past the edge, no table scrolls sideways, and all buttons are as large as a finger."""
     found = await severe_findings(page)
     assert found == [], found
     await page.set_viewport_size(TABLET)
     assert await page.evaluate(WIDE) <= 0
+    await page.wait_for_function(NO_TABLE_SCROLLS)
     assert not await page.evaluate(SMALL)
     await page.set_viewport_size(DESKTOP)
