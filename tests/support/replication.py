@@ -29,8 +29,9 @@ needs_debian_postgres = pytest.mark.skipif(
 class Server:
     """One of the two servers. It runs after `start` until `kill` or `stop`."""
 
-    def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, programs: Path, identity: dict[str, Any]) -> None:
         self.data = folder
+        self._programs = programs
         self.port = unused_port()
         self._identity = identity
         self.is_running = False
@@ -46,7 +47,7 @@ class Server:
 
     def run(self, program: str, *arguments: str | Path) -> None:
         """Runs one of PostgreSQL's programs."""
-        command: list[str | Path] = [DEBIAN_POSTGRES / program, *arguments]
+        command: list[str | Path] = [self._programs / program, *arguments]
         environ = os.environ | {"PGPASSWORD": PASSWORD}
         subprocess.run(command, check=True, capture_output=True, cwd=self.data.parent, env=environ, **self._identity)
 
@@ -119,8 +120,8 @@ async def session(url: str) -> AsyncIterator[Any]:
 
 
 @contextmanager
-def replicated_postgres() -> Iterator[Pair]:
-    """Runs both servers, and stops whatever runs at the end."""
+def replicated_postgres(programs: Path = DEBIAN_POSTGRES) -> Iterator[Pair]:
+    """Runs both servers, and stops whatever runs at the end. Takes: programs, the folder of PostgreSQL's programs."""
     with short_folder() as folder:
         identity: dict[str, Any] = {}
         if os.geteuid() == 0:
@@ -129,7 +130,7 @@ def replicated_postgres() -> Iterator[Pair]:
         password_file = folder / "password"
         password_file.write_text(PASSWORD + "\n")
         password_file.chmod(0o644)
-        primary, replica = Server(folder / "a", identity), Server(folder / "b", identity)
+        primary, replica = (Server(folder / name, programs, identity) for name in ("a", "b"))
         try:
             primary.run(
                 "initdb", "-D", primary.data, "-U", "owner", "-A", "scram-sha-256", "--pwfile", password_file, "-N",
