@@ -170,8 +170,8 @@ class Database:
                 try:
                     yield connection
                 except asyncpg.ReadOnlySQLTransactionError:
-                    # Its server was the primary and is so no more. The pool connects anew, to the one that is.
-                    await self._pool.expire_connections()
+                    # Its server was the primary and is so no more.
+                    await self.renew()
                     raise
 
     @asynccontextmanager
@@ -240,6 +240,10 @@ class Database:
             await act_as(connection, identity)
             found: bool = await connection.fetchval("select exists (select from users where id = $1)", identity.user_id)
         return found
+
+    async def renew(self) -> None:
+        """Has every connection replaced before its next use: another host of the address may be the right one now."""
+        await self._pool.expire_connections()
 
     async def ping(self) -> None:
         """Returns when PostgreSQL answers.

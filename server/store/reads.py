@@ -181,6 +181,8 @@ class Replica:
         REPLICA_BEHIND_SECONDS.set(self.behind_s)
         if why:
             self._leave_out(why)
+            # The next look connects anew: the primary and the replica may have changed places.
+            await self._database.renew()
         elif self.why_left_out:
             log.info("replica.in_use")
             self.why_left_out = ""

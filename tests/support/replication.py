@@ -98,6 +98,17 @@ class Pair:
 
             await until_async(is_synchronous, "the replica is synchronous")
 
+    def swap(self) -> None:
+        """After a promotion: the former primary becomes the replica of the new one, as a fresh copy of it."""
+        self.primary, self.replica = self.replica, self.primary
+        self._copy()
+
+    def _copy(self) -> None:
+        shutil.rmtree(self.replica.data, ignore_errors=True)
+        source = f"host=127.0.0.1 port={self.primary.port} user=owner password={PASSWORD}"
+        self.replica.run("pg_basebackup", "-D", self.replica.data, "-d", source, "-R", "-c", "fast", "-X", "stream")
+        self.replica.start()
+
     async def until_replayed(self) -> None:
         """Waits until the replica has everything."""
         async with session(self.primary.url()) as first, session(self.replica.url()) as second:
@@ -138,10 +149,9 @@ def replicated_postgres(programs: Path = DEBIAN_POSTGRES) -> Iterator[Pair]:
             )  # fmt: skip
             primary.start()
             primary.run("createdb", "-h", "127.0.0.1", "-p", str(primary.port), "-U", "owner", "fans")
-            source = f"host=127.0.0.1 port={primary.port} user=owner password={PASSWORD}"
-            replica.run("pg_basebackup", "-D", replica.data, "-d", source, "-R", "-c", "fast", "-X", "stream")
-            replica.start()
-            yield Pair(primary, replica)
+            pair = Pair(primary, replica)
+            pair._copy()
+            yield pair
         finally:
             for server in (primary, replica):
                 if server.is_running:

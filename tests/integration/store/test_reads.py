@@ -253,18 +253,21 @@ async def test_the_console_and_doctor_tell_of_the_replica(pair: Pair, redis_url:
         assert (why or "ms behind the primary") in found["replica"].found
 
 
-async def test_after_a_promotion_reads_wait_for_a_replica_of_the_new_primary(pair: Pair) -> None:
-    """The promoted replica takes writes now, so it is none: reads go to it as the primary."""
-    async with opened(pair, pair.replica.url(), pair.url) as reads:
-        assert reads.replica is not None
+async def test_after_a_promotion_reads_find_the_replica_that_follows(pair: Pair) -> None:
+    """The primary and the replica change places, in addresses that name both: first nobody follows, then the other one does."""
+    async with opened(pair, pair.url, pair.url) as reads:
+        replica = reads.replica
+        assert replica is not None
         assert await where(reads)
         await asyncio.to_thread(pair.primary.kill)
         await asyncio.to_thread(pair.replica.promote)
-        await until(lambda: reads.replica is not None and bool(reads.replica.why_left_out), "it is left out")
+        await until(lambda: bool(replica.why_left_out), "it is left out")
 
-        async def answer() -> Any:
+        async def port() -> Any:
             async with reads.snapshot() as connection:
                 return await connection.fetchval("select inet_server_port()")
 
-        assert await answer() == pair.replica.port
-        assert reads.replica.why_left_out
+        assert await port() == pair.replica.port
+        await asyncio.to_thread(pair.swap)
+        await until(lambda: not replica.why_left_out, "the former primary is used")
+        assert await port() == pair.replica.port
