@@ -140,7 +140,7 @@ async def test_a_node_serves_clients_through_the_pooler(direct_url: str, pooled_
     ):
         paths = (
             "/api/shows", f"/api/shows/{show.id}", "/api/artists", "/api/search?q=artist", "/api/trending", "/api/me",
-            "/api/analytics/vote-stats?scope=platform", f"/api/shows/{show.id}/results",
+            "/api/analytics/vote-stats", f"/api/shows/{show.id}/results",
         )  # fmt: skip
 
         async def status(path: str) -> int:

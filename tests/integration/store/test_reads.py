@@ -14,6 +14,7 @@ import pytest
 
 from server.cli.doctor_checks import run_checks
 from server.errors import ReplicaLost, StoreUnavailable
+from server.node.readings import value_of
 from server.people.sessions import mint_token
 from server.settings import data_folder
 from server.store import reads as reads_module
@@ -226,8 +227,16 @@ async def test_a_node_starts_without_its_replica(pair: Pair) -> None:
 
 
 async def test_the_console_and_doctor_tell_of_the_replica(pair: Pair, redis_url: str, engine_dir: Path) -> None:
-    """A whole node reads shows from it; the page Database and `mysetlist doctor` say whether it is in use, and why not."""
-    await make_shows(pair.primary.url())
+    """A whole node answers all lists, search, statistics and an export from it, as from the primary; the page Database and
+    `mysetlist doctor` say whether it is in use, and why not.
+    """
+    (show,) = await make_shows(pair.primary.url())
+    paths = (
+        "shows", f"shows/{show.id}", f"shows/{show.id}/results", "artists", f"artists/{show.artist}", "venues", "venues/1",
+        "venues?near=30,-97&radius_km=50", "shows?near=30,-97&radius_km=50", "songs/1", "search?q=artist", "trending",
+        "trending?kind=artists", "analytics/vote-stats", f"analytics/vote-stats?show={show.id}",
+        f"analytics/vote-stats?artist={show.artist}", "analytics/vote-stats?venue=1&format=csv",
+    )  # fmt: skip
     admin = (await make_users(pair.primary.url(), 1))[0]
     async with session(pair.primary.url()) as connection:
         await connection.execute("update users set role = 'admin' where id = $1", admin.id)
@@ -241,10 +250,15 @@ async def test_the_console_and_doctor_tell_of_the_replica(pair: Pair, redis_url:
             replica = node.rooms.databases.reads.replica
             assert replica is not None
             await looked_at(replica)
-            before = REPLICA_READS.labels("replica")._value.get()
-            async with http.get("/api/shows") as response:
-                assert len((await response.json())["items"]) >= 1
-            assert REPLICA_READS.labels("replica")._value.get() - before == (0 if why else 1)
+            before = value_of(REPLICA_READS, "replica")
+            for path in paths:
+                async with http.get(f"/api/{path}") as response:
+                    assert (response.status, path) == (200, path)
+                    assert await response.read()
+            async with http.get("/api/me/export") as response:
+                assert response.status == 200
+            count = value_of(REPLICA_READS, "replica") - before
+            assert (count == 0) if why else (count > len(paths))
             async with http.get("/api/database/operations") as response:
                 shown = (await response.json())["replica"]
             assert (shown["is_in_use"], why in shown["why_not"]) == (not why, True)
