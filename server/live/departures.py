@@ -15,7 +15,6 @@ from collections.abc import Callable
 from aiohttp import web
 
 from server.live.arrival import resume
-from server.live.channel import Channel
 from server.live.handed_socket import HandedChannel, HandedSocket, head_of
 from server.live.hub import Hub
 from server.live.sockets import Sockets
@@ -93,10 +92,13 @@ class Departures:
         `left` or `stay` must follow.
         """
         began_s = time.monotonic()
+        self._hold_more()
         while True:
-            self._hold_more()
-            channels = {channel.name: channel for channel in self._hub.channels()}
-            ready = [departure for departure in self._waiting if self._is_ready(departure, channels)]
+            self._waiting = [one for one in self._waiting if not one.connection.transport.is_closing()]
+            if not self._waiting:
+                # All of them have hung up.
+                self._hold_more()
+            ready = [departure for departure in self._waiting if self._is_ready(departure)]
             waited_s = time.monotonic() - began_s
             if not self._waiting or waited_s > REST_S:
                 return self._take(ready)
@@ -114,13 +116,14 @@ class Departures:
         for departure, _ in batch:
             self._sockets.add(departure.connection)
         departures, self._waiting = [*(departure for departure, _ in batch), *self._waiting], []
-        for departure in departures:
-            if departure.channels:
-                await resume(departure.connection.services, departure.connection, departure.channels)
-            departure.resume()
+        await asyncio.gather(*map(self._go_on, departures))
+
+    async def _go_on(self, departure: Departure) -> None:
+        if departure.channels:
+            await resume(departure.connection.services, departure.connection, departure.channels)
+        departure.resume()
 
     def _hold_more(self) -> None:
-        self._waiting = [one for one in self._waiting if not one.connection.transport.is_closing()]
         missing = BATCH_SOCKETS - len(self._waiting)
         for connection in self._sockets.connections():
             if missing <= 0:
@@ -133,32 +136,42 @@ class Departures:
                 self._waiting.append(Departure(connection))
                 missing -= 1
 
-    def _is_ready(self, departure: Departure, channels: dict[str, Channel]) -> bool:
+    def _is_ready(self, departure: Departure) -> bool:
         connection = departure.connection
         if not departure.is_still or connection.pending_count:
             return False
-        if departure.channels is None and not self._leave_hub(departure, channels):
+        if connection.transport.get_write_buffer_size():
+            # It would never be empty while pushes come.
+            if departure.channels is None:
+                self._leave_hub(departure)
             return False
-        return not connection.transport.get_write_buffer_size() and not self._owes_notices()
+        return not self._owes_notices() and (departure.channels is not None or self._is_between_pushes(connection))
 
-    def _leave_hub(self, departure: Departure, channels: dict[str, Channel]) -> bool:
-        """Writes down what the client holds, and sends it no more pushes. False: a push is under way."""
+    def _is_between_pushes(self, connection: WebsocketConnection) -> bool:
+        return all(self._position(connection, name) is not None for name in connection.channels)
+
+    def _leave_hub(self, departure: Departure) -> None:
+        """Writes down what the client holds, and sends it no more pushes; does nothing while a push is under way."""
         connection = departure.connection
-        held = []
-        for name in connection.channels:
-            position = channels[name].position_of(connection)
-            if position is None:
-                return False
-            held.append(HandedChannel(name, *position))
-        departure.channels = held
-        self._hub.leave_all(connection)
-        return True
+        positions = {name: self._position(connection, name) for name in connection.channels}
+        held = [HandedChannel(name, *position) for name, position in positions.items() if position is not None]
+        if len(held) == len(positions):
+            departure.channels = held
+            self._hub.leave_all(connection)
+
+    def _position(self, connection: WebsocketConnection, name: str) -> tuple[int, bool] | None:
+        channel = self._hub.channel(name)
+        assert channel is not None
+        return channel.position_of(connection)
 
     def _take(self, ready: list[Departure]) -> list[tuple[Departure, HandedSocket]]:
         batch = []
         for departure in ready:
             self._waiting.remove(departure)
             connection = departure.connection
+            if departure.channels is None:
+                # Only now, so that it misses pushes for as short as possible.
+                self._leave_hub(departure)
             self._sockets.release(connection)
             assert departure.channels is not None
             request = connection.socket.request
