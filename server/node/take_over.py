@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
+from functools import partial
 
 import msgspec
 import structlog
@@ -60,8 +62,9 @@ async def _obey(node: Node, channel: DescriptorChannel, message: Warm | Listen |
                 return
             # Before anything is read or written: from this word on the sockets are this process's.
             await channel.send(Done())
-            for descriptor, one in zip(descriptors, handed, strict=True):
-                await _adopt(node, socket.socket(fileno=descriptor), one)
+            # Side by side: one after the other, each would wait for its turn among the pushes.
+            sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+            await asyncio.gather(*map(partial(_adopt, node), sockets, handed))
 
 
 async def _adopt(node: Node, connected: socket.socket, handed: HandedSocket) -> None:
