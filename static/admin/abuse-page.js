@@ -62,8 +62,12 @@ function openList(desk, show) {
 
   /** @param {boolean} is_automatic */
   async function changeRule(is_automatic) {
-    const body = { is_automatic, revision };
+    let body = { is_automatic, revision };
     await ask(desk, {
+      async refresh() {
+        body = { is_automatic, revision: /** @type {Rule} */ (await desk.call(rulePath)).revision };
+        return [];
+      },
       title: is_automatic ? "Set groups aside without a person?" : "Wait for a person?", label: is_automatic ? "Set aside without a person" : "Wait for a person",
       async preview() {
         const after = /** @type {Rule} */ (await send(desk, "PUT", `${rulePath}?preview=true`, body));

@@ -6,7 +6,7 @@ import { button, createFacts, createLoader, drawButtons, send } from "./parts.js
 import { createTable } from "./table.js";
 
 /**
- * @import { Desk, OpenPage } from "./types.js"
+ * @import { Desk, Field, OpenPage } from "./types.js"
  * @typedef {{id: number, kind: "vote"|"write"|"all", reason: string, banned_at: string, expires_at: string|null,
  *   banned_by: number|null, lifted_at: string|null}} Ban
  * @typedef {{id: number, created_at: string, display_name: string|null, bio: string|null, city: string|null,
@@ -110,10 +110,16 @@ export function createAccount(desk, id) {
 
   async function changeRole() {
     if (!shown || desk.user.role !== "admin") return;
-    const before = shown.role;
+    let before = shown.role;
+    const fields = () => /** @type {Field[]} */ ([
+      { name: "role", label: "Role", type: "select", value: before, options: [["user", "Fan"], ["moderator", "Moderator"], ["admin", "Administrator"]] },
+    ]);
     await ask(desk, {
-      title: `Change the role of account ${shown.id}`, label: "Change the role",
-      fields: [{ name: "role", label: "Role", type: "select", value: before, options: [["user", "Fan"], ["moderator", "Moderator"], ["admin", "Administrator"]] }],
+      title: `Change the role of account ${shown.id}`, label: "Change the role", fields: fields(),
+      async refresh() {
+        before = /** @type {Account} */ (await desk.call(path)).role;
+        return fields();
+      },
       async preview({ role }) {
         const after = /** @type {Account} */ (await send(desk, "PATCH", `${path}?preview=true`, { role, before }));
         return after.role === before ? [`The account is ${before} already. Nothing changes.`]

@@ -151,15 +151,21 @@ function openOne(desk, id) {
 
   async function edit() {
     if (!shown) return;
-    const { revision } = shown; // what the fields begin with
+    let before = shown;
+    /** @param {Record<string, string>} values */
+    const body = (values) => ({ ...bodyOf(values), revision: before.revision });
     await ask(desk, {
       title: `Edit ${nameOf(shown)}`, label: "Save", fields: fieldsOf(shown),
+      async refresh() {
+        before = /** @type {Webhook} */ (await desk.call(path));
+        return fieldsOf(before);
+      },
       preview: async (values) => {
-        await send(desk, "PATCH", `${path}?preview=true`, { ...bodyOf(values), revision });
+        await send(desk, "PATCH", `${path}?preview=true`, body(values));
         return [`It gets ${counted(eventsIn(values).length, "kind")} of events. What waits goes to the new address.`];
       },
       async act(values) {
-        return `The webhook ${nameOf(/** @type {Webhook} */ (await send(desk, "PATCH", path, { ...bodyOf(values), revision })))} is saved.`;
+        return `The webhook ${nameOf(/** @type {Webhook} */ (await send(desk, "PATCH", path, body(values))))} is saved.`;
       },
     });
     reload();
@@ -167,11 +173,15 @@ function openOne(desk, id) {
 
   async function change() {
     if (!shown) return;
-    const body = { is_enabled: !shown.is_enabled, revision: shown.revision };
+    let body = { is_enabled: !shown.is_enabled, revision: shown.revision };
     const name = nameOf(shown);
     await ask(desk, {
       title: `${body.is_enabled ? "Enable" : "Disable"} ${name}?`, label: body.is_enabled ? "Enable" : "Disable",
       lines: [body.is_enabled ? "It gets what happens from now on." : "It gets nothing until somebody enables it."],
+      async refresh() {
+        body = { ...body, revision: /** @type {Webhook} */ (await desk.call(path)).revision };
+        return [];
+      },
       preview: async () => {
         const { ended } = /** @type {{ended: number}} */ (await send(desk, "PATCH", `${path}?preview=true`, body));
         return body.is_enabled ? ["Dead letters stay until you send them again."] : [`Waiting events that become dead letters: ${number(ended)}.`];

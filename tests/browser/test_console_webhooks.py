@@ -68,7 +68,16 @@ async def test_a_webhook_is_made_tested_and_deleted(fans: FanPool, console: Cons
         await expect(page.get_by_label("The webhook")).to_contain_text("signs too until")
         # The secret has the focus, to be copied, so keys do not act.
         await page.get_by_role("button", name="Edit").click()
-        await page.get_by_role("dialog").get_by_label("Name for staff").fill("Lobby")
+        await dialog.get_by_label("Name for staff").fill("Lobby")
+        await dialog.get_by_label("Voting opens").uncheck()
+        await expect(dialog).to_contain_text("It gets 5 kinds of events.")
+        # Somebody else changes it meanwhile: the dialog says so, reads it again, and keeps what was filled in.
+        await console.sql.execute("update webhooks set url = url || '?new'")
+        await dialog.get_by_role("button", name="Save").click()
+        await expect(dialog.get_by_role("alert")).to_contain_text(
+            "Somebody else changed this webhook since you read it"
+        )
+        await expect(dialog.get_by_label("Address")).to_have_value(re.compile(r"\?new$"))
         await confirm(page, "Save", says="The webhook Lobby is saved.")
         await expect(page.get_by_role("heading", level=1)).to_have_text("Webhook Lobby")
         await page.keyboard.press("x")
