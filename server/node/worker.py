@@ -156,9 +156,11 @@ class Worker:
         log.info("successor.started", worker=self.number, pid=successor.pid)
         try:
             done = await hand_over(ours)
-        except BaseException:
+        except BaseException as error:
             successor.send_signal(signal.SIGTERM)
-            await asyncio.shield(self._ended(successor))
+            code = await asyncio.shield(self._ended(successor))
+            if isinstance(error, HandOverFailed):
+                raise HandOverFailed(f"{error}; the new process ended with code {code}, see the log") from error
             raise
         if not self.ready.done():
             self.ready.set_result("")
