@@ -1,4 +1,4 @@
-"""What two processes tell each other when one takes over from the other (docs/adr/0041).
+"""What two processes tell each other when one takes over from the other (docs/adr/0039).
 
 The messages up to Listen stay as they are in all versions. FORMAT of live/handed_socket.py says whether the new process can read
 the websockets of the old one.
