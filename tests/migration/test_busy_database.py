@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -19,7 +21,7 @@ from server.store.database import REQUEST_ROLE, WRITER_ROLE, Database
 from server.store.migrations import migrate_down, migrate_status, migrate_up
 from tests.support.engines import DEBIAN_POSTGRES, FAST_SETTINGS, LoopThread, debian_postgres, execute, short_folder
 from tests.support.full_database import Voting, fill
-from tests.support.schema import schema
+from tests.support.schema import first_migrations, schema
 
 FOLDER = data_folder("migrations")
 FILES = sorted(FOLDER.glob("[0-9]*.sql"))
@@ -49,15 +51,34 @@ select 'words of ' || w.id from shows w join artists a on a.id = w.artist_id whe
 
 # The first migrations, with all that a commit of votes needs.
 VOTING = 3
-# The one that changes the rights on votes, counted from 0.
-SECURITY = 7
+# The first migrations, with all roles and their rights. No later one makes or drops a role.
+ROLES = 8
+# One that changes the rights on votes.
+MORE = "29990101000000_more.sql"
 
 
 @pytest.fixture
-async def full(empty_database_url: str) -> str:
+async def full(database_url: str) -> str:
     """A migrated database, full of votes."""
-    await fill(empty_database_url)
-    return empty_database_url
+    await fill(database_url)
+    return database_url
+
+
+@pytest.fixture
+def newer(tmp_path: Path) -> Path:
+    """The folder of a newer release: all migrations, and one more."""
+    shutil.copytree(FOLDER, tmp_path / "newer")
+    (tmp_path / "newer" / MORE).write_text(
+        "-- migrate:up\nset local lock_timeout = '1s';\ncreate table more ();\nlock table log_positions in exclusive mode;\n"
+        "alter table votes enable row level security;\n-- migrate:down\ndrop table more;\n"
+    )
+    return tmp_path / "newer"
+
+
+@pytest.fixture
+def of_roles(tmp_path: Path) -> Path:
+    """A folder with the first migrations, up to the roles."""
+    return first_migrations(ROLES, tmp_path / "of_roles")
 
 
 async def rows(url: str) -> dict[str, list[dict[str, Any]]]:
@@ -92,10 +113,10 @@ async def names(url: str, query: str) -> list[str]:
         await connection.close()
 
 
-async def down_to(url: str, count: int) -> None:
-    applied_count = sum(migration.is_applied for migration in await migrate_status(url, FOLDER))
+async def down_to(url: str, count: int, folder: Path = FOLDER) -> None:
+    applied_count = sum(migration.is_applied for migration in await migrate_status(url, folder))
     for _ in range(applied_count - count):
-        await migrate_down(url, FOLDER)
+        await migrate_down(url, folder)
 
 
 async def test_rows_stay_through_the_newest_migration(full: str) -> None:
@@ -140,47 +161,43 @@ async def test_votes_go_on_while_the_schema_changes(full: str, record_property: 
 # ───────────────────────────────────────────────────────────────────────────── locks
 
 
-async def go_back(url: str) -> None:
-    """Undoes the migrations from the one that changes the rights on votes."""
-    for _ in FILES[SECURITY:]:
-        await migrate_down(url, FOLDER)
-
-
-async def test_a_table_that_is_in_use_is_waited_for(full: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_table_that_is_in_use_is_waited_for(full: str, newer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader who does not end stops a migration: one clear line, nothing of the file is done, and later it works."""
     monkeypatch.setattr(migrations, "LOCK_TRIES", 2)
     monkeypatch.setattr(migrations, "LOCK_PAUSE_S", 0.0)
-    await go_back(full)
     before = await schema(full)
     reader = await asyncpg.connect(full)
     try:
         async with reader.transaction():
             await reader.execute("lock table votes in access share mode")
             with pytest.raises(SetupError) as caught:
-                await migrate_up(full, FOLDER)
+                await migrate_up(full, newer)
         assert str(caught.value) == (
             "DATABASE_URL: cannot migrate the database: pq: canceling statement due to lock timeout (55P03)"
-            f" (in {FILES[SECURITY].name}); a table is in use, so this file was not applied; try again when it is idle"
+            f" (in {MORE}); a table is in use, so this file was not applied; try again when it is idle"
         )
         assert await schema(full) == before
-        assert sum(migration.is_applied for migration in await migrate_status(full, FOLDER)) == SECURITY
+        assert [migration.name for migration in await migrate_status(full, newer) if not migration.is_applied] == [
+            MORE.removesuffix(".sql")
+        ]
     finally:
         await reader.close()
-    await migrate_up(full, FOLDER)
+    assert len(await migrate_up(full, newer)) == 1
     assert await wrong(full) == []
 
 
-async def test_a_reader_who_ends_in_time_is_only_a_delay(full: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reader_who_ends_in_time_is_only_a_delay(
+    full: str, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The start tries again, and votes are committed between two tries."""
     monkeypatch.setattr(migrations, "LOCK_PAUSE_S", 0.2)
-    await go_back(full)
     reader = await asyncpg.connect(full)
     try:
         async with Voting.going_on(full) as voting:
             reading = reader.transaction()
             await reading.start()
             await reader.execute("lock table votes in access share mode")
-            migrating = asyncio.create_task(migrate_up(full, FOLDER))
+            migrating = asyncio.create_task(migrate_up(full, newer))
             watcher = await asyncpg.connect(full)
             try:
                 query = "select exists (select from pg_locks where relation = 'votes'::regclass and not granted)"
@@ -253,22 +270,33 @@ async def works(url: str) -> None:
 
 
 @pytest.mark.usefixtures("tidy")
-async def test_an_owner_who_may_make_roles(cluster: str) -> None:
-    """Without superuser: up, at work, down and up again."""
+async def test_up_down_and_up_again_by_an_owner_who_may_make_roles(cluster: str) -> None:
+    """Without superuser: every migration has a way back that leaves nothing, and can be applied again."""
     url = await owned(cluster, "fan_owner", "fans", attributes="createrole")
+    before = await schema(url)
+    applied = await migrate_up(url, FOLDER)
+    assert [migration.version for migration in applied] == [path.name[:14] for path in FILES]
+    full = await schema(url)
+    assert full != before
     await fill(url, shows=3)
     await works(url)
     assert await wrong(url) == []
     user = (await names(url, "select id::text from users where nobody is null order by id limit 1"))[0]
     assert await names(url, f"select (erase_user({user}) is not null)::text") == ["true"]
-    await down_to(url, 0)
+    for migration in reversed(applied):
+        taken_back = await migrate_down(url, FOLDER)
+        assert taken_back is not None
+        assert taken_back.version == migration.version
+    assert await migrate_down(url, FOLDER) is None
+    assert await schema(url) == before
     assert await names(cluster, "select rolname from pg_roles where rolname like 'mysetlist_%'") == []
-    await fill(url, shows=3)
+    await migrate_up(url, FOLDER)
+    assert await schema(url) == full
     await works(url)
 
 
 @pytest.mark.usefixtures("tidy")
-async def test_an_owner_who_was_granted_the_roles(cluster: str) -> None:
+async def test_an_owner_who_was_granted_the_roles(cluster: str, of_roles: Path) -> None:
     """Without the right to make roles: enough if they are there and theirs to take; else one clear line."""
     url = await owned(cluster, "fan_owner", "fans")
     with pytest.raises(
@@ -281,24 +309,26 @@ async def test_an_owner_who_was_granted_the_roles(cluster: str) -> None:
     ):
         await migrate_up(url, FOLDER)
     await execute(cluster, f"grant {REQUEST_ROLE}, {WRITER_ROLE} to fan_owner")
+    await migrate_up(url, of_roles)
+    await works(url)
+    await down_to(url, 0, of_roles)
+    assert len(await names(cluster, "select rolname from pg_roles where rolname like 'mysetlist_%'")) == 2
     await migrate_up(url, FOLDER)
     await works(url)
-    await down_to(url, 0)
-    assert len(await names(cluster, "select rolname from pg_roles where rolname like 'mysetlist_%'")) == 2
 
 
 @pytest.mark.usefixtures("tidy")
-async def test_two_databases_of_one_cluster(cluster: str) -> None:
+async def test_two_databases_of_one_cluster(cluster: str, of_roles: Path) -> None:
     """They share the roles; when one goes, the other goes on; the last one takes the roles along."""
     first = await owned(cluster, "fan_owner", "fans", attributes="createrole")
-    await migrate_up(first, FOLDER)
+    await migrate_up(first, of_roles)
     second = await owned(cluster, "fan_owner_too", "fans_too")
     await execute(cluster, f"grant {REQUEST_ROLE}, {WRITER_ROLE} to fan_owner_too")
-    await migrate_up(second, FOLDER)
-    await down_to(second, 0)
+    await migrate_up(second, of_roles)
+    await down_to(second, 0, of_roles)
     await works(first)
-    await migrate_up(second, FOLDER)
+    await migrate_up(second, of_roles)
     await works(second)
-    await down_to(first, 0)
+    await down_to(first, 0, of_roles)
     await works(second)
     assert len(await names(cluster, "select rolname from pg_roles where rolname like 'mysetlist_%'")) == 2

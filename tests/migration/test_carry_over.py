@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import asyncpg
 import pytest
 
 from server.errors import SetupError
 from server.settings import data_folder
 from server.store.carry_over import VERSIONS_AFTER, VERSIONS_BEFORE
-from server.store.migrations import migrate_down, migrate_status, migrate_up
+from server.store.migrations import migrate_status, migrate_up
 from tests.support.engines import execute
-from tests.support.schema import schema
+from tests.support.schema import first_migrations, schema
 
 FOLDER = data_folder("migrations")
 
@@ -40,20 +42,21 @@ async def comments(url: str) -> set[tuple[str, str]]:
         await connection.close()
 
 
-async def test_a_database_from_before_is_carried_over(database_url: str) -> None:
+async def test_a_database_from_before_is_carried_over(
+    database_url: str, empty_database_url: str, tmp_path: Path
+) -> None:
     """Looking at it names the command; the command ends where an empty database ends, and rows stay."""
     expected, said = await schema(database_url), await comments(database_url)
-    later = sorted(FOLDER.glob("[0-9]*.sql"))[len(VERSIONS_AFTER) :]
-    for _ in later:
-        await migrate_down(database_url, FOLDER)
-    await make_old(database_url, VERSIONS_BEFORE)
-    assert await schema(database_url) != expected
+    old = empty_database_url
+    await migrate_up(old, first_migrations(len(VERSIONS_AFTER), tmp_path / "first"))
+    await make_old(old, VERSIONS_BEFORE)
+    assert await schema(old) != expected
     with pytest.raises(SetupError, match=r"before the first release; `mysetlist migrate up` carries it over$"):
-        await migrate_status(database_url, FOLDER)
-    assert len(await migrate_up(database_url, FOLDER)) == len(later)
-    assert await schema(database_url) == expected
-    assert await comments(database_url) == said
-    assert all(migration.is_applied for migration in await migrate_status(database_url, FOLDER))
+        await migrate_status(old, FOLDER)
+    assert len(await migrate_up(old, FOLDER)) == len(await migrate_status(database_url, FOLDER)) - len(VERSIONS_AFTER)
+    assert await schema(old) == expected
+    assert await comments(old) == said
+    assert all(migration.is_applied for migration in await migrate_status(old, FOLDER))
 
 
 async def test_a_database_from_long_before_is_left_alone(database_url: str) -> None:

@@ -1,4 +1,4 @@
-"""Migrations: up, down, up again; and only on databases that are ours to change."""
+"""Migrations: the schema file, tables that say what they hold, and only databases that are ours to change."""
 
 from __future__ import annotations
 
@@ -17,26 +17,6 @@ from tests.support.schema import schema
 from tests.support.schema_file import FILE, schema_file
 
 FOLDER = data_folder("migrations")
-
-
-async def test_up_down_and_up_again_end_where_they_began(empty_database_url: str) -> None:
-    """Every migration has a way back that leaves nothing, and can be applied again."""
-    url = empty_database_url
-    before = await schema(url)
-    applied = await migrate_up(url, FOLDER)
-    assert [migration.version for migration in applied] == [
-        path.name[:14] for path in sorted(FOLDER.glob("[0-9]*.sql"))
-    ]
-    full = await schema(url)
-    assert full != before
-    for migration in reversed(applied):
-        taken_back = await migrate_down(url, FOLDER)
-        assert taken_back is not None
-        assert taken_back.version == migration.version
-    assert await schema(url) == before
-    assert await migrate_down(url, FOLDER) is None
-    await migrate_up(url, FOLDER)
-    assert await schema(url) == full
 
 
 async def test_the_schema_file_is_of_these_migrations(database_url: str) -> None:

@@ -11,9 +11,6 @@ from typing import Any
 
 import asyncpg
 
-from server.settings import data_folder
-from server.store.migrations import migrate_up
-
 _FULL = """
 insert into users (role) select 'user' from generate_series(1, {users}) n;
 insert into user_profiles (user_id, display_name) select id, 'Fan ' || id from users where id % 3 = 0;
@@ -57,8 +54,7 @@ update shows w set vote_count = (select sum(vote_count) from setlists where show
 
 
 async def fill(url: str, *, shows: int = 20, songs: int = 8, users: int = 300, votes_a_song: int = 10) -> None:
-    """Migrates an empty database, and fills it with shows, people, votes and their history."""
-    await migrate_up(url, data_folder("migrations"))
+    """Fills a migrated database with shows, people, votes and their history."""
     connection = await asyncpg.connect(url, command_timeout=600)
     try:
         await connection.execute(_FULL.format(shows=shows, songs=songs, users=users, votes_a_song=votes_a_song))

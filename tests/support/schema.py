@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import asyncpg
+
+from server.settings import data_folder
 
 # What an extension brings is its own, and some servers have more of them than others. Parentheses that nothing hangs on
 # are counted differently once an expression has been through a dump.
@@ -41,3 +46,11 @@ async def schema(url: str) -> list[tuple[str, ...]]:
     finally:
         await connection.close()
     return [tuple(row) for row in rows if not row["name"].startswith("schema_migrations")]
+
+
+def first_migrations(count: int, folder: Path) -> Path:
+    """Puts the oldest migrations into a new folder, and gives it."""
+    folder.mkdir()
+    for file in sorted(data_folder("migrations").glob("[0-9]*.sql"))[:count]:
+        shutil.copy(file, folder)
+    return folder
