@@ -13,9 +13,9 @@ import pytest
 from server.errors import SetupError
 from server.load.crowd import CrowdOptions, run
 from server.node.node import Node
-from server.sample.demo import seed_demo
 from server.sample.inserts import SeedResult
 from server.sample.large import LargeSize, seed_large
+from tests.support.open_shows import make_shows
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
 SIZE = LargeSize.of(25, 6_000)  # three tours, the last one of five shows
@@ -102,11 +102,11 @@ async def test_every_count_is_right(database_url: str, connection: Any) -> None:
 
 async def test_the_same_seed_gives_the_same_catalogue(database_url: str, connection: Any) -> None:
     """Everything but the ids depends on seed, size and `now` alone."""
-    await seed_large(database_url, SIZE, now=NOW)
+    await seed_large(database_url, LargeSize.of(15, 3_000), now=NOW)
     first = await connection.fetchval(FINGERPRINT)
     for number, is_same in ((1, True), (2, False)):
         await connection.execute("truncate users, artists, venues, votes, vote_analytics cascade")
-        await seed_large(database_url, LargeSize.of(25, 6_000, number), now=NOW)
+        await seed_large(database_url, LargeSize.of(15, 3_000, number), now=NOW)
         assert (await connection.fetchval(FINGERPRINT) == first) == is_same
 
 
@@ -125,14 +125,14 @@ async def test_a_second_seed_adds_only_missing_tours(database_url: str, connecti
 
 async def test_an_interrupted_seed_can_be_finished(database_url: str, connection: Any) -> None:
     """After an interruption only whole tours exist; a second run gives the same catalogue as an uninterrupted one."""
-    size = LargeSize.of(60, 12_000)
-    await _interrupted(database_url, size, after=25)
+    size = LargeSize.of(40, 8_000)
+    await _interrupted(database_url, size, after=25)  # two tours are written at a time, so the first is complete
     shows = await connection.fetchval("select count(*) from shows")
-    assert 0 < shows < 60
+    assert 0 < shows < 40
     assert shows % 10 == 0
     assert not await connection.fetch("select * from integrity_check()")
     rest = await seed_large(database_url, size, now=NOW)
-    assert rest.shows == 60 - shows
+    assert rest.shows == 40 - shows
     assert not await connection.fetch("select * from integrity_check()")
     finished = await connection.fetchval(FINGERPRINT)
     await connection.execute("truncate users, artists, venues, votes, vote_analytics cascade")
@@ -152,7 +152,7 @@ async def test_a_second_seed_at_the_same_time_is_refused(database_url: str, conn
 
 async def test_a_show_appears_together_with_its_votes(database_url: str, connection: Any) -> None:
     """While tours are written, no reader sees a show without votes or with a wrong count."""
-    running = asyncio.create_task(seed_large(database_url, LargeSize.of(80, 16_000), now=NOW))
+    running = asyncio.create_task(seed_large(database_url, LargeSize.of(60, 12_000), now=NOW))
     seen: set[int] = set()
     while not running.done():
         seen.add(await connection.fetchval("select count(*) from shows"))
@@ -166,14 +166,21 @@ async def test_a_show_appears_together_with_its_votes(database_url: str, connect
 
 async def test_a_running_node_is_not_disturbed(database_url: str, node: Node, connection: Any) -> None:
     """A crowd votes meanwhile: each of its votes counts once, and every watcher has the final counts."""
-    await seed_demo(database_url)
-    crowd = asyncio.create_task(
-        run(
-            CrowdOptions(url=node.url, voters=8, watchers=2, rate_per_s=100.0, duration_s=3.0, verify=True, processes=1)
-        )
+    await make_shows(database_url, songs=12)
+    is_voting, is_seeded = asyncio.Event(), asyncio.Event()
+
+    async def note(step: str) -> None:
+        if step == "casting":
+            is_voting.set()
+
+    options = CrowdOptions(
+        url=node.url, voters=8, watchers=2, rate_per_s=50.0, duration_s=0.0, verify=True, processes=1
     )
-    added = await seed_large(database_url, LargeSize.of(60, 12_000))
-    assert added.votes == 12_000
+    crowd = asyncio.create_task(run(options, stop=is_seeded, on_step=note, show_progress=False))
+    await is_voting.wait()
+    added = await seed_large(database_url, LargeSize.of(30, 6_000))
+    assert added.votes == 6_000
+    is_seeded.set()
     report = await crowd
     assert report["ok"], report
     assert report["casts"]["committed"] > 0

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
 import pytest
 
-from server.sample.demo import seed_demo
+from tests.support.row_factory import RowFactory
 
 # For each table: a change of a row, and a change of its counts alone.
 CHANGES = {
@@ -26,18 +24,16 @@ KEPT_BY_HAND = {"sync_progress"}  # one query writes it, and sets updated_at
 
 
 @pytest.fixture
-async def seeded(database_url: str) -> AsyncIterator[Any]:
-    """A connection to a seeded database with at least one row in every table of CHANGES."""
-    await seed_demo(database_url)
-    connection = await asyncpg.connect(database_url)
-    user = await connection.fetchval("select min(id) from users")
-    await connection.execute(f"insert into user_profiles (user_id) values ({user}) on conflict do nothing")
-    await connection.execute(f"insert into email_preferences (user_id, address) values ({user}, 'a@example.org')")
-    await connection.execute(
-        f"insert into venue_reviews (venue_id, user_id, rating) select min(id), {user}, 4 from venues on conflict do nothing"
+async def filled(factory: RowFactory) -> Any:
+    """A connection to a database with one row at least in every table of CHANGES."""
+    await factory.show(7)
+    (user,) = await factory.users(1)
+    await factory.sql.execute(
+        f"insert into user_profiles (user_id) values ({user});"
+        f" insert into email_preferences (user_id, address) values ({user}, 'a@example.org');"
+        f" insert into venue_reviews (venue_id, user_id, rating) values (1, {user}, 4)"
     )
-    yield connection
-    await connection.close()
+    return factory.sql
 
 
 async def test_every_table_with_updated_at_is_listed(sql: Any) -> None:
@@ -48,18 +44,18 @@ async def test_every_table_with_updated_at_is_listed(sql: Any) -> None:
     assert {row["table_name"] for row in rows} == CHANGES.keys() | KEPT_BY_HAND
 
 
-async def test_it_changes_with_the_row_and_not_with_a_count(seeded: Any) -> None:
+async def test_it_changes_with_the_row_and_not_with_a_count(filled: Any) -> None:
     """A change of the row sets it to now; a change of a count leaves it."""
     old = "2020-01-01 00:00:00+00"
     for table, (change, count) in CHANGES.items():
         key = "user_id" if table in ("user_profiles", "email_preferences") else "id"
         where = f"where {key} = (select min({key}) from {table})"
         # The triggers would not let it be set back.
-        await seeded.execute(
+        await filled.execute(
             f"begin; set local session_replication_role = replica; update {table} set updated_at = '{old}' {where}; commit"
         )
         if count is not None:
-            await seeded.execute(f"update {table} set {count} {where}")
-            assert await seeded.fetchval(f"select updated_at::text from {table} {where}") == old, table
-        await seeded.execute(f"update {table} set {change} {where}")
-        assert await seeded.fetchval(f"select updated_at::text from {table} {where}") != old, table
+            await filled.execute(f"update {table} set {count} {where}")
+            assert await filled.fetchval(f"select updated_at::text from {table} {where}") == old, table
+        await filled.execute(f"update {table} set {change} {where}")
+        assert await filled.fetchval(f"select updated_at::text from {table} {where}") != old, table
