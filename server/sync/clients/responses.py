@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
+import functools
 import html
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,9 @@ BUSY_S = 2.0
 _ENTITY = re.compile(rb"&(?:amp;)*(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 Result = TypeVar("Result")
+
+# The fields of a type. To work them out takes longer than to decode an item.
+_fields_of = functools.cache(msgspec.structs.fields)
 
 
 class Response(NamedTuple):
@@ -169,7 +173,7 @@ def _decode_parts(given: Any, into: type[ItemByItem], name: str, faults: list[It
     if not isinstance(given, dict):
         raise msgspec.ValidationError(f"Expected `object`, got `{type(given).__name__}`")
     fields: dict[str, Any] = {}
-    for field in msgspec.structs.fields(into):
+    for field in _fields_of(into):
         value = given.get(field.encode_name)
         if value is None:
             if field.required:
