@@ -16,6 +16,7 @@ import pytest
 from hypothesis import Phase, settings
 
 from server.embedded import EmbeddedEngines
+from server.node.serve import GC_THRESHOLD
 from server.settings import data_folder
 from server.store.migrations import migrate_up
 from tests.support.engines import FAST_SETTINGS, LoopThread, OpenDatabase, empty_redis, execute, short_folder
@@ -35,12 +36,16 @@ settings.load_profile("check")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collecting makes a million objects, which stay: the garbage collector looks at none of them, now and later."""
+    """Collecting makes a million objects, which stay: the garbage collector looks at none of them, now and later.
+
+    After it the collector runs as seldom as in a node.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLD)
         gc.enable()
 
 
