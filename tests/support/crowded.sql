@@ -74,11 +74,11 @@ select l.id, l.show_id, 1 + (l.show_id % 4000 + 4000 * p) % 20000, p, case when 
 insert into artist_songs (artist_id, song_id, predicted_count, played_count, last_played_on)
 select 1 + id % 4000, id, id % 20, id % 7, current_date from songs;
 
--- Ballots of 10,000 fans: four songs of each set in three shows.
+-- Ballots of 4,000 fans: four songs of each set in three shows.
 insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)
 select e.id, u.id, e.show_id, case when (e.id + u.id) % 4 = 0 then 'down' else 'up' end::vote_choice,
        now() - (u.id % 5000) * interval '5 minutes'
-  from generate_series(1, 50000, 5) as u (id)
+  from generate_series(1, 20000, 5) as u (id)
  cross join generate_series(0, 2) as k
   join setlist_songs e on e.show_id = 1 + (u.id * 3 + k * 4001) % 20000 and e.position <= 4
     on conflict do nothing;
@@ -178,7 +178,7 @@ select 1 + n % 200, sha256(convert_to('code' || n, 'UTF8')), case when n <= 5000
 insert into song_suggestions (show_id, user_id, title, status, decided_at)
 select 1 + n % 2000, 1 + n % 10000, 'Song ' || n, case when n % 10 = 0 then 'pending' else 'declined' end::suggestion_status,
        case when n % 10 = 0 then null else now() end
-  from generate_series(1, 50000) n;
+  from generate_series(1, 20000) n;
 insert into user_identities (issuer, subject, user_id)
 select 'https://id.example', 'fan' || n, n from generate_series(1, 50000) n;
 insert into api_keys (name, key_hash, role, user_id)
@@ -228,7 +228,7 @@ insert into backups (made_at, file_name, size_bytes, host)
 select now() - n * interval '1 hour', 'a.dump', 1000, 'h' from generate_series(1, 5000) n;
 insert into level_minutes (minute, level, event_count, missed_count)
 select date_trunc('minute', now(), 'UTC') - n * interval '1 minute', level, 600, n % 5
-  from unnest(array['availability', 'acknowledgement', 'push']) as level, generate_series(0, 50000) n;
+  from unnest(array['availability', 'acknowledgement', 'push']) as level, generate_series(0, 10000) n;
 insert into service_alerts (service, status) values ('postgres', 'ok'), ('spotify', 'down');
 insert into database_operations (operation, status, started_at, finished_at, started_by)
 select 'vacuum', 'succeeded', now() - n * interval '1 hour', now(), 1 + n % 5 from generate_series(1, 3000) n;
