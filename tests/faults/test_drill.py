@@ -160,16 +160,6 @@ async def test_a_node_is_drained(drill: Drill) -> None:
     assert rows[other.rooms.name] == "stopped"
 
 
-async def test_a_connection_limit_of_a_node_is_full(drill: Drill) -> None:
-    """The address has all the websockets that it may have, and the next one is refused."""
-    async with AsyncExitStack() as stack:
-        for _ in range(SOCKETS_MAX):
-            await stack.enter_async_context(SocketClient.connect(drill.node.url))
-        with pytest.raises(Exception, match="429|503"):
-            await stack.enter_async_context(SocketClient.connect(drill.node.url))
-        await drill.is_named("ConnectionsRefused", "connections")
-
-
 async def test_the_replica_is_away(drill: Drill) -> None:
     """A node that has the address of a replica reads from the primary: the replica's node and reason are named."""
     url = drill.engines.server_url.replace("/mysetlist?", "/drill?")
@@ -178,6 +168,16 @@ async def test_the_replica_is_away(drill: Drill) -> None:
         await drill.is_named("ReplicaLeftOut", f"Node {other.rooms.name} sends all reads to the primary")
         assert "hush" not in str(await drill.overview())
     await drill.is_over("ReplicaLeftOut")
+
+
+async def test_a_connection_limit_of_a_node_is_full(drill: Drill) -> None:
+    """The address has all the websockets that it may have, and the next one is refused."""
+    async with AsyncExitStack() as stack:
+        for _ in range(SOCKETS_MAX):
+            await stack.enter_async_context(SocketClient.connect(drill.node.url))
+        with pytest.raises(Exception, match="429|503"):
+            await stack.enter_async_context(SocketClient.connect(drill.node.url))
+        await drill.is_named("ConnectionsRefused", "connections")
 
 
 async def test_a_webhook_gets_nothing(drill: Drill) -> None:

@@ -100,7 +100,8 @@ async def test_a_provider_has_one_verdict(database_url: str, redis_url: str, fac
             _, seen = await admin.get(PATH + "?history=false")
             (row,) = [row for row in seen["services"] if row["service"] == "setlistfm"]
             assert row["status"] == "down"
-            return [(finding["name"], finding["cause"]) for finding in seen["findings"]]
+            # On a busy machine the node may have been late with something else.
+            return [(found["name"], found["cause"]) for found in seen["findings"] if "setlistfm" in found["cause"]]
 
         assert await findings() == [("ServiceInTrouble", "setlistfm is in trouble: answered 500.")]
         await gate.shut("answered 503", 60)
