@@ -107,7 +107,7 @@ async def test_workers_are_killed_and_upgraded(database_url: str, redis_url: str
             await until(lambda: bool(node.records("upgrade.done")), "both are upgraded", timeout_s=40)
             (done,) = node.records("upgrade.done")
             assert (done["websockets"], done["drained"]) == (VOTERS + WATCHERS, 0)
-            assert not workers[1].is_running()
+            await until(lambda: not workers[1].is_running(), "the process before it ends")
 
         await until(lambda: starts() == 2, "both workers are ready")
         await crowd_during(node.url, steps)
