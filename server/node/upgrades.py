@@ -1,4 +1,4 @@
-"""Upgrades of a running node: who asks for them, and how they ended.
+"""The upgrade in place of a running node: who asks for it, and how it ended.
 
 SIGUSR2 asks. The file serve-<port>.json in the data dir says which process to ask, and how its last upgrade ended;
 `mysetlist upgrade` reads it.
