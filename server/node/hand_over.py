@@ -67,6 +67,7 @@ class _Hand:
     def __init__(self, node: Node, channel: DescriptorChannel) -> None:
         self._node = node
         self._channel = channel
+        self._is_writing = True
         self._listening: list[socket.socket] = []  # copies, until the successor is the node
         self._departures = Departures(
             node.rooms.sockets, node.rooms.hub, lambda: node.rooms.intake.pending_acks.owes_notices, unfinished_message
@@ -89,6 +90,9 @@ class _Hand:
         else:
             log.warning("websockets.not_moved", format=ready.format, wanted=FORMAT)
         await asyncio.sleep(max(0.0, began_s + FIRST_REQUEST_S - time.monotonic()))
+        # Votes wait for a writer from here until the successor has read the next message.
+        await node.stop_writing()
+        self._is_writing = False
         await self._channel.send(Finish())
         took_s = time.monotonic() - began_s
         return HandedOver(
@@ -113,6 +117,8 @@ class _Hand:
     async def take_back(self) -> None:
         """Makes this node what it was before, as far as the successor has not taken it."""
         await self._departures.stay([])
+        if not self._is_writing:
+            self._node.start_writing()
         if self._listening and not self._node.listening():
             await self._node.listen_on([copy.dup() for copy in self._listening])
 

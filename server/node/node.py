@@ -75,6 +75,8 @@ class Node:
             stack.push_async_callback(node._end_loops)
             for name, loop in node._all_loops().items():
                 node._start_loop(name, loop)
+            if not is_successor:
+                node.start_writing()
             stack.push_async_callback(node._runner.cleanup)
             await node._runner.setup()
             if not is_successor:
@@ -179,6 +181,16 @@ class Node:
         for site in list(self._runner.sites):
             await site.stop()
 
+    def start_writing(self) -> None:
+        """Begins to commit votes. A successor does so when the old process has stopped: shards that moved twice would wait twice."""
+        self._start_loop("writer", self.rooms.writer.run())
+
+    async def stop_writing(self) -> None:
+        """Commits no votes any more; another node does."""
+        writer = self._loops.pop("writer")
+        writer.cancel()
+        await asyncio.gather(writer, return_exceptions=True)
+
     async def adopt(self, connected: socket.socket, handed: HandedSocket) -> None:
         """Goes on with a websocket of another process."""
         await self._runner.adopt(connected, handed.head + handed.unread, handed)
@@ -200,7 +212,6 @@ class Node:
         rooms = self.rooms
         return {
             "listener": rooms.listener.run(),
-            "writer": rooms.writer.run(),
             "commit-watch": rooms.commit_watch.run(),
             "groups": rooms.group_watch.run(),
             "decisions": rooms.decisions.run(),

@@ -32,6 +32,7 @@ async def take_over(node: Node, connected: socket.socket) -> None:
         while True:
             message, descriptors = await channel.receive(FROM_OLD)
             if isinstance(message, Finish):
+                node.start_writing()
                 break
             await _obey(node, channel, message, descriptors)
     except ChannelClosed as error:
