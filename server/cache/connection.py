@@ -101,7 +101,7 @@ class Connection(ABC):
     async def ask_shards(self, commands: Sequence[Command]) -> list[Any]:
         """As `ask`, for commands of several shards: on a cluster, the CacheError of one stands in place of its answer.
 
-        Raises: as ask; on a cluster, only if every command failed
+        Raises: as ask; on a cluster, only if every command failed: NothingRan if none of them ran
         """
 
     @abstractmethod

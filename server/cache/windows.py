@@ -22,7 +22,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, SlotNotCoveredError
+from redis.exceptions import RedisClusterException, RedisError, SlotNotCoveredError
 
 from server.cache.cluster import SCHEMES, ClusterAddress
 from server.clock import Clock
@@ -119,7 +119,7 @@ class Windows:
                 if is_free:
                     return
                 free_at_s, _ = await self._strategy.get_window_stats(item, subject)
-        except (RedisError, OSError, TimeoutError) as error:
+        except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
             log.warning("windows.unreachable", error=str(error))
             self._away_until_s[server] = self._clock.monotonic_s() + AWAY_S
             self._count_alone(window, subject, count)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import structlog
 
 from server.cache.connection import SERVER, Command, Connection
 from server.cache.keys import meta_key, shard_prefix
-from server.errors import CacheError, StoreError
+from server.errors import CacheError, NothingRan, StoreError
 from server.store.database import Database
 from server.voting.casts import Cast
 from server.voting.log import RESERVE_SCRIPT
@@ -30,6 +31,7 @@ SETTLE_S = 5.0
 SETTLE_EVERY_S = 0.02
 SETTLE_PAUSE_S = 0.1
 COLD_FANS_MAX = 20_000
+UNUSED_MAX = 10_000
 
 Grant = tuple[int, int, int, int]  # user, day, votes spent before, votes spent at most, as cast.lua takes it
 _reply_decoder = msgspec.msgpack.Decoder(tuple[int, list[list[int]]])
@@ -61,12 +63,11 @@ class Reservation:
 
 @dataclass(slots=True)
 class _Question:
-    """What a home is asked. rows: (user, day, spent, generation); wanted: (user, votes), of these shards; unused: (user, day, votes)."""
+    """What a home is asked. rows: (user, day, spent, generation); wanted: (user, votes), of these shards."""
 
     rows: list[tuple[int, int, int, int]] = field(default_factory=list)
     wanted: list[tuple[int, int]] = field(default_factory=list)
     shards: list[int] = field(default_factory=list)
-    unused: list[tuple[int, int, int]] = field(default_factory=list)
 
 
 class DayBudgets:
@@ -78,6 +79,7 @@ class DayBudgets:
         self._shard_count = shard_count
         self._votes_per_day_max = votes_per_day_max
         self._cold_in: dict[int, int] = {}  # user -> the home's generation when the user was cold
+        self._unused: dict[int, list[tuple[int, int, int]]] = {}  # by home: (user, day, votes), to be given back
         self._settled: dict[int, str] = {}  # home -> the process that may open it
         self._settling: dict[int, asyncio.Task[None]] = {}
 
@@ -126,13 +128,13 @@ class DayBudgets:
         return reservation
 
     async def give_back(self, unused: Iterable[tuple[int, int, int]]) -> None:
-        """Gives votes back that were reserved and not spent: (user, day, votes). Those of a home that is away stay spent."""
-        questions: dict[int, _Question] = {}
+        """Gives votes back that were reserved and not spent: (user, day, votes); to a home that is away, when it is asked next."""
+        homes = set()
         for user, day, votes in unused:
             if votes:
-                self._question(questions, user).unused.append((user, day, votes))
-        if questions:
-            await self._ask(questions)
+                homes.add(home := shard_of(user, self._shard_count))
+                self._unused.setdefault(home, []).append((user, day, votes))
+        await self._ask({home: _Question() for home in homes})
 
     def close(self) -> None:
         """Stops what runs beside the rounds."""
@@ -171,20 +173,27 @@ class DayBudgets:
         if not questions:
             return {}
         commands: list[Command] = []
+        unused = {home: self._unused.pop(home, []) for home in questions}
         for home, asked in questions.items():
             settled = self._settled.get(home, "")
-            request = _encode((self._votes_per_day_max, settled, asked.rows, asked.wanted, asked.unused))
+            request = _encode((self._votes_per_day_max, settled, asked.rows, asked.wanted, unused[home]))
             commands.append(("EVAL", RESERVE_SCRIPT, 1, shard_prefix(home), request, SERVER))
+        answers: list[Any]
         try:
             answers = await self._connection.ask_shards(commands)
-        except CacheError:
+        except CacheError as error:
             # The intake's probe says which servers are away.
-            return {}
-        return {
-            home: _reply_decoder.decode(answer)
-            for home, answer in zip(questions, answers, strict=True)
-            if not isinstance(answer, CacheError)
-        }
+            answers = [error] * len(commands)
+        replies = {}
+        for home, answer in zip(questions, answers, strict=True):
+            if isinstance(answer, NothingRan):
+                # Otherwise they may have been given back already.
+                self._unused[home] = unused[home][-UNUSED_MAX:]
+            elif not isinstance(answer, CacheError):
+                replies[home] = _reply_decoder.decode(answer)
+                if replies[home][0] < 0:
+                    self._unused[home] = unused[home]
+        return replies
 
     # ── homes that have come to another process
 

@@ -27,23 +27,24 @@ local today = math.floor(tonumber(redis.call('TIME')[1]) / 86400)
 
 local function read(user)
     local known_in, day, spent = string.match(redis.call('HGET', spent_key, user) or '', '^(%d+) (%d+) (%d+)$')
-    return tonumber(day), tonumber(spent), known_in == generation
+    return tonumber(day), tonumber(spent), known_in
 end
 
-local function keep(user, day, spent)
-    redis.call('HSET', spent_key, user, string.format('%s %d %d', generation, day, spent))
+local function keep(user, day, spent, known_in)
+    redis.call('HSET', spent_key, user, string.format('%s %d %d', known_in or generation, day, spent))
 end
 
 for _, unused in ipairs(request[5]) do
     local user = string.format('%d', unused[1])
-    local day, spent, is_known = read(user)
-    if is_known and day == unused[2] then keep(user, day, math.max(spent - unused[3], 0)) end
+    local day, spent, known_in = read(user)
+    -- Also of a number that is cold: its row has every vote that was spent.
+    if day == unused[2] then keep(user, day, math.max(spent - unused[3], 0), known_in) end
 end
 
 for _, row in ipairs(request[3]) do
     local user = string.format('%d', row[1])
-    local day, spent, is_known = read(user)
-    if not is_known and row[4] == tonumber(generation) then
+    local day, spent, known_in = read(user)
+    if known_in ~= generation and row[4] == tonumber(generation) then
         -- Within a day the number spent only grows, so the larger one is nearer to the truth.
         if not day or day < row[2] or day == row[2] and spent < row[3] then day, spent = row[2], row[3] end
         keep(user, day, spent)
@@ -53,8 +54,8 @@ end
 local grants = {}
 for i, wanted in ipairs(request[4]) do
     local user = string.format('%d', wanted[1])
-    local day, spent, is_known = read(user)
-    if is_known then
+    local day, spent, known_in = read(user)
+    if known_in == generation then
         if day < today then day, spent = today, 0 end
         local limit = math.min(spent + wanted[2], math.max(spent, day_max))
         if limit > spent then keep(user, day, limit) end

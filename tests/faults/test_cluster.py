@@ -122,6 +122,14 @@ async def test_a_slot_is_moved(place: Place, node: NodeProcess, crowd: Crowd, cl
     await until(lambda: reasons_of_resets(node)[before:] == ["moved"], "the shard is opened on its new server")
     await crowd.more(120)
     assert await settled_when_whole(crowd, place, cluster) == []
+    crowd.resume()
+    # At once, as Valkey 9 moves slots.
+    await asyncio.to_thread(cluster.migrate_slot, key, source)
+    await until(
+        lambda: reasons_of_resets(node)[before:] == ["moved", "moved"], "the shard is opened where it was before"
+    )
+    await crowd.more(120)
+    assert await settled_when_whole(crowd, place, cluster) == []
 
 
 async def test_a_primary_is_killed(place: Place, node: NodeProcess, crowd: Crowd, cluster: ValkeyCluster) -> None:
@@ -146,8 +154,7 @@ async def test_a_replica_is_promoted_without_the_tail(
     await crowd.more()
     primary = cluster.primary_of(prefix_of_a_show(place))
     replica = cluster.replica_of(primary)
-    primary.ask("ACL", "SETUSER", "default", "-psync", "-sync", "-replconf")
-    primary.ask("CLIENT", "KILL", "TYPE", "replica")
+    primary.cut_off_replicas()
     await crowd.more(120)
     primary.kill()
     cluster.promote(replica)

@@ -14,43 +14,46 @@ import redis
 from redis.crc import key_slot
 
 from server.embedded.valkey import _program
-from tests.support.engines import short_folder, unused_port
+from tests.support.engines import short_folder, unused_low_port
 
 PRIMARIES = 3
 SLOTS = 16_384
 # The bus of the cluster; the default, 10,000 above the port, is past the last port for many free ports.
 PATIENCE_S = 20.0
-_CONFIGURATION = """\
+_SERVER = """\
 port {port}
-cluster-port {bus_port}
 bind 127.0.0.1
 dir {folder}
-cluster-enabled yes
-cluster-node-timeout 1500
-cluster-require-full-coverage no
-cluster-replica-validity-factor 0
-cluster-migration-barrier 10
 repl-diskless-sync-delay 0
 appendonly yes
 save ""
 loglevel warning
 logfile {folder}/valkey.log
 """
+_OF_CLUSTER = """\
+cluster-port {bus_port}
+cluster-enabled yes
+cluster-node-timeout 1500
+cluster-require-full-coverage no
+cluster-replica-validity-factor 0
+cluster-migration-barrier 10
+"""
 
 
 class Server:
     """One server. name: "host:port"."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_of_cluster: bool = True) -> None:
         self.folder = folder
-        self.port, self.bus_port = unused_port(), unused_port()
+        self.port, self.bus_port = unused_low_port(), unused_low_port()
         self.name = f"127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
         self._line: Any = redis.Connection(  # type: ignore[no-untyped-call]
             "127.0.0.1", self.port, decode_responses=True, socket_timeout=5, driver_info=None
         )
         folder.mkdir()
-        text = _CONFIGURATION.format(port=self.port, bus_port=self.bus_port, folder=folder)
+        configuration = _SERVER + (_OF_CLUSTER if is_of_cluster else "")
+        text = configuration.format(port=self.port, bus_port=self.bus_port, folder=folder)
         (folder / "valkey.conf").write_text(text)
 
     def start(self) -> None:
@@ -93,6 +96,11 @@ class Server:
     def id(self) -> str:
         """Its name in the cluster."""
         return str(self.ask("CLUSTER", "MYID"))
+
+    def cut_off_replicas(self) -> None:
+        """From now on, no replica gets anything of it."""
+        self.ask("ACL", "SETUSER", "default", "-psync", "-sync", "-replconf")
+        self.ask("CLIENT", "KILL", "TYPE", "replica")
 
     def is_primary(self) -> bool:
         """Whether it takes writes."""
@@ -149,6 +157,12 @@ class ValkeyCluster:
         eventually(
             lambda: all(self._sees_primary(server, replica) for server in self.running()), "all know the primary"
         )
+
+    def migrate_slot(self, key: str, target: Server) -> None:
+        """Moves the slot of a key at once, as Valkey 9 can."""
+        source, slot = self.primary_of(key), key_slot(key.encode())
+        source.ask("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", target.id)
+        eventually(lambda: self.primary_of(key) is target, "the slot has moved")
 
     def move_slot(self, key: str, target: Server, *, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Moves the slot of a key with all its keys, as resharding does. meanwhile: runs when half of the keys have moved."""

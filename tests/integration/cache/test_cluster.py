@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from server.cache.cluster import SlotMap, connection_to
 from server.cache.engine import check_valkey
@@ -12,8 +15,10 @@ from server.cache.windows import Window, Windows
 from server.errors import CacheError, CacheUnavailable, Refused, SetupError
 from tests.support.audit import differences
 from tests.support.clock import FakeClock
+from tests.support.engines import DEBIAN_REDIS, debian_redis, unused_low_port
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
+from tests.support.smtp_server import certificate
 from tests.support.valkey_cluster import ValkeyCluster, valkey_cluster
 from tests.support.vote_path import SHARD_COUNT, VotePath
 
@@ -134,6 +139,16 @@ async def test_rate_limits_are_counted_in_the_cluster(cluster: ValkeyCluster) ->
         await second.close()
 
 
+async def test_rate_limits_while_no_server_answers() -> None:
+    """The node counts alone, as without a single server."""
+    windows = Windows("redis+cluster://127.0.0.1:9", FakeClock())
+    window = Window("test", 1, 60, "Too many.")
+    await windows.count(window, "ann")
+    with pytest.raises(Refused, match="Too many"):
+        await windows.count(window, "ann")
+    await windows.close()
+
+
 async def test_the_budget_of_the_day_spans_all_servers(database_url: str, cluster: ValkeyCluster) -> None:
     """Sixteen shows, one in each shard, and five votes a day: five are taken, wherever they are, and a withdrawal is free."""
     async with (
@@ -172,8 +187,7 @@ async def test_the_budget_of_the_day_outlives_a_primary(database_url: str, clust
         async with vote_path.writer():
             assert (await vote_path.cast(shows[0].id, fan, (shows[0].first, "up"))).code == "ok"
             await until(vote_path.is_drained)
-        primary.ask("ACL", "SETUSER", "default", "-psync", "-sync", "-replconf")
-        primary.ask("CLIENT", "KILL", "TYPE", "replica")
+        primary.cut_off_replicas()
         # Two more, which only the log of a shard on another server has.
         assert (await vote_path.cast(shows[0].id, fan, *[(song, "up") for song in shows[0].songs])).code == "ok"
         primary.kill()
@@ -186,3 +200,38 @@ async def test_the_budget_of_the_day_outlives_a_primary(database_url: str, clust
         async with vote_path.writer():
             await until(is_decided)
             assert (await vote_path.cast(shows[0].id, fan, (shows[0].first, "up"))).code == "budget"
+
+
+@pytest.mark.skipif(not DEBIAN_REDIS.exists(), reason=f"no {DEBIAN_REDIS} (.ci/run installs it)")
+async def test_a_cluster_with_tls_and_a_password(tmp_path: Path) -> None:
+    """Each line has the password and the options of the address, and the server may leave out its own host."""
+    _, chain = certificate(tmp_path)
+    port = unused_low_port()
+    flags = (
+        "--cluster-enabled", "yes", "--cluster-port", str(unused_low_port()), "--requirepass", "p@ss,word", "--tls-cluster", "yes",
+        "--tls-port", str(port), "--tls-cert-file", str(chain), "--tls-key-file", str(tmp_path / "key.pem"),
+        "--tls-ca-cert-file", str(chain), "--tls-auth-clients", "no",
+    )  # fmt: skip
+    address = f"rediss+cluster://default:p%40ss%2Cword@localhost:{port}"
+    with debian_redis(*flags) as plain:
+        async with Redis.from_url(plain, password="p@ss,word") as opened:
+            valkey: Any = opened
+            await valkey.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16_383)
+
+            async def is_up() -> bool:
+                return "cluster_state:ok" in str(await valkey.execute_command("CLUSTER", "INFO"))
+
+            await until(is_up)
+        # The client of the rate limits takes "localhost" for an address, which the certificate does not have.
+        url = f"{address}?ssl_ca_certs={chain}&ssl_check_hostname=false"
+        connection = connection_to(url)
+        assert await connection.ask([("SET", "{7}:x", 1), ("GET", "{7}:x")]) == [b"OK", b"1"]
+        await connection.close()
+        state = await check_valkey(url)
+        assert (state.name, state.primary_count) == ("Redis", 1)
+        assert any("has no replica" in warning for warning in state.warnings)
+        windows = Windows(url, FakeClock())
+        await windows.count(Window("test", 3, 60, "Too many.", is_strict=True), "ann")
+        await windows.close()
+        with pytest.raises(SetupError, match="certificate verify failed"):
+            await check_valkey(address)

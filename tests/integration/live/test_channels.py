@@ -235,8 +235,8 @@ async def test_watching_is_counted_over_nodes_and_a_dead_node_is_forgotten(
 
         # Valkey loses everything: each node writes its counts again.
         await watcher.ok("unsubscribe", channels=["attendance:9"])
-        await valkey.delete(NODES_KEY, f"{NODES_KEY}:{node.rooms.name}")
-        await until(lambda: valkey.hget(f"{NODES_KEY}:{node.rooms.name}", "9"))
+        await valkey.delete(NODES_KEY, f"{{{NODES_KEY}}}:{node.rooms.name}")
+        await until(lambda: valkey.hget(f"{{{NODES_KEY}}}:{node.rooms.name}", "9"))
     await watcher.ok("unsubscribe", channels=["votes:9", "status:9"])
     assert node.rooms.watchers.of(9) == 0
 
