@@ -82,6 +82,9 @@ class _Hand:
         await self._ask(Warm(positions, rooms.sockets.opened_count))
         listening = node.listening()
         self._listening = [copy.dup() for copy in listening]
+        # First, while the successor has nothing else to do: votes wait for its writer from here on.
+        await node.stop_writing()
+        self._is_writing = False
         await self._ask(Listen(), [copy.fileno() for copy in listening])
         await node.stop_listening()
         moved_count = 0
@@ -90,9 +93,6 @@ class _Hand:
         else:
             log.warning("websockets.not_moved", format=ready.format, wanted=FORMAT)
         await asyncio.sleep(max(0.0, began_s + FIRST_REQUEST_S - time.monotonic()))
-        # Votes wait for a writer from here until the successor has read the next message.
-        await node.stop_writing()
-        self._is_writing = False
         await self._channel.send(Finish())
         took_s = time.monotonic() - began_s
         return HandedOver(

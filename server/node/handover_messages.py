@@ -30,7 +30,7 @@ class Warm(msgspec.Struct, frozen=True, tag=True):
 
 
 class Listen(msgspec.Struct, frozen=True, tag=True):
-    """Brings the listening sockets."""
+    """Brings the listening sockets. The old process commits no votes any more, so the new one begins."""
 
 
 class Take(msgspec.Struct, frozen=True, tag=True):

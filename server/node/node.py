@@ -182,7 +182,7 @@ class Node:
             await site.stop()
 
     def start_writing(self) -> None:
-        """Begins to commit votes. A successor does so when the old process has stopped: shards that moved twice would wait twice."""
+        """Begins to commit votes. A successor does so when the old process has stopped it: shards that move twice wait twice."""
         self._start_loop("writer", self.rooms.writer.run())
 
     async def stop_writing(self) -> None:

@@ -72,6 +72,8 @@ async def _serve_as_worker(settings: Settings, signals: StopSignals, control: Co
     async with _running(node):
         await node.wait_until_ready()
         if predecessor is not None:
+            # Before thousands of sockets come: each collection would look at all of them.
+            gc.set_threshold(*GC_THRESHOLD)
             await take_over(node, predecessor)
         await _go_on(node, signals, is_announced=predecessor is None)
         async with _crowd_beside(node), fed_watchdog():

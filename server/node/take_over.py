@@ -32,7 +32,6 @@ async def take_over(node: Node, connected: socket.socket) -> None:
         while True:
             message, descriptors = await channel.receive(FROM_OLD)
             if isinstance(message, Finish):
-                node.start_writing()
                 break
             await _obey(node, channel, message, descriptors)
     except ChannelClosed as error:
@@ -51,6 +50,7 @@ async def _obey(node: Node, channel: DescriptorChannel, message: Warm | Listen |
             await node.rooms.hub.prepare(channels, channels)
             await channel.send(Done())
         case Listen():
+            node.start_writing()
             await node.listen_on([socket.socket(fileno=descriptor) for descriptor in descriptors])
             await channel.send(Done())
         case Take(packed):
