@@ -24,6 +24,7 @@ from server.protocol.http.endpoints import Endpoint
 from server.protocol.identity import ROLES
 from server.store.database import Database
 from server.store.databases import Databases
+from server.store.reads import Reads
 from server.voting.rule_changes import RuleChanges
 from server.web.openapi import describe
 from tests.support.node_process import SECRET, NodeProcess
@@ -46,7 +47,7 @@ def served_endpoints() -> list[Endpoint]:
             rooms = Rooms(
                 given,
                 stack,
-                databases=Databases(*[unused] * 5),
+                databases=Databases(unused, Reads(unused), unused, unused, unused),
                 providers=providers,
                 rule_changes=rule_changes,
                 installation="installation",
