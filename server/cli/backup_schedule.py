@@ -63,23 +63,35 @@ async def backup_every(
     due = due_at(newest, every, utc_now(clock))
     log.info("backup.next", folder=str(folder), at=due.isoformat(timespec="seconds"))
     while True:
-        await _sleep_until(due, clock)
+        await sleep_until_due(due, every, clock)
         begun_at = utc_now(clock)
         try:
             await _write(settings, folder / file_name(begun_at), progress)
-            _remove_oldest(folder, keep_count)
+            remove_oldest(folder, keep_count, begun_at)
             due = begun_at + every
         except (SetupError, StoreError, OSError) as error:
             due = begun_at + min(every, dt.timedelta(seconds=RETRY_S))
             log.warning("backup.failed", reason=str(error), tried_again_at=due.isoformat(timespec="seconds"))
 
 
-async def _sleep_until(due: dt.datetime, clock: Clock) -> None:
+async def sleep_until_due(due: dt.datetime, every: dt.timedelta, clock: Clock) -> None:
+    """Sleeps until then, but never longer than the interval: the clock that named the instant may have been wrong."""
     while True:
-        wait_s = (due - utc_now(clock)).total_seconds()
-        if wait_s <= 0:
+        now = utc_now(clock)
+        due = min(due, now + every)
+        if due <= now:
             return
-        await asyncio.sleep(min(wait_s, LOOK_EVERY_S))
+        await asyncio.sleep(min((due - now).total_seconds(), LOOK_EVERY_S))
+
+
+def remove_oldest(folder: Path, keep_count: int, written_at: dt.datetime) -> None:
+    """Removes what is more than `keep_count` files. Takes: written_at, of the newest, which was begun at this instant."""
+    # The name of a file that seems to be newer is of a clock that was wrong, so its age is unknown, and it goes first.
+    files = sorted(backups_in(folder), key=lambda file: (file[0] <= written_at, file[0]), reverse=True)
+    for _, path in files[keep_count:]:
+        # Another schedule on the folder may have removed it.
+        path.unlink(missing_ok=True)
+        log.info("backup.removed", file=str(path))
 
 
 async def _write(settings: Settings, file: Path, progress: Progress) -> None:
@@ -90,9 +102,3 @@ async def _write(settings: Settings, file: Path, progress: Progress) -> None:
     log.info("backup.written", file=str(file), size_bytes=size_bytes)
     if why_not_noted:
         log.warning("backup.not_noted", file=str(file), reason=why_not_noted)
-
-
-def _remove_oldest(folder: Path, keep_count: int) -> None:
-    for _, path in backups_in(folder)[keep_count:]:
-        path.unlink()
-        log.info("backup.removed", file=str(path))

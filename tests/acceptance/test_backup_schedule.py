@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 import signal
@@ -11,11 +12,14 @@ import pytest
 from typer.testing import CliRunner
 
 from server.admin.backups import TableCounts
+from server.cli import backup_schedule
 from server.cli import main as command_line
 from server.cli.backup_file import Drill, backup
-from server.cli.backup_schedule import backups_in, due_at, file_name
+from server.cli.backup_schedule import backups_in, due_at, file_name, remove_oldest, sleep_until_due
+from server.clock import utc_now
 from server.voting.reconcile import Difference
 from tests.support.backups import no_progress, value
+from tests.support.clock import FakeClock
 from tests.support.commands import Command, plain_environ, run_command
 from tests.support.engines import execute
 from tests.support.open_shows import make_shows
@@ -42,6 +46,38 @@ def test_only_complete_backups_of_the_schedule_count(tmp_path: Path) -> None:
     for name in ("votes.backup", f"{file_name(NOW)}.partial", "mysetlist-20269999T999999Z.backup"):
         (tmp_path / name).touch()
     assert [at for at, _ in backups_in(tmp_path)] == sorted(times, reverse=True)
+
+
+def test_a_new_backup_is_never_the_oldest(tmp_path: Path) -> None:
+    """A file that a wrong clock named for years ahead is older than the one just written, so it goes first."""
+    ahead = [NOW + 9000 * DAY, NOW + 8000 * DAY]
+    for at in (*ahead, NOW - DAY, NOW):
+        (tmp_path / file_name(at)).touch()
+    remove_oldest(tmp_path, 2, NOW)
+    assert [at for at, _ in backups_in(tmp_path)] == [NOW, NOW - DAY]
+
+
+def test_two_schedules_may_remove_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slower one finds it gone, and its own backup counts as written all the same."""
+    found = [(NOW, tmp_path / file_name(NOW)), (NOW - DAY, tmp_path / file_name(NOW - DAY))]
+    monkeypatch.setattr(backup_schedule, "backups_in", lambda _: found)
+    remove_oldest(tmp_path, 1, NOW)
+
+
+async def test_a_clock_that_goes_back_puts_a_backup_off_by_one_interval_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The clock of a machine was years ahead when the last backup was written, and has been set right since."""
+    clock, slept_s = FakeClock(), 0.0
+
+    async def sleep(wait_s: float) -> None:
+        nonlocal slept_s
+        slept_s += wait_s
+        clock.advance(wait_s)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    await sleep_until_due(utc_now(clock) + 9000 * DAY, DAY, clock)
+    assert slept_s == DAY.total_seconds()
 
 
 async def test_backups_are_written_until_stopped(database_url: str, tmp_path: Path) -> None:
