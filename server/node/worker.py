@@ -19,6 +19,8 @@ from server.telemetry import METRICS_FOLDER
 log = structlog.get_logger(__name__)
 
 READY_LINE = "listening on "
+# The time for a successor that has failed to stop. It serves nobody.
+END_TIMEOUT_S = 10.0
 
 # Has the node that serves now hand over to the process at the other end. Raises: HandOverFailed
 HandsOver = Callable[[socket.socket], Awaitable[HandedOver]]
@@ -157,8 +159,7 @@ class Worker:
         try:
             done = await hand_over(ours)
         except BaseException as error:
-            successor.send_signal(signal.SIGTERM)
-            code = await asyncio.shield(self._ended(successor))
+            code = await asyncio.shield(self._end(successor))
             if isinstance(error, HandOverFailed):
                 raise HandOverFailed(f"{error}; the new process ended with code {code}, see the log") from error
             raise
@@ -187,6 +188,16 @@ class Worker:
         if self._stop_asked.is_set():
             self.stop()
         return process
+
+    async def _end(self, process: WorkerProcess) -> int:
+        """Stops a process, by force when it does not obey: an upgrade and a stop must not wait for one that hangs. Gives: its exit code."""
+        process.send_signal(signal.SIGTERM)
+        ended = asyncio.create_task(self._ended(process))
+        await asyncio.wait([ended], timeout=END_TIMEOUT_S)
+        if not ended.done():
+            log.warning("successor.killed", worker=self.number, pid=process.pid)
+            process.send_signal(signal.SIGKILL)
+        return await ended
 
     async def _ended(self, process: WorkerProcess) -> int:
         code = await process.ended()

@@ -15,6 +15,8 @@ import psutil
 import pytest
 
 from server.errors import SetupError
+from server.node.handover_messages import HandedOver, HandOverFailed
+from server.node.worker import Worker
 from server.node.workers import serve_command, serve_with_workers
 from server.settings import Settings
 from server.web.listening import reserve_port
@@ -38,6 +40,10 @@ def settings(port: int = 0) -> Settings:
         database_url="postgresql://db/fans",
         redis_url="redis://cache",
     )
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "DATABASE_URL": "", "REDIS_URL": ""}
 
 
 def children() -> list[psutil.Process]:
@@ -96,6 +102,24 @@ async def test_a_worker_that_cannot_start_ends_the_start() -> None:
     with pytest.raises(SetupError, match="worker 0 ended with code 3 before it was ready"):
         async with parent(FAILING) as task:
             await asyncio.wait([task])
+    assert children() == []
+
+
+async def test_a_successor_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not hold up the upgrade that failed, nor the end of the node."""
+    monkeypatch.setattr("server.node.worker.END_TIMEOUT_S", 0.1)
+    worker = Worker(0, [sys.executable, "-c", STAND_IN, "0", "80"], environment(), restart_delay_s=0.0)
+
+    async def hangs(connected: socket.socket) -> HandedOver:
+        connected.close()
+        await worker.ready
+        (child,) = children()
+        child.suspend()
+        raise HandOverFailed("it hangs")
+
+    with pytest.raises(HandOverFailed, match="it hangs"):
+        async with asyncio.timeout(20):
+            await worker.replace(hangs)
     assert children() == []
 
 
