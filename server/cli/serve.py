@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Annotated
 
 import typer
@@ -25,6 +26,8 @@ def serve(
         host=host, port=port, workers=workers, data_dir=data_dir, demo=demo, crowd=crowd, reuse_port=reuse_port
     )
     raise_file_limit()
+    # It asks for an upgrade, which a node can do from its start to its end; before and after, it would kill the process.
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     if with_parent is not None:
         from server.node.workers import end_with_parent
 

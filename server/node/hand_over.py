@@ -55,6 +55,8 @@ async def hand_over(node: Node, connected: socket.socket) -> HandedOver:
     except (ChannelClosed, TimeoutError, HandOverFailed) as error:
         await hand.take_back()
         reason = str(error) or "the new process does not answer"
+        if isinstance(error, ChannelClosed):
+            reason = f"the new process failed, and its message is in the node's log ({reason})"
         raise HandOverFailed(reason) from error
     except BaseException:
         await hand.take_back()

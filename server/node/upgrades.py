@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -63,6 +63,8 @@ class Upgrades:
             yield upgrades
         finally:
             loop.remove_signal_handler(signal.SIGUSR2)
+            # The node still has to drain. The default would kill it.
+            signal.signal(signal.SIGUSR2, signal.SIG_IGN)
             path.unlink(missing_ok=True)
 
     async def run(self, steps: Sequence[Upgrade]) -> None:
@@ -91,13 +93,17 @@ class Upgrades:
         return not outcomes[-1].reason
 
     def _write(self) -> None:
+        draft = self._path.with_suffix(".draft")
         try:
-            draft = self._path.with_suffix(".draft")
             draft.write_bytes(msgspec.json.encode(self._run_file))
             draft.replace(self._path)
         except OSError as error:
-            # A node without a data dir of its own. `kill -USR2` upgrades it.
-            log.info("run_file.not_written", reason=error.strerror)
+            # Its folder belongs to another user, or the disk is full. `kill -USR2` upgrades the node all the same.
+            log.warning("run_file.not_written", path=str(self._path), reason=error.strerror)
+            # Who waits for the end of an upgrade must not wait for ever.
+            for path in (draft, self._path):
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
 
 
 def run_file_path(data_dir: Path, port: int) -> Path:
@@ -106,7 +112,10 @@ def run_file_path(data_dir: Path, port: int) -> Path:
 
 
 def running_nodes(data_dir: Path) -> list[RunFile]:
-    """The nodes that run with a data dir."""
+    """The nodes that run with a data dir.
+
+    Raises: SetupError: a file cannot be read
+    """
     found = [_read(path) for path in sorted(data_dir.glob("serve-*.json"))]
     return [node for node in found if node is not None and _runs(node)]
 
@@ -114,7 +123,7 @@ def running_nodes(data_dir: Path) -> list[RunFile]:
 async def ask_for_upgrade(data_dir: Path, node: RunFile) -> RunFile:
     """Upgrades a node, and waits for the end; gives what it tells of itself then.
 
-    Raises: SetupError: it belongs to another user, or has died
+    Raises: SetupError: it belongs to another user, has died, or cannot write its file
     """
     try:
         os.kill(node.pid, signal.SIGUSR2)
@@ -126,6 +135,10 @@ async def ask_for_upgrade(data_dir: Path, node: RunFile) -> RunFile:
             return now
         if not _runs(node):
             raise SetupError(f"the node on port {node.port} (process {node.pid}) has ended; its log says why")
+        if now is None:
+            raise SetupError(
+                f"the node on port {node.port} (process {node.pid}) stops, or cannot write into {data_dir}; its log says why"
+            )
         await asyncio.sleep(POLL_S)
 
 
@@ -134,6 +147,8 @@ def _read(path: Path) -> RunFile | None:
         return msgspec.json.decode(path.read_bytes(), type=RunFile)
     except FileNotFoundError:
         return None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise SetupError(f"cannot read {path} ({error}); ask the node with: kill -USR2 PID") from error
 
 
 def _runs(node: RunFile) -> bool:
