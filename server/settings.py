@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
+from server.cache.address import check_parameters
 from server.errors import BadArgument, SetupError
 from server.protocol.http.addresses import Network
 from server.protocol.http.origins import origin_of
@@ -231,12 +232,15 @@ def _redis_url(text: str) -> str:
                     f"must list its servers as {scheme}://host:port,host:port; a cluster has no database numbers"
                 )
             _split(f"redis://{server}", ("redis",))
-        return f"{scheme}://{servers.rstrip('/')}" + (f"?{options}" if options else "")
+        url = f"{scheme}://{servers.rstrip('/')}" + (f"?{options}" if options else "")
+        check_parameters(f"{scheme.partition('+')[0]}://{server}", options)
+        return url
     parts = _split(text, _REDIS_SCHEMES)
     if parts.scheme == "unix" and not parts.path.startswith("/"):
         raise ValueError("must give an absolute path, as in unix:///run/valkey.sock")
     if parts.scheme != "unix" and not parts.hostname:
         raise ValueError("names no host; add one, as in redis://cache.example.org")
+    check_parameters(text.partition("?")[0], parts.query)
     return text
 
 
