@@ -34,6 +34,7 @@ RESERVE_S_MAX = 1.0
 BEHIND_S_MAX = 0.25
 POLL_S = 0.002
 UNASKED = "it was not asked yet"
+NO_REPLICA = "it is no replica, because it takes writes"
 
 # The first eight digits of a file's name are the timeline, which a promotion raises.
 _POSITION = """
@@ -161,7 +162,7 @@ class Replica:
                     stack.push_async_exit(trial.pop_all())
                     return connection
         except (TimeoutError, StoreError) as error:
-            why = f"it does not answer: {reason(error)}"
+            why = _why_silent(error)
         self._leave_out(why)
         return None
 
@@ -175,7 +176,7 @@ class Replica:
                     why = await _why_unfit(connection, position, MEASURED_S_MAX)
                     self.behind_s = time.monotonic() - started_s
         except (TimeoutError, StoreError) as error:
-            why = f"it does not answer: {reason(error)}"
+            why = _why_silent(error)
         if not why and self.behind_s > BEHIND_S_MAX:
             why = f"it is {self.behind_s:.1f} s behind the primary"
         REPLICA_BEHIND_SECONDS.set(self.behind_s)
@@ -239,6 +240,12 @@ class Reads:
         await self._primary.close()
 
 
+def _why_silent(error: Exception) -> str:
+    if isinstance(error.__cause__, asyncpg.TargetServerAttributeNotMatched):
+        return NO_REPLICA
+    return f"it does not answer: {reason(error)}"
+
+
 async def _why_unfit(connection: Connection, position: Position, patience_s: float) -> str:
     """Waits until this server has replayed a position of the primary; the reason when it does not; empty: it has.
 
@@ -253,7 +260,7 @@ async def _why_unfit(connection: Connection, position: Position, patience_s: flo
             if (row["system"], row["database"]) != (position.system, position.database):
                 return "it is another database than DATABASE_URL"
             if not row["is_replica"]:
-                return "it is no replica, because it takes writes"
+                return NO_REPLICA
             if row["timeline"] == position.timeline and (row["lsn"] or 0) >= position.lsn:
                 return ""
             if time.monotonic() >= deadline_s:
