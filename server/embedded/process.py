@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -219,7 +220,9 @@ async def run_once(command: list[str], *, cwd: Path, owner: Owner | None, stdin:
     done = await asyncio.to_thread(run)
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-        raise SetupError(f"{Path(command[0]).name} failed: {lines[-1] if lines else done.returncode}")
+        # After the error comes what the program did because of it.
+        said = [line for line in lines if re.search(r"\b(error|FATAL|PANIC):", line)] or lines[-1:]
+        raise SetupError(f"{Path(command[0]).name} failed: {said[0] if said else done.returncode}")
 
 
 @contextlib.contextmanager

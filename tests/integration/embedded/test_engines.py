@@ -21,6 +21,7 @@ import redis.asyncio
 
 from server.embedded import EmbeddedEngines, open_engines
 from server.embedded.engines import SUPERVISE_EVERY_S
+from server.embedded.process import run_once
 from server.errors import SetupError
 from tests.support.engines import FAST_SETTINGS, LoopThread, execute, short_folder
 
@@ -316,6 +317,15 @@ async def test_an_engine_that_cannot_start_says_why(used_dir: Path) -> None:
     version.write_text("18\n")
     async with started(used_dir):
         pass
+
+
+async def test_a_program_that_fails_is_quoted_with_its_error(tmp_path: Path) -> None:
+    """And not with the lines of how it tidied up afterwards."""
+    script = "echo 'initdb: error: no space left' >&2; echo 'initdb: removing contents of data directory' >&2; exit 1"
+    with pytest.raises(SetupError, match=r"^sh failed: initdb: error: no space left$"):
+        await run_once(["/bin/sh", "-c", script], cwd=tmp_path, owner=None)
+    with pytest.raises(SetupError, match=r"^sh failed: the last line$"):
+        await run_once(["/bin/sh", "-c", "echo first; echo the last line; exit 1"], cwd=tmp_path, owner=None)
 
 
 async def test_an_interrupted_first_start_is_done_again(engine_dir: Path) -> None:
