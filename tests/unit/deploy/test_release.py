@@ -15,8 +15,11 @@ ROOT = Path(__file__).parents[3]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
-def released(tag: str, notes: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "deploy" / "release.py"), tag, str(notes)]
+PLACES = ("pyproject.toml", "server/__init__.py", "deploy/helm/mysetlist/Chart.yaml")
+
+
+def released(tag: str, notes: Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(root / "deploy" / "release.py"), tag, str(notes)]
     return subprocess.run(command, check=False, capture_output=True, text=True)
 
 
@@ -30,6 +33,18 @@ def test_a_tag_of_another_version_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert re.fullmatch(r"The tag is v99\.0\.0, and pyproject\.toml has version [\d.]+\. Tag .*\n", done.stderr)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_version_that_is_not_everywhere_is_refused(tmp_path: Path, place: str) -> None:
+    """A node would tell another version than its package has, or the chart take another image."""
+    for name in ("deploy/release.py", "CHANGELOG.md", *PLACES):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    (tmp_path / place).write_text((ROOT / place).read_text().replace("0.1.0", "0.1.1"))
+    done = released("v0.1.0", tmp_path / "notes.md", tmp_path)
+    assert done.returncode == 1
+    assert re.fullmatch(r"pyproject\.toml has version [\d.]+, and .+ has [\d.]+\. Change one of them\.\n", done.stderr)
 
 
 def test_the_notes_are_the_part_of_the_changelog(tmp_path: Path) -> None:
