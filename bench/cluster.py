@@ -1,6 +1,6 @@
 """Brings up a whole service on this machine's loopback, kills one of each while a crowd votes, and says what was lost and how long it took.
 
-    .venv/bin/python bench/cluster.py [--voters 200] [--watchers 100] [--rate 300] [--nodes 4] [--seed 1]
+    .venv/bin/python bench/cluster.py [--voters 200] [--watchers 100] [--rate 300] [--seed 1]
 
 Three Valkey primaries with a replica each, a PostgreSQL primary with a synchronous replica, four nodes, and nginx in front of them (without
 nginx: a balancer of the tests). All programs but nginx come with the packages of .venv. Then, one after the other: a node is killed; a Valkey
@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -39,7 +37,8 @@ from server.settings import data_folder as server_folder
 from server.store.migrations import migrate_up
 from server.telemetry import configure_logging
 from server.voting.reconcile import run as reconcile
-from tests.support.engines import DEBIAN_POSTGRES, unused_port
+from tests.support.balancers import Balancer, installed
+from tests.support.engines import DEBIAN_POSTGRES
 from tests.support.node_process import NodeProcess
 from tests.support.open_shows import Show, make_shows
 from tests.support.proxy import TcpProxy
@@ -47,71 +46,13 @@ from tests.support.replication import Pair, replicated_postgres
 from tests.support.valkey_cluster import ValkeyCluster, valkey_cluster
 
 SHARDS = 16
+NODES = 4
 CALM_S = 8.0  # before the first fault, and after each
 WELL_TIMEOUT_S = 60.0
 SETTLE_S = 30.0
-_NGINX = """\
-worker_processes 1;
-daemon off;
-pid {folder}/nginx.pid;
-error_log {folder}/nginx.log;
-events {{ worker_connections 8192; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
-    upstream nodes {{ {servers} }}
-    server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        location / {{
-            proxy_pass http://nodes;
-            proxy_http_version 1.1;
-            proxy_set_header Host $http_host;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $connection_upgrade;
-            proxy_read_timeout 75s;
-        }}
-    }}
-}}
-"""
 
 
-class Nginx:
-    """nginx in front of some nodes."""
-
-    name = "nginx"
-
-    def __init__(self, folder: Path, ports: list[int]) -> None:
-        folder.mkdir()
-        self._port = unused_port()
-        self.url = f"http://127.0.0.1:{self._port}"
-        servers = " ".join(f"server 127.0.0.1:{port} max_fails=1 fail_timeout=1s;" for port in ports)
-        self._file = folder / "nginx.conf"
-        self._file.write_text(_NGINX.format(folder=folder, servers=servers, port=self._port))
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Starts it."""
-        self._process = subprocess.Popen(["nginx", "-c", self._file], start_new_session=True)
-
-    async def restart(self) -> None:
-        """Kills it with all its connections, and starts it again."""
-        self.stop()
-        self.start()
-
-    def stop(self) -> None:
-        """Ends it at once."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait()
-
-
-class Balancer:
+class Proxy:
     """Takes the place of nginx where there is none."""
 
     name = "a balancer of the tests"
@@ -132,7 +73,7 @@ class Service:
     nodes: list[NodeProcess]
     valkey: ValkeyCluster
     postgres: Pair
-    balancer: Nginx | Balancer
+    balancer: Balancer | Proxy
 
     def faults(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """What is done to one of each, in this order."""
@@ -201,7 +142,6 @@ def main() -> None:
     parser.add_argument("--voters", type=int, default=200)
     parser.add_argument("--watchers", type=int, default=100)
     parser.add_argument("--rate", type=float, default=300.0, help="casts a second of all voters")
-    parser.add_argument("--nodes", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     configure_logging("auto", "warning")
@@ -231,10 +171,10 @@ async def cluster(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]
             "MYSETLIST_VOTES_PER_DAY": str(VOTES_PER_DAY),
             "MYSETLIST_TRUSTED_PROXIES": "127.0.0.1",
         }
-        log_step(f"start {arguments.nodes} nodes")
+        log_step(f"start {NODES} nodes")
         nodes = [
             await stack.enter_async_context(NodeProcess.running(folder / f"node{number}", **environ))
-            for number in range(arguments.nodes)
+            for number in range(NODES)
         ]
         balancer = await stack.enter_async_context(_balancer(folder / "nginx", [node.port for node in nodes]))
         log_step(f"{balancer.name} is in front of them")
@@ -295,17 +235,18 @@ async def _vote_and_break(
 
 
 @asynccontextmanager
-async def _balancer(folder: Path, ports: list[int]) -> AsyncIterator[Nginx | Balancer]:
-    if shutil.which("nginx") is None:
+async def _balancer(folder: Path, ports: list[int]) -> AsyncIterator[Balancer | Proxy]:
+    if installed("nginx") is None:
         async with TcpProxy.running(*ports) as proxy:
-            yield Balancer(proxy)
+            yield Proxy(proxy)
         return
-    nginx = Nginx(folder, ports)
-    nginx.start()
+    folder.mkdir()
+    nginx = Balancer("nginx", folder, ports)
     try:
+        await nginx.start()
         yield nginx
     finally:
-        nginx.stop()
+        await nginx.stop()
 
 
 if __name__ == "__main__":
