@@ -113,7 +113,7 @@ class ClusterConnection(Connection):
         self._map: SlotMap | None = None
         self._map_turn = asyncio.Lock()
         self._lines: dict[str, Line] = {}
-        self._troubles: dict[str, str] = {}  # server -> why it was last unavailable
+        self._troubles: dict[str, str] = {}  # server -> why it is unavailable
         self._mending: asyncio.Task[None] | None = None
 
     @property
@@ -209,9 +209,10 @@ class ClusterConnection(Connection):
         line = self._line(server)
         try:
             answers = await line.ask_all(commands, timeout_s=timeout_s)
+            self._troubles.pop(server, None)
         except (CacheUnavailable, StoreError) as error:
             # Its opening needs PostgreSQL, and must not hold up the others either.
-            self._troubles[server] = str(error)
+            self._troubles.setdefault(server, str(error))
             answers = [CacheUnavailable(f"{server}: {error}")] * len(commands)
         if not line.is_ready or any(isinstance(one, NothingRan) and str(one).startswith("MOVED") for one in answers):
             self._mend_soon()
@@ -221,19 +222,21 @@ class ClusterConnection(Connection):
         if server is None:
             self._mend_soon()
             return NothingRan("no server of the cluster holds this key")
-        return NothingRan(f"{server}: {self._troubles.get(server, 'is connecting')}")
+        return NothingRan(f"{server}: {self._troubles[server]}")
 
     def _holds(self, server: str, key: str) -> bool:
         return self._map is not None and self._map.server_of(key_slot(key.encode())) == server
 
     def _is_away(self, server: str) -> bool:
         """Whether the server has failed, and its line is made again meanwhile."""
-        line = self._lines.get(server)
-        return line is not None and not line.is_ready and self._mending is not None and not self._mending.done()
+        is_mending = self._mending is not None and not self._mending.done()
+        return is_mending and server in self._troubles and not self._line(server).is_ready
 
     def _any_server(self, current: SlotMap) -> str | None:
-        """A server for a command without a key."""
-        return next((name for name, line in self._lines.items() if line.is_ready), next(iter(current.servers), None))
+        """A server for a command without a key: one that answered, or else one that has not failed just now."""
+        ready = [name for name, line in self._lines.items() if line.is_ready]
+        others = [server for server in current.servers if not self._is_away(server)]
+        return next(iter([*ready, *others, *current.servers]), None)
 
     def _line(self, server: str) -> Line:
         line = self._lines.get(server)

@@ -9,6 +9,7 @@ Never:     keeps a list of watchers; holds up a push
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -54,6 +55,7 @@ class Presence:
         try:
             (total,) = await self._exchange([show_id])
         except CacheError:
+            await self._read_clock()
             total = self._watchers.of(show_id)
         return self._position(), total
 
@@ -76,6 +78,7 @@ class Presence:
             if not self._is_away:
                 log.warning("presence.away", error=str(error))
             self._is_away = True
+            await self._read_clock()
             counts = [self._watchers.of(show_id) for show_id in watched]
         for show_id, total in zip(watched, counts, strict=True):
             hub.publish_watching(show_id, self._position(), total)
@@ -85,6 +88,14 @@ class Presence:
         if self._ahead_ms is None:
             return 0
         return (int(self._clock.monotonic_s() * 1000) + self._ahead_ms) << SEQ_BITS
+
+    async def _read_clock(self) -> None:
+        """Reads the clock of another server, if it is unknown: in a cluster, the one with the counts may be away at the start."""
+        if self._ahead_ms is None:
+            with suppress(CacheError):
+                ((seconds, microseconds),) = await self._ask([("TIME",)])
+                now_ms = int(seconds) * 1000 + int(microseconds) // 1000
+                self._ahead_ms = now_ms - int(self._clock.monotonic_s() * 1000)
 
     async def _exchange(self, asked: list[int]) -> list[int]:
         watchers = self._watchers.first(SHOWS_MAX)

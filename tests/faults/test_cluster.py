@@ -166,12 +166,17 @@ async def test_a_replica_is_promoted_without_the_tail(
 async def test_a_primary_and_its_replica_are_away(
     place: Place, node: NodeProcess, crowd: Crowd, cluster: ValkeyCluster
 ) -> None:
-    """The node stays ready and names the primary, and the other shards commit. When it is back, all goes on."""
+    """The node stays ready and names the primary, and the other shards commit, also if it starts now. When all are back, all goes
+    on.
+    """
     await crowd.more()
     primary = cluster.primary_of(prefix_of_a_show(place))
     cluster.replica_of(primary).kill()
     primary.kill()
     await until_paused(node, primary.name)
+    await crowd.more()
+    await node.kill()
+    await node.start()
     await crowd.more()
     cluster.heal()
     await crowd.more(120)

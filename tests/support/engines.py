@@ -29,6 +29,8 @@ FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES_MIN = 4_000_000_000
 
+_GIVEN_PORTS: set[int] = set()
+
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql/15/bin")
 DEBIAN_REDIS = Path("/usr/bin/redis-server")
 
@@ -106,12 +108,16 @@ def unused_port() -> int:
 
 
 def unused_low_port() -> int:
-    """As unused_port, below the ports that outgoing connections get: none of them takes it before the server does."""
+    """As unused_port, below the ports that outgoing connections get: none of them takes it before the server does. Each time
+    another one.
+    """
     while True:
         port = random.randrange(20_000, 32_000)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            return port
+            if port not in _GIVEN_PORTS:
+                _GIVEN_PORTS.add(port)
+                return port
 
 
 @contextmanager
@@ -154,14 +160,18 @@ def debian_postgres(*more_flags: str) -> Iterator[str]:
 def debian_redis(*flags: str) -> Iterator[str]:
     """Runs Debian's Redis 7 over TCP with flags of redis-server; gives its address."""
     with short_folder() as folder:
-        port = unused_port()
+        port = unused_low_port()
         command: list[str | Path] = [DEBIAN_REDIS, "--port", str(port), "--dir", folder, "--save", "", *flags]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert server.stdout is not None
         try:
+            lines = []
             for line in server.stdout:
+                lines.append(line)
                 if "Ready to accept connections" in line:
                     break
+            else:
+                raise AssertionError(f"Redis did not start: {''.join(lines[-5:])}")
             yield f"redis://127.0.0.1:{port}/0"
         finally:
             server.terminate()
