@@ -52,9 +52,9 @@ async def hand_over(node: Node, connected: socket.socket) -> HandedOver:
     hand = _Hand(node, channel)
     try:
         return await hand.over()
-    except (ChannelClosed, TimeoutError, HandOverFailed) as error:
+    except (ChannelClosed, OSError, HandOverFailed) as error:
         await hand.take_back()
-        reason = str(error) or "the new process does not answer"
+        reason = "the new process does not answer" if isinstance(error, TimeoutError) else str(error)
         if isinstance(error, ChannelClosed):
             reason = f"the new process failed, and its message is in the node's log ({reason})"
         raise HandOverFailed(reason) from error

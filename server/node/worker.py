@@ -152,16 +152,19 @@ class Worker:
         Raises: HandOverFailed: the node goes on, and the successor has ended
         Cancel: as after a failure
         """
-        ours, theirs = socket.socketpair()
-        with theirs:
-            successor = await self._start(theirs)
+        try:
+            ours, theirs = socket.socketpair()
+            with theirs:
+                successor = await self._start(theirs)
+        except OSError as error:
+            raise HandOverFailed(f"a new process cannot be started: {error.strerror}") from error
         log.info("successor.started", worker=self.number, pid=successor.pid)
         try:
             done = await hand_over(ours)
         except BaseException as error:
             code = await asyncio.shield(self._end(successor))
             if isinstance(error, HandOverFailed):
-                raise HandOverFailed(f"{error}; the new process ended with code {code}, see the log") from error
+                raise HandOverFailed(f"{error}; the new process ended with code {code}") from error
             raise
         if not self.ready.done():
             self.ready.set_result("")
