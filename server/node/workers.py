@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -42,6 +43,21 @@ NODE_CONNECTIONS = 34
 COMMAND_CONNECTIONS = 25
 
 
+def python_beside(script: str, executable: str) -> str:
+    """The path of this Python through the folder of the script that was started.
+
+    A link to an installation may lead to another one when a process is started next; the script names its own Python without it.
+
+    Takes: script, executable: of this process
+    """
+    path = Path(script).absolute().with_name(Path(executable).name)
+    return str(path) if path.exists() and path.parent.samefile(Path(executable).parent) else executable
+
+
+# Asked at the start of this process, before the link moves.
+PYTHON = python_beside(sys.argv[0], sys.executable)
+
+
 def serve_command(settings: Settings, number: int, port: int, *, is_shared: bool = True) -> list[str]:
     """The command line of a worker. Takes: is_shared, whether other workers listen on the port, too."""
     # -P: a folder named `server` in the working directory must not be imported instead of this package.
@@ -49,7 +65,7 @@ def serve_command(settings: Settings, number: int, port: int, *, is_shared: bool
     flags += [*(["--reuse-port"] if is_shared else []), "--with-parent", str(os.getpid())]
     if number == 0:
         flags += [*(["--demo"] if settings.demo else []), "--crowd", str(settings.crowd)]
-    return [sys.executable, "-P", "-m", "server", "serve", *flags]
+    return [PYTHON, "-P", "-m", "server", "serve", *flags]
 
 
 async def serve_with_workers(

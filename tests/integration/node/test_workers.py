@@ -17,7 +17,7 @@ import pytest
 from server.errors import SetupError
 from server.node.handover_messages import HandedOver, HandOverFailed
 from server.node.worker import Worker
-from server.node.workers import serve_command, serve_with_workers
+from server.node.workers import python_beside, serve_command, serve_with_workers
 from server.settings import Settings
 from server.web.listening import reserve_port
 
@@ -174,6 +174,21 @@ async def test_a_worker_whose_parent_died_before_it_looked_ends() -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
     async with asyncio.timeout(20):
         assert await process.wait() == -signal.SIGTERM
+
+
+def test_a_link_to_the_installation_leads_to_the_version_that_is_installed_now(tmp_path: Path) -> None:
+    """A script names the Python of its own installation, and the link to it may lead to another one since."""
+    for name in ("old/bin", "elsewhere"):
+        (tmp_path / name).mkdir(parents=True)
+    real, link = tmp_path / "old/bin/python3", tmp_path / "current"
+    link.symlink_to(tmp_path / "old")
+    for folder in (real.parent, tmp_path / "elsewhere"):
+        for name in ("python3", "mysetlist"):
+            (folder / name).touch()
+    assert python_beside(str(link / "bin/mysetlist"), str(real)) == str(link / "bin/python3")
+    # A link to the script alone, as pipx makes it, and `python -m server`.
+    assert python_beside(str(tmp_path / "elsewhere/mysetlist"), str(real)) == str(real)
+    assert python_beside(str(tmp_path / "server/__main__.py"), str(real)) == str(real)
 
 
 def test_a_worker_gets_the_id_of_its_parent() -> None:
