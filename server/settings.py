@@ -235,6 +235,8 @@ def _redis_url(text: str) -> str:
         url = f"{scheme}://{servers.rstrip('/')}" + (f"?{options}" if options else "")
         check_parameters(f"{scheme.partition('+')[0]}://{server}", options)
         return url
+    if scheme in ("redis", "rediss") and "," in re.split("[/?]", rest)[0].rpartition("@")[2]:
+        raise ValueError(f"lists several servers; for a cluster, write {scheme}+cluster://host:port,host:port")
     parts = _split(text, _REDIS_SCHEMES)
     if parts.scheme == "unix" and not parts.path.startswith("/"):
         raise ValueError("must give an absolute path, as in unix:///run/valkey.sock")

@@ -67,7 +67,7 @@ async def _check_cluster(url: str) -> ValkeyState:
     try:
         answers = await connection.ask_servers(("PING",))
     except CacheUnavailable as error:
-        raise SetupError(f"REDIS_URL: no server of the cluster at {where} tells of the others: {error}") from error
+        raise SetupError(f"REDIS_URL: cannot learn the servers of the cluster from {where}: {error}") from error
     finally:
         await connection.close()
     silent = [f"Valkey at {answer}" for answer in answers.values() if isinstance(answer, CacheError)]

@@ -149,6 +149,14 @@ def test_a_user_without_a_home_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
         Settings.from_environ({})
 
 
+@pytest.mark.parametrize("scheme", ["redis", "rediss"])
+def test_several_servers_are_told_how_to_write_a_cluster(tmp_path: Path, scheme: str) -> None:
+    """The second host is not read as a port."""
+    with pytest.raises(SetupError) as caught:
+        settings(tmp_path, REDIS_URL=f"{scheme}://me:p,w@one:6379,two:6379/0")
+    assert str(caught.value) == f"REDIS_URL: lists several servers; for a cluster, write {scheme}+cluster://host:port,host:port"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
