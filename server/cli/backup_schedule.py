@@ -14,7 +14,7 @@ from server.cli.engines import engines_for
 from server.clock import Clock, utc_now
 from server.errors import SetupError, StoreError
 from server.settings import Settings
-from server.store.dumps import Progress
+from server.store.dumps import Progress, remove_draft
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +57,7 @@ async def backup_every(
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_abandoned(folder)
         newest = next((made_at for made_at, _ in backups_in(folder)), None)
     except OSError as error:
         raise SetupError(f"cannot use the folder {folder}: {error.strerror}") from error
@@ -82,6 +83,13 @@ async def sleep_until_due(due: dt.datetime, every: dt.timedelta, clock: Clock) -
         if due <= now:
             return
         await asyncio.sleep(min((due - now).total_seconds(), LOOK_EVERY_S))
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Removes the drafts that a killed backup of a schedule has left. They would fill the disk, and hold personal data."""
+    for path in folder.iterdir():
+        if path.suffix == ".partial" and _NAME.fullmatch(path.stem) and remove_draft(path):
+            log.info("backup.draft_removed", file=str(path))
 
 
 def remove_oldest(folder: Path, keep_count: int, written_at: dt.datetime) -> None:

@@ -318,6 +318,15 @@ def _draft(file: Path) -> Iterator[Path]:
         raise SetupError(f"cannot write {file}: {error.strerror}") from error
 
 
+def remove_draft(draft: Path) -> bool:
+    """Removes a draft of a backup, unless a process is writing it; gives whether it did."""
+    with contextlib.suppress(FileNotFoundError, BlockingIOError), draft.open("rb") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        draft.unlink()
+        return True
+    return False
+
+
 def _copied_rows(script: str) -> dict[str, list[list[str]]]:
     """The rows of each `copy … from stdin` of a script."""
     rows: dict[str, list[list[str]]] = {}

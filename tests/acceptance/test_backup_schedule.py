@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import fcntl
 import json
 import signal
 from pathlib import Path
@@ -15,7 +16,7 @@ from server.admin.backups import TableCounts
 from server.cli import backup_schedule
 from server.cli import main as command_line
 from server.cli.backup_file import Drill, backup
-from server.cli.backup_schedule import backups_in, due_at, file_name, remove_oldest, sleep_until_due
+from server.cli.backup_schedule import backups_in, due_at, file_name, remove_abandoned, remove_oldest, sleep_until_due
 from server.clock import utc_now
 from server.voting.reconcile import Difference
 from tests.support.backups import no_progress, value
@@ -62,6 +63,19 @@ def test_two_schedules_may_remove_the_same_file(tmp_path: Path, monkeypatch: pyt
     found = [(NOW, tmp_path / file_name(NOW)), (NOW - DAY, tmp_path / file_name(NOW - DAY))]
     monkeypatch.setattr(backup_schedule, "backups_in", lambda _: found)
     remove_oldest(tmp_path, 1, NOW)
+
+
+def test_drafts_of_killed_backups_are_removed(tmp_path: Path) -> None:
+    """One that is being written stays, and so does a draft that a person named."""
+    killed, written, by_hand = (
+        tmp_path / f"{name}.partial" for name in (file_name(NOW), file_name(NOW - DAY), "mysetlist-mine.backup")
+    )
+    for path in (killed, written, by_hand):
+        path.touch()
+    with written.open() as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        remove_abandoned(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([written, by_hand])
 
 
 async def test_a_clock_that_goes_back_puts_a_backup_off_by_one_interval_at_most(

@@ -154,7 +154,10 @@ def test_several_servers_are_told_how_to_write_a_cluster(tmp_path: Path, scheme:
     """The second host is not read as a port."""
     with pytest.raises(SetupError) as caught:
         settings(tmp_path, REDIS_URL=f"{scheme}://me:p,w@one:6379,two:6379/0")
-    assert str(caught.value) == f"REDIS_URL: lists several servers; for a cluster, write {scheme}+cluster://host:port,host:port"
+    assert (
+        str(caught.value)
+        == f"REDIS_URL: lists several servers; for a cluster, write {scheme}+cluster://host:port,host:port"
+    )
 
 
 @pytest.mark.parametrize(
