@@ -49,23 +49,23 @@ async def hand_over(node: Node, connected: socket.socket) -> HandedOver:
     Cancel: as after a failure
     """
     channel = DescriptorChannel(connected)
-    hand = _Hand(node, channel)
+    attempt = _Attempt(node, channel)
     try:
-        return await hand.over()
+        return await attempt.run()
     except (ChannelClosed, OSError, HandOverFailed) as error:
-        await hand.take_back()
+        await attempt.take_back()
         reason = "the new process does not answer" if isinstance(error, TimeoutError) else str(error)
         if isinstance(error, ChannelClosed):
             reason = f"the new process failed, and its message is in the node's log ({reason})"
         raise HandOverFailed(reason) from error
     except BaseException:
-        await hand.take_back()
+        await attempt.take_back()
         raise
     finally:
-        hand.close()
+        attempt.close()
 
 
-class _Hand:
+class _Attempt:
     def __init__(self, node: Node, channel: DescriptorChannel) -> None:
         self._node = node
         self._channel = channel
@@ -75,7 +75,7 @@ class _Hand:
             node.rooms.sockets, node.rooms.hub, lambda: node.rooms.intake.pending_acks.owes_notices, unfinished_message
         )
 
-    async def over(self) -> HandedOver:
+    async def run(self) -> HandedOver:
         node, rooms = self._node, self._node.rooms
         ready = await self._reply(Ready, READY_TIMEOUT_S)
         log.info("successor.ready", version=ready.version)
