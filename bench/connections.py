@@ -103,7 +103,10 @@ async def _measure(server: Node, folder: Path, arguments: argparse.Namespace) ->
     database = await asyncpg.connect(orjson.loads((folder / "engines.json").read_bytes())["database_url"])
     try:
         shows = list((await fetch_shows(http, await http.open_shows())).values())
-        show, other = shows[0], shows[1]
+        # A song that was played takes no votes any more.
+        unplayed = ((show, song.id) for show in shows for song in show.predicted()[0].songs if song.played_at is None)
+        show, song = next(unplayed)
+        other = next(one for one in shows if one is not show)
         channels = [f"votes:{show.id}", f"status:{show.id}", f"setlist:{show.id}", f"votes:{other.id}"]
         clients = [BenchClient(channels) for _ in range(arguments.connections)]
         memory_before, cpu_before, own_before_s = _memory(server), server.cpu_s(), own_cpu_s()
@@ -114,7 +117,7 @@ async def _measure(server: Node, folder: Path, arguments: argparse.Namespace) ->
         memory = {name: value - memory_before[name] for name, value in _memory(server).items()}
         client_cpu_s = own_cpu_s() - own_before_s
         log_step("votes are cast")
-        final_count, final_s = await _final_tally(server.url, show.id, show.predicted()[0].songs[0].id, clients)
+        final_count, final_s = await _final_tally(server.url, show.id, song, clients)
         log_step("idle")
         before = await _queries(database)
         await asyncio.sleep(IDLE_S)
