@@ -161,10 +161,8 @@ class Worker:
         log.info("successor.started", worker=self.number, pid=successor.pid)
         try:
             done = await hand_over(ours)
-        except BaseException as error:
-            code = await asyncio.shield(self._end(successor))
-            if isinstance(error, HandOverFailed):
-                raise HandOverFailed(f"{error}; the new process ended with code {code}") from error
+        except BaseException:
+            await asyncio.shield(self._end(successor))
             raise
         if not self.ready.done():
             self.ready.set_result("")
@@ -192,15 +190,15 @@ class Worker:
             self.stop()
         return process
 
-    async def _end(self, process: WorkerProcess) -> int:
-        """Stops a process, by force when it does not obey: an upgrade and a stop must not wait for one that hangs. Gives: its exit code."""
+    async def _end(self, process: WorkerProcess) -> None:
+        """Stops a process, by force when it does not obey: an upgrade and a stop must not wait for one that hangs."""
         process.send_signal(signal.SIGTERM)
         ended = asyncio.create_task(self._ended(process))
         await asyncio.wait([ended], timeout=END_TIMEOUT_S)
         if not ended.done():
             log.warning("successor.killed", worker=self.number, pid=process.pid)
             process.send_signal(signal.SIGKILL)
-        return await ended
+        await ended
 
     async def _ended(self, process: WorkerProcess) -> int:
         code = await process.ended()

@@ -100,7 +100,9 @@ async def test_committed_votes_still_count(stage: Stage) -> None:
         assert await valkey.hkeys("{7}:ballots:7") == [str(fan).encode()]
     await stage.commit_log()
     await stage.check(votes={show.songs[0]: (2, 0), show.songs[2]: (0, 1), neighbour.first: (1, 0)})
-    assert await stage.factory.sql.fetchval("select count(distinct user_id) from votes") == 3
+    # A hundred nobodies: by chance, one of them holds the votes of both shows.
+    assert await stage.factory.sql.fetchval("select count(distinct user_id) from votes") in (2, 3)
+    assert not await stage.factory.sql.fetchval("select exists (select from votes where user_id = $1)", LEAVER)
 
 
 async def test_votes_that_are_only_in_the_log_are_dropped(stage: Stage) -> None:
