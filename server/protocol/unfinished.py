@@ -22,6 +22,8 @@ class Unfinished:
     def add(self, data: bytes) -> None:
         """Takes the next bytes of the connection. Cost: once over the bytes, however many pieces they come in."""
         kept = self.kept
+        if not kept:
+            data = data[_whole_frames(data) :]
         kept += data
         while len(kept) >= self._known_from:
             end = self._end()
@@ -53,3 +55,18 @@ class Unfinished:
         else:
             self._start = end
         self._known_from = self._start + 2
+
+
+def _whole_frames(data: bytes) -> int:
+    """How many bytes at the beginning are short frames that are each a whole message. Clients that send several at once send these."""
+    start, end = 0, len(data)
+    while end - start >= 2:
+        length = data[start + 1]
+        # Final and masked, with a length below 126.
+        if data[start] <= _LENGTH or not _LENGTH < length < _FINAL + 126:
+            break
+        next_start = start + 2 + _MASK_BYTES + (length & _LENGTH)
+        if next_start > end:
+            break
+        start = next_start
+    return start
