@@ -42,17 +42,13 @@ def backup(
         return
     if keep is not None:
         raise BadArgument("--keep: needs --every, which writes many files; add --every, or leave --keep out")
-    from server.cli.backup_file import backup as write
-    from server.cli.backup_file import note
-    from server.cli.engines import engines_for
+    from server.cli.backup_file import backup_and_note
 
     settings = settings_from(data_dir=data_dir)
 
     async def command() -> tuple[int, str]:
         with progress_bars() as progress:
-            async with engines_for(settings, valkey=False, tables=False) as engines:
-                size_bytes = await write(engines.database_url, file.absolute(), progress, force=force)
-                return size_bytes, await note(engines.database_url, file.absolute(), size_bytes)
+            return await backup_and_note(settings, file.absolute(), progress, force=force)
 
     size_bytes, why_not_noted = run_to_end(command())
     typer.echo(f"{file}: {size_bytes / 1e6:,.1f} MB")

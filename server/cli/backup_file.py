@@ -48,7 +48,20 @@ async def backup(database_url: str, file: Path, progress: Progress, *, force: bo
     return file.stat().st_size
 
 
-async def note(database_url: str, file: Path, size_bytes: int) -> str:
+async def backup_and_note(settings: Settings, file: Path, progress: Progress, *, force: bool) -> tuple[int, str]:
+    """Writes the database of the settings to a file, and notes the complete backup in it.
+
+    Takes:  force, as backup
+    Gives:  the size of the file [bytes], and why it is not noted; empty: it is
+    Raises: SetupError: as engines_for and backup
+    Cancel: as backup
+    """
+    async with engines_for(settings, valkey=False, tables=False) as engines:
+        size_bytes = await backup(engines.database_url, file, progress, force=force)
+        return size_bytes, await _note(engines.database_url, file, size_bytes)
+
+
+async def _note(database_url: str, file: Path, size_bytes: int) -> str:
     """Notes a complete backup in the database. Gives: why that failed; empty: it is noted."""
     try:
         await note_backup(

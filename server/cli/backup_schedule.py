@@ -9,8 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from server.cli.backup_file import backup, note
-from server.cli.engines import engines_for
+from server.cli.backup_file import backup_and_note
 from server.clock import Clock, utc_now
 from server.errors import SetupError, StoreError
 from server.settings import Settings
@@ -104,9 +103,7 @@ def remove_oldest(folder: Path, keep_count: int, written_at: dt.datetime) -> Non
 
 async def _write(settings: Settings, file: Path, progress: Progress) -> None:
     # The engines are opened for each backup: meanwhile the node may stop, move to other engines, or start again.
-    async with engines_for(settings, valkey=False, tables=False) as engines:
-        size_bytes = await backup(engines.database_url, file, progress, force=True)
-        why_not_noted = await note(engines.database_url, file, size_bytes)
+    size_bytes, why_not_noted = await backup_and_note(settings, file, progress, force=True)
     log.info("backup.written", file=str(file), size_bytes=size_bytes)
     if why_not_noted:
         log.warning("backup.not_noted", file=str(file), reason=why_not_noted)
