@@ -31,6 +31,7 @@ from server.telemetry import SECONDS
 
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+UseIoUring = Literal["auto", "off"]
 
 # HMAC-SHA-256 needs a key at least as long as its output (RFC 7518, section 3.2).
 SECRET_BYTES_MIN = 32
@@ -67,6 +68,7 @@ class Settings:
     limits: Limits = DEFAULT_LIMITS  # the limits for one client
     log_format: LogFormat = "auto"
     log_level: LogLevel = "info"
+    io_uring: UseIoUring = "auto"  # whether pushes go out in bulk, where the system can (docs/adr/0042)
     jwks_url: str | None = None  # the keys of an identity provider, whose tokens are also accepted
     jwt_audience: str | None = None
     jwt_issuer: str | None = None  # None: any
@@ -372,16 +374,15 @@ def _time_ms(text: str) -> float:
     return counted_ms[text]
 
 
-def _log_format(text: str) -> str:
-    if text not in get_args(LogFormat):
-        raise ValueError(f"{text!r} is not one of {', '.join(get_args(LogFormat))}")
-    return text
+def _one_of(choices: object) -> Callable[[str], str]:
+    """A parser of a Literal."""
 
+    def parse(text: str) -> str:
+        if text not in get_args(choices):
+            raise ValueError(f"{text!r} is not one of {', '.join(get_args(choices))}")
+        return text
 
-def _log_level(text: str) -> str:
-    if text not in get_args(LogLevel):
-        raise ValueError(f"{text!r} is not one of {', '.join(get_args(LogLevel))}")
-    return text
+    return parse
 
 
 _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
@@ -398,8 +399,9 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MYSETLIST_ORIGINS": ("origins", _origins),
     "MYSETLIST_TRUSTED_PROXIES": ("trusted_proxies", _networks),
     "MYSETLIST_VOTES_PER_DAY": ("votes_per_day_max", _count),
-    "MYSETLIST_LOG_FORMAT": ("log_format", _log_format),
-    "MYSETLIST_LOG_LEVEL": ("log_level", _log_level),
+    "MYSETLIST_LOG_FORMAT": ("log_format", _one_of(LogFormat)),
+    "MYSETLIST_LOG_LEVEL": ("log_level", _one_of(LogLevel)),
+    "MYSETLIST_IO_URING": ("io_uring", _one_of(UseIoUring)),
     "SPOTIFY_CLIENT_ID": ("spotify_client_id", _text),
     "SPOTIFY_CLIENT_SECRET": ("spotify_client_secret", _text),
     "SPOTIFY_API_URL": ("spotify_api_url", _http_url),

@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, Protocol
 
+from server.live.io_uring import Sends
 from server.live.states import State
 from server.protocol.channels import SHOW_KINDS
 from server.protocol.embargo import Audience
 from server.protocol.frames import text_frame
 from server.telemetry import CONFLATED, PUSH_SECONDS
+
+# A cohort closes its gaps when they are a quarter of its rows, and more than these.
+GAPS_KEPT = 64
 
 # How the loading of a channel ended. A value, no exception: that would be one instance, raised for each client that waits.
 # None: there is no such channel.
@@ -65,17 +69,24 @@ class Subscriber:
     """A connection that watches channels.
 
     Takes: descriptor of its plain socket, or -1 when bytes may only go through the transport
+    takes_pushes_together: whether pushes of several channels may be one write
+    cohort, seat, slot: see seating.py; -1: it has none
     """
 
-    __slots__ = ("audience", "behind_count", "channels", "descriptor", "skipped_count", "transport")
+    __slots__ = (
+        "audience", "behind_count", "channels", "cohort", "descriptor", "seat", "skipped_count", "slot", "transport",
+    )  # fmt: skip
 
     wire_format: WireFormat = _WebSocket()
+    takes_pushes_together = True
 
     def __init__(self, transport: Transport, descriptor: int = -1) -> None:
         self.transport = transport
         self.audience = Audience.EVERYONE  # the smallest to which it belongs by its role
         self.descriptor = descriptor
         self.channels: set[str] = set()
+        self.cohort: Cohort | None = None
+        self.seat = self.slot = -1
         self.behind_count = 0  # channels in which it has skipped a state
         self.skipped_count = 0  # states that were not sent to it
 
@@ -86,6 +97,68 @@ class Subscriber:
     def notify(self, payload: bytes) -> None:
         """Sends a message that is no push; payload is a JSON object."""
         raise NotImplementedError
+
+
+class Cohort:
+    """The subscribers of exactly the same channels. Each has a seat: a row of the prepared sends.
+
+    begun_count: rows of the push under way that are sent or about to be; frame: what it sends, empty between pushes
+    missed_count: seats that were given up before their turn in this push
+    """
+
+    __slots__ = ("begun_count", "channels", "frame", "gaps", "missed_count", "sends", "subscribers")
+
+    def __init__(self, channels: frozenset[str]) -> None:
+        self.channels = channels
+        self.sends = Sends()
+        self.subscribers: list[Subscriber | None] = []  # by row
+        self.gaps: list[int] = []  # rows without a subscriber
+        self.frame = b""
+        self.begun_count = self.missed_count = 0
+
+    def __len__(self) -> int:
+        return len(self.subscribers) - len(self.gaps)
+
+    def seat(self, subscriber: Subscriber) -> None:
+        """Gives a row to a subscriber that has a slot."""
+        if self.gaps:
+            subscriber.seat = self.gaps.pop()
+            self.sends.put(subscriber.seat, subscriber.slot)
+            self.subscribers[subscriber.seat] = subscriber
+        else:
+            subscriber.seat = len(self.subscribers)
+            self.sends.append(subscriber.slot)
+            self.subscribers.append(subscriber)
+        subscriber.cohort = self
+
+    def clear(self, subscriber: Subscriber) -> None:
+        """Takes the row back."""
+        self.sends.clear(subscriber.seat)
+        self.subscribers[subscriber.seat] = None
+        self.gaps.append(subscriber.seat)
+        subscriber.seat, subscriber.cohort = -1, None
+
+    def begin(self, frame: bytes) -> None:
+        """Begins a push: every row sends this frame."""
+        if len(self.gaps) > max(GAPS_KEPT, len(self.subscribers) // 4):
+            self._close_gaps()
+        self.missed_count = 0
+        self.frame = frame
+        self.sends.load(frame)
+        for row in self.gaps:
+            self.sends.clear(row)
+
+    def end(self) -> None:
+        """Ends the push."""
+        self.begun_count = 0
+        self.frame = b""
+        self.sends.unload()
+
+    def _close_gaps(self) -> None:
+        seated = [subscriber for subscriber in self.subscribers if subscriber is not None]
+        self.sends, self.subscribers, self.gaps = Sends(), [], []
+        for subscriber in seated:
+            self.seat(subscriber)
 
 
 class Channel:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from server.protocol.identity import Identity
 
@@ -49,7 +50,10 @@ class Leaving(Protocol):
 
 
 class LiveSocket(web.WebSocketResponse):
-    """A websocket that another process can take over. Takes: is_upgraded, the client has its answer from the process before."""
+    """A websocket that another process can take over. Takes: is_upgraded, the client has its answer from the process before.
+
+    before_close: called before its close frame, after which no push may follow
+    """
 
     def __init__(self, *, is_upgraded: bool, protocol: str, message_bytes_max: int) -> None:
         super().__init__(
@@ -59,6 +63,13 @@ class LiveSocket(web.WebSocketResponse):
             max_msg_size=message_bytes_max + 1,  # aiohttp refuses from this size on
         )
         self._is_upgraded = is_upgraded
+        self.before_close: Callable[[], None] | None = None
+
+    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
+        """Closes, also when aiohttp itself answers a client's close frame or a mistake in the protocol."""
+        if self.before_close is not None:
+            self.before_close()
+        return await super().close(code=code, message=message, drain=drain)
 
     async def _write_headers(self) -> None:
         if not self._is_upgraded:

@@ -154,6 +154,7 @@ class Hub:
             channel.subscribers.add(subscriber)
             subscriber.channels.add(name)
             SUBSCRIPTIONS.inc()
+        self.pusher.serve_alone(subscriber)
         channel.take_back(subscriber)
         if channel.is_changed:
             channel.joined[subscriber] = channel.state.at
@@ -170,6 +171,7 @@ class Hub:
         channel.take_back(subscriber)
         channel.joined.pop(subscriber, None)
         subscriber.channels.discard(name)
+        self.pusher.serve_alone(subscriber)
         if channel.kind in SHOW_KINDS and not subscriber.watches(channel.subject):
             self._watchers.remove(channel.subject)
         SUBSCRIPTIONS.dec()

@@ -105,6 +105,8 @@ class EventStream(ClientConnection):
     __slots__ = ("_transport", "wire_format")
 
     kind = "events"
+    # The id of an event names the positions of all channels, so each event is written before the next is made.
+    takes_pushes_together = False
 
     wire_format: EventFormat
 

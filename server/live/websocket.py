@@ -108,6 +108,7 @@ class WebsocketConnection(ClientConnection):
         )
         self.departure: Leaving | None = None
         self.socket = socket
+        socket.before_close = self._leave_channels
         self.services = services
         self._bucket = TokenBucket(services.connection_limits.limits.requests_per_s)
         # Shared with the other connections of the user; until one is admitted, with all that are not signed in at the address.
@@ -138,10 +139,14 @@ class WebsocketConnection(ClientConnection):
         except Disconnect as end:
             await self.close(end.close_code, end.reason)
         finally:
-            self.services.hub.leave_all(self)
+            self.socket.before_close = None
+            self._leave_channels()
             if self._is_admitted:
                 assert self.identity is not None
                 self.services.connection_limits.release_user(self.identity.user_id)
+
+    def _leave_channels(self) -> None:
+        self.services.hub.leave_all(self)
 
     @property
     def is_gone(self) -> bool:
@@ -200,6 +205,9 @@ class WebsocketConnection(ClientConnection):
         if self.transport.get_write_buffer_size() > self.services.connection_limits.limits.reply_buffer_bytes:
             self.hang_up_slow()
             return
+        if self.cohort is not None:
+            # A push must not overtake what waits in the transport.
+            self.services.hub.pusher.serve_alone(self)
         self.transport.write(frame)
 
     def notify(self, payload: bytes) -> None:

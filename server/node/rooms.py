@@ -21,6 +21,7 @@ from server.live.hub import Hub
 from server.live.listener import Listener
 from server.live.presence import Presence
 from server.live.pusher import Pusher
+from server.live.seating import Seating
 from server.live.sockets import Sockets
 from server.live.subscriptions import fetch_histories
 from server.live.watchers import WatcherCounts
@@ -207,7 +208,10 @@ class Rooms:
         self.presence = Presence(self.watchers, clock, self.name, valkey.ask)
         self.visits = Visits(database, self.watchers.take_visits)
         self.channel_states = ChannelStates(database, databases.channels, self.tallies, clock, self.presence)
-        pusher = Pusher(clock, buffer_bytes_max=settings.limits.send_buffer_bytes)
+        seating = Seating.open() if settings.io_uring == "auto" else None
+        if seating is not None:
+            stack.callback(seating.close)
+        pusher = Pusher(clock, seating=seating, buffer_bytes_max=settings.limits.send_buffer_bytes)
         self.hub = Hub(self.channel_states.load, self.watchers, pusher, clock)
         self.channel_refresher = ChannelRefresher(
             database, self.tallies, self.channel_states, self.hub, clock, tick_s=intervals.tick_s

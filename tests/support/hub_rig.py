@@ -3,25 +3,93 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import socket
+from typing import Any, ClassVar
 
 from server.live.channel import Subscriber
 from server.live.hub import Hub
 from server.live.pusher import SLICE_SOCKETS, Pusher
+from server.live.seating import Seating
 from server.live.states import State
 from server.live.watchers import WatcherCounts
 from tests.support.clock import FakeClock
 from tests.support.transport import RecordingTransport
 
 
+class SocketTransport(RecordingTransport):
+    """Writes to a real socket, and records what its peer reads. on_backed_up: called before bytes wait in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ours, self.theirs = socket.socketpair()
+        for end in (self.ours, self.theirs):
+            end.setblocking(False)
+        self._read = bytearray()
+        self._taken: list[bytes] = []
+
+    @property
+    def frames(self) -> list[bytes]:
+        """All whole frames that the peer has read."""
+        while True:
+            try:
+                part = self.theirs.recv(1 << 16)
+            except BlockingIOError:
+                break
+            if not part:
+                break
+            self._read += part
+        while len(self._read) >= 2:
+            short = self._read[1]
+            header = 2 if short < 126 else 4
+            end = header + (short if short < 126 else int.from_bytes(self._read[2:4], "big"))
+            if len(self._read) < end:
+                break
+            self._taken.append(bytes(self._read[:end]))
+            del self._read[:end]
+        return self._taken
+
+    @frames.setter
+    def frames(self, frames: list[bytes]) -> None:
+        self._taken = frames
+
+    def write(self, data: bytes) -> None:
+        """Sends at once."""
+        assert not self.end, "written to after closing"
+        assert self.ours.send(data) == len(data)
+
+    def release(self) -> None:
+        """Closes both ends."""
+        self.ours.close()
+        self.theirs.close()
+
+
 class Watcher(Subscriber):
-    """A subscriber with a transport that records."""
+    """A subscriber with a transport that records. pusher: of a rig whose watchers have seats."""
 
     __slots__ = ("wire",)
 
+    pusher: ClassVar[Pusher | None] = None
+    with_sockets: ClassVar[list[SocketTransport]] = []
+
     def __init__(self) -> None:
-        self.wire = RecordingTransport()
-        super().__init__(self.wire)
+        if Watcher.pusher is None:
+            self.wire = RecordingTransport()
+            super().__init__(self.wire)
+        else:
+            self.wire = connected = SocketTransport()
+            Watcher.with_sockets.append(connected)
+            super().__init__(connected, connected.ours.fileno())
+
+    def back_up(self, waiting_bytes: int) -> None:
+        """Lets bytes wait in its transport, or none any more."""
+        if Watcher.pusher is not None:
+            Watcher.pusher.serve_alone(self)
+        self.wire.backed_up = waiting_bytes
+
+    def close(self) -> None:
+        """Closes, as a node does that has sent a close frame."""
+        self.back_up(0)
+        self.wire.close()
 
     def pushes(self) -> list[dict[str, Any]]:
         """All pushes written to it."""
@@ -33,15 +101,20 @@ class Watcher(Subscriber):
 
 
 class Rig:
-    """A running hub and its clock. states: by kind and subject, for the loader; loads: the loads so far."""
+    """A running hub and its clock. states: by kind and subject, for the loader; loads: the loads so far.
 
-    def __init__(self, slice_sockets: int = SLICE_SOCKETS) -> None:
+    seating: its watchers have seats whenever they may; None: they are served one by one
+    """
+
+    def __init__(self, slice_sockets: int = SLICE_SOCKETS, seating: Seating | None = None) -> None:
         self.clock = FakeClock()
         self.states: dict[tuple[str, int], State | Exception] = {}
         self.loads: list[tuple[str, int]] = []
         self.gate = asyncio.Event()
         self.gate.set()
-        self.hub = Hub(self._load, WatcherCounts(), Pusher(self.clock, slice_sockets=slice_sockets), self.clock)
+        self.seating = seating
+        self.pusher = Pusher(self.clock, seating=seating, slice_sockets=slice_sockets)
+        self.hub = Hub(self._load, WatcherCounts(), self.pusher, self.clock)
 
     async def _load(self, kind: str, subject: int) -> State | None:
         self.loads.append((kind, subject))
@@ -70,6 +143,9 @@ class Rig:
         assert await self.hub.prepare([name], {}) == {}
         state = self.hub.join(watcher, name)
         assert state is not None
+        may_sit = watcher.descriptor >= 0 and not watcher.wire.backed_up and not watcher.behind_count
+        if self.seating is not None and may_sit:
+            self.seating.seat(watcher)
         return state
 
     def vote(self, at: int, *counts: tuple[int, int, int], after: int = 0) -> None:

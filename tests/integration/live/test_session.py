@@ -312,3 +312,42 @@ async def test_rejoining_never_gives_an_older_position(node: Node, factory: RowF
             again = (await fan.watch("votes:551"))["votes:551"]["at"]
             assert again >= newest
             newest = again
+
+
+async def test_a_websocket_has_a_seat_while_nothing_is_written_to_it(node: Node, factory: RowFactory) -> None:
+    """The kernel pushes to it in bulk (ADR 42) from the push after its first one; a reply and the end take its seat away."""
+    if node.rooms.hub.pusher.seating is None:
+        pytest.skip("this system has no io_uring")
+    show = await factory.show(493)
+    async with SocketClient.connect(node.url) as watcher, SocketClient.connect(node.url) as fan:
+        await watcher.watch(f"votes:{show.id}", f"setlist:{show.id}")
+        await fan.hello(await factory.token())
+        watching = next(one for one in node.rooms.sockets.connections() if one.channels)
+
+        async def has_left() -> bool:
+            return watching.slot == -1
+
+        async def has_seat_after_push(choice: str, up: int) -> bool:
+            await fan.cast(show.id, (show.first, choice))
+            await watcher.push(f"votes:{show.id}", lambda push: push["tally"][0][1] == up)
+            return watching.cohort is not None
+
+        assert await has_seat_after_push("up", 1)
+        assert await has_seat_after_push("down", 0)
+        await watcher.ok("ping")
+        has_seat = watching.cohort is not None
+        assert not has_seat
+        assert await has_seat_after_push("up", 1)
+        await watcher.socket.close()
+        await until(has_left)
+
+
+async def test_no_push_follows_a_close_frame(node: Node, factory: RowFactory) -> None:
+    """A node that has sent a close frame waits for the client's. The connection watches nothing any more by then."""
+    show = await factory.show(423)
+    async with SocketClient.connect(node.url, autoclose=False) as client:
+        await client.watch(f"votes:{show.id}")
+        [watching] = [one for one in node.rooms.sockets.connections() if one.channels]
+        await client.send("hello", token="no token")
+        assert await client.close_code() == 4401
+        assert (watching.transport.is_closing(), watching.channels) == (False, set())

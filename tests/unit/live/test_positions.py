@@ -116,7 +116,7 @@ class Crowd:
 
     def get_stuck(self, watcher: Watcher) -> None:
         """Stops or resumes reading."""
-        watcher.wire.backed_up = self.rng.choice([0, BUFFER_BYTES_MAX + 1])
+        watcher.back_up(self.rng.choice([0, BUFFER_BYTES_MAX + 1]))
 
     async def yield_once(self, _: Watcher) -> None:
         """Lets a push get one slice further."""
@@ -148,7 +148,7 @@ async def test_every_push_is_a_state_that_was_and_all_watchers_converge(rig: Rig
         if done is not None:
             await done
     for watcher in crowd.watchers:
-        watcher.wire.backed_up = 0
+        watcher.back_up(0)
     crowd.vote(crowd.watchers[0])
     await rig.pass_time(PUSH_INTERVAL_S * 4)
     crowd.check()
