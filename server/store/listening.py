@@ -36,13 +36,14 @@ class Listening:
         """Connects and listens on all channels of `handlers`.
 
         Raises: StoreUnavailable
+        Cancel: the connection is closed
         """
         listening = cls(await connect(url, name=LISTENER, idle_max_s=IDLE_S_MAX))
         try:
             with translated():
                 for channel, handle in handlers.items():
                     await listening.connection.add_listener(channel, _unwrapped(handle))
-        except StoreUnavailable:
+        except BaseException:  # when it is cancelled too: nobody else has the connection
             listening.close()
             raise
         return listening
