@@ -31,7 +31,7 @@ async def connect(http: aiohttp.ClientSession, url: str, user: User) -> aiohttp.
 
 def cut(websocket: aiohttp.ClientWebSocketResponse) -> None:
     """Ends the connection at once; an abort would wait for the next turn of the loop."""
-    # The loop's own socket may refuse this (uvloop's does), so a second one with the same connection does it.
+    # uvloop gives a socket that cannot shut down, so a second one with the same connection does.
     with socket.socket(fileno=os.dup(websocket.get_extra_info("socket").fileno())) as connection:
         connection.shutdown(socket.SHUT_RDWR)
 
