@@ -65,6 +65,15 @@ select distinct case locktype when 'relation' then relation::regclass::text else
 WAITS_FOR = """
 select exists (select from pg_locks where pid = $1 and not granted and locktype <> 'tuple') and $2 = any (pg_blocking_pids($1))
 """
+# A transaction without an id has locked no row. Of advisory locks, those that the other path takes too are held against it.
+HOLDS = """
+select exists (
+  select from pg_locks
+   where pid = $1 and granted
+     and (locktype = 'transactionid'
+          or locktype = 'relation' and mode not in ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')
+          or locktype = 'advisory' and concat_ws(' ', locktype, classid, objid) = any ($2::text[])))
+"""
 
 
 class Stage:
@@ -127,6 +136,17 @@ class Stage:
         is_waiting: bool = await self._watcher.fetchval(WAITS_FOR, self.second.pid, self.first.pid)
         return is_waiting
 
+    async def second_holds(self, wanted: set[str]) -> bool:
+        """Whether the second path has locked anything that a path may wait for. Takes: wanted, all that this one locks."""
+        is_holding: bool = await self._watcher.fetchval(HOLDS, self.second.pid, list(wanted))
+        return is_holding
+
+    async def cancel_second(self, task: asyncio.Task[None]) -> None:
+        """Ends the second path where it waits, and undoes it."""
+        await self._watcher.execute("select pg_cancel_backend($1)", self.second.pid)
+        (outcome,) = await asyncio.gather(task, return_exceptions=True)
+        assert isinstance(driver_error(outcome), asyncpg.QueryCanceledError), outcome
+
     async def held(self) -> set[str]:
         """The tables with a row that is locked against changes by anybody."""
         free = ", ".join(f"{table}_free as (select from {table} for no key update skip locked)" for table in TABLES)
@@ -179,6 +199,11 @@ async def run(path: Transaction, connection: Any) -> None:
         await connection.execute("set constraints all immediate")
     finally:
         await transaction.rollback()
+
+
+def driver_error(outcome: BaseException | None) -> BaseException | None:
+    """What the driver raised: a path with a savepoint gets its error translated."""
+    return outcome.__cause__ if isinstance(outcome, StoreUnavailable) else outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,11 +273,14 @@ async def deadlocks(stage: Stage, path: Transaction, others: Mapping[str, Transa
                     is_stopped = await stage.second.is_stopped(two)
                     if not is_stopped:
                         await two
-                if is_stopped and await stage.second_waits_for_first():
-                    waited.setdefault(name, so_far)
-            for answer in await asyncio.gather(one, two, return_exceptions=True):
-                # A path with a savepoint gets the driver's error translated.
-                outcome = answer.__cause__ if isinstance(answer, StoreUnavailable) else answer
+                    elif await stage.second_waits_for_first():
+                        waited.setdefault(name, so_far)
+                        if not await stage.second_holds(await stage.locks_of(path)):
+                            await stage.cancel_second(two)
+                            is_stopped = False
+            meeting_now = (one, two) if is_stopped else (one,)
+            for answer in await asyncio.gather(*meeting_now, return_exceptions=True):
+                outcome = driver_error(answer)
                 if isinstance(outcome, asyncpg.DeadlockDetectedError):
                     print(f"{name}, when stopped at {stop.table}: {outcome.detail}")
                     found.add(name)
