@@ -11,8 +11,9 @@
 `ratio_to_floor` is 3 minus 1: an upper bound, because it includes the few votes. `ratio_to_floor_lower` is 3 minus 2: a
 lower bound, because the server handles votes in batches that grow while it is busy with pushes, so the same votes cost
 less in 3 than in 2. With many votes in both, this error is larger than the measured value (it once gave 0.6 us a frame
-over a floor of 4.2); therefore the votes are few. The server makes at least the calls of the floor, so a bound below 1
-means that the subtraction failed; `is_credible` says so.
+over a floor of 4.2); therefore the votes are few. When the bounds are far apart, the machine changed its speed between the
+phases; `is_credible` says so. A ratio below 1 is possible where the kernel sends to many sockets with one call (ADR 42);
+`MYSETLIST_IO_URING=off` measures the other way.
 
 The watchers run in a process of their own, the voters in this one. The script prints one JSON object and asserts nothing.
 """
@@ -43,6 +44,7 @@ from server.load.requests import fetch_shows
 WARM_UP_S = 2.0
 SETTLE_S = 10.0
 ACCEPT_TIMEOUT_S = 60.0
+BOUNDS_APART_MAX = 0.4
 
 
 def main() -> None:
@@ -71,7 +73,7 @@ def main() -> None:
         "settings": vars(arguments),
         "ratio_to_floor": round(upper, 3),
         "ratio_to_floor_lower": round(lower, 3),
-        "is_credible": lower >= 1.0,
+        "is_credible": upper - lower < BOUNDS_APART_MAX,
         **measured,
         "floor": floor,
     })  # fmt: skip
