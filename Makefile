@@ -1,7 +1,7 @@
 # make run    runs one node with its own engines, sample data and a simulated crowd
 # make test   runs the whole test suite
 # make check  runs lint, format, types, layers and tests, and prints how much of server/ the tests run
-# make nightly runs the property and contract tests with ten times as many examples, drawn at random
+# make nightly runs the property and contract tests with twenty times as many examples, drawn at random, and the cases that make test leaves out
 # make bench  runs the two benchmarks; each prints one JSON object
 # make queries writes the types of the named queries (queries.pyi of each room)
 # make verdicts writes docs/alerts.yml and docs/runbook.md from the table of verdicts
@@ -78,6 +78,7 @@ check: lint
 
 # Hypothesis makes a failed example as small as possible, which takes up to five minutes.
 nightly:
+	$(MAKE) test OPTIONS='-m nightly $(OPTIONS)'
 	$(MAKE) test OPTIONS='tests/property tests/contract tests/unit --hypothesis-profile=nightly --timeout=3600 $(OPTIONS)'
 
 bench: $(VENV)/.installed

@@ -31,8 +31,8 @@ _REDIS_NUMBERS = itertools.cycle(range(1, 16))
 settings.register_profile(
     "check", derandomize=True, database=None, deadline=None, phases=[Phase.explicit, Phase.generate]
 )
-# nightly: other examples in every run, and ten times as many. One that fails is made as small as possible.
-settings.register_profile("nightly", database=None, deadline=None, max_examples=1_000, print_blob=True)
+# nightly: other examples in every run, and twenty times as many. One that fails is made as small as possible.
+settings.register_profile("nightly", database=None, deadline=None, max_examples=2_000, print_blob=True)
 settings.load_profile("check")
 
 

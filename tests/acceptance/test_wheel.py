@@ -34,7 +34,15 @@ def packages() -> Iterator[Path]:
     """The folder with the sdist and the wheel that is built from it."""
     with short_folder() as folder:
         shutil.copytree(ROOT, folder / "copy", ignore=LEFT_OUT)
-        build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder / "dist"), str(folder / "copy")]
+        build = [
+            sys.executable,
+            "-m",
+            "build",
+            "--no-isolation",
+            "--outdir",
+            str(folder / "dist"),
+            str(folder / "copy"),
+        ]
         done = subprocess.run(build, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert done.returncode == 0, done.stdout
         yield folder / "dist"

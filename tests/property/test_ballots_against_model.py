@@ -354,11 +354,11 @@ async def open_world(new_database: OpenDatabase, new_redis: Callable[[], str]) -
 
 async def test_script_and_tables_agree_with_the_model(new_database: OpenDatabase, new_redis: Callable[[], str]) -> None:
     """For any casts in any order and number, script, tables and model agree."""
-    await play_examples(partial(open_world, new_database, new_redis), World.play, STEPS, count=30)
+    await play_examples(partial(open_world, new_database, new_redis), World.play, STEPS, count=20)
 
 
 async def test_decisions_on_groups_agree_with_the_model(
     new_database: OpenDatabase, new_redis: Callable[[], str]
 ) -> None:
     """Groups are set aside, restored and voided between casts, losses and resets: script, tables and model agree."""
-    await play_examples(partial(open_world, new_database, new_redis), World.play, DECISION_STEPS, count=15)
+    await play_examples(partial(open_world, new_database, new_redis), World.play, DECISION_STEPS, count=10)

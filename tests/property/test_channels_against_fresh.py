@@ -358,4 +358,4 @@ async def test_state_and_pushes_are_a_fresh_state_of_every_kind(
 ) -> None:
     """After any subscriptions, lost connections and resumptions, on any node: no position goes back, no change is missing."""
     monkeypatch.setattr(settlement, "ACCEPT_AFTER_S", 0.1)  # a cast whose notification is lost is answered after this
-    await play_examples(partial(open_world, new_database, new_redis), World.play, STEPS, count=20)
+    await play_examples(partial(open_world, new_database, new_redis), World.play, STEPS, count=10)

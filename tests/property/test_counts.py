@@ -269,7 +269,7 @@ async def play(sql: Any, changes: list[tuple[str, int, list[int]]]) -> None:
 async def test_every_count_is_right_after_every_change(new_database: OpenDatabase) -> None:
     """Several rows in one statement, moves, deletions that cascade, decisions of moderators, erasures."""
     changes = st.lists(CHANGE, min_size=1, max_size=12)
-    await play_examples(partial(open_catalogue, new_database), play, changes, count=100)
+    await play_examples(partial(open_catalogue, new_database), play, changes, count=60)
 
 
 async def test_each_change_by_itself(new_database: OpenDatabase) -> None:

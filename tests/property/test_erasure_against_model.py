@@ -219,5 +219,5 @@ async def test_erasure_keeps_the_counts(new_database: OpenDatabase, new_redis: C
         await world.play(steps)
         gone.update(world.gone)
 
-    await play_examples(partial(open_world, new_database, new_redis), play, STEPS, count=15)
+    await play_examples(partial(open_world, new_database, new_redis), play, STEPS, count=10)
     assert gone

@@ -15,7 +15,7 @@ Example = TypeVar("Example")
 
 
 def scaled(count: int) -> int:
-    """A number for `max_examples`: `count` examples in `make check`, ten times as many in `make nightly`."""
+    """A number for `max_examples`: `count` examples in `make check`, twenty times as many in `make nightly`."""
     return count * settings().max_examples // 100
 
 

@@ -57,7 +57,7 @@ async def test_our_own_engines_pass(database_url: str, redis_url: str) -> None:
 async def test_postgres_15_by_address_is_migrated(postgres_15: str) -> None:
     """Debian's PostgreSQL, over TCP, without TLS, with a password of special characters: forward, and a step back.
 
-    tests/migration goes all the way back on PostgreSQL 15.
+    tests/migration goes all the way back, in `make nightly` on PostgreSQL 15 too.
     """
     await execute(postgres_15, "create database fans")
     url = urlsplit(postgres_15)._replace(path="/fans").geturl()

@@ -17,7 +17,9 @@ async def test_a_listener_that_is_cancelled_leaves_no_connection(database_url: s
     """A node whose last step fails cancels its listener, which may then have listened on some of its channels."""
     watching = await asyncpg.connect(database_url)
     # So many that the cancellation comes while it listens on one after the other.
-    opening = asyncio.create_task(Listening.open(database_url, {f"channel_{number}": print for number in range(10_000)}))
+    opening = asyncio.create_task(
+        Listening.open(database_url, {f"channel_{number}": print for number in range(10_000)})
+    )
 
     async def is_there() -> bool:
         return await watching.fetchval(COUNT) == 1
