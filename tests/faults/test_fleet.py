@@ -20,7 +20,7 @@ from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.timeout(60)
 
-VOTERS, WATCHERS = 12, 12
+VOTERS, WATCHERS = 8, 8
 
 
 async def crowd_during(url: str, steps: Callable[[], Awaitable[None]]) -> dict[str, Any]:
@@ -33,7 +33,7 @@ async def crowd_during(url: str, steps: Callable[[], Awaitable[None]]) -> dict[s
             stop.set()
 
     options = CrowdOptions(
-        url=url, voters=VOTERS, watchers=WATCHERS, rate_per_s=100, duration_s=0, verify=True, subscribe=True,
+        url=url, voters=VOTERS, watchers=WATCHERS, rate_per_s=40, duration_s=0, verify=True, subscribe=True,
     )  # fmt: skip
     report = await run(options, stop=stop, on_step=on_step, show_progress=False)
     assert report["verify"]["differences"] == []

@@ -33,7 +33,7 @@ async def until_async(condition: Callable[[], Awaitable[bool]], why: str, *, tim
     try:
         async with asyncio.timeout(timeout_s):
             while not await condition():
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.1)  # an answer of a node costs more than a look at a file
     except TimeoutError:
         raise AssertionError(f"{why}: not within {timeout_s:.0f} s") from None
 
