@@ -15,13 +15,13 @@ export const REASON = /** @type {const} */ ({ name: "reason", label: "Reason (fo
  * @param {Question} question
  * @returns {Promise<boolean>} whether the act was done
  */
-export function ask(desk, { title, lines = [], preview, fields = [], label, cancelLabel = "Cancel", isGrave = false, refresh, act }) {
+export function ask(desk, { title, lines = [], preview, fields = [], label, cancelLabel = label.startsWith("Cancel") ? "Keep it" : "Cancel", isGrave = false, refresh, act }) {
   const { elements, controls, values, renew } = createFields(fields);
   const list = h("ul", { class: "changes" });
   const refusal = h("p", { class: "refused", role: "alert", hidden: true });
   const submit = h("button", { class: "button button-main", type: "submit" }, label);
   const cancel = h("button", { class: "button quiet", type: "button" }, cancelLabel);
-  const form = h("form", { class: "form" }, list, ...elements, refusal, h("p", { class: "form-end" }, submit, cancel));
+  const form = h("form", { class: "form" }, list, ...elements, h("div", { class: "ask-end" }, refusal, h("p", { class: "form-end" }, submit, cancel)));
   const dialog = h("dialog", { class: "dialog", "aria-labelledby": "ask-title" }, h("h2", { id: "ask-title" }, title), form);
   setAttribute(submit, "data-grave", isGrave);
   let isDone = false;

@@ -3,7 +3,7 @@ import { RequestError } from "../client.js";
 import { h, setAttribute, setHidden, setText } from "../dom.js";
 import { createBudgets } from "./budgets.js";
 import { createChart } from "./charts.js";
-import { duration } from "./formats.js";
+import { duration, number, percent } from "./formats.js";
 import { createHistory } from "./history.js";
 import * as texts from "./now-texts.js";
 import { createTable } from "./table.js";
@@ -84,14 +84,14 @@ function open(desk) {
     setText(sentence, found.sentence);
     act.replaceChildren(h("span", {}, ...withCode(found.act)), ...buttonsOf(found.button));
     others.replaceChildren(...findings.slice(1).map((finding) => h("li", { data: { level: finding.severity } },
-      h("strong", {}, finding.cause), " ", ...withCode(finding.act), ...buttonsOf(finding.button))));
+      h("p", {}, h("strong", {}, finding.cause), " ", ...withCode(finding.act)), ...buttonsOf(finding.button))));
     setHidden(others, findings.length < 2);
   }
 
   /** @param {Button|null} button */
   function buttonsOf(button) {
     if (!button || !desk.has(button.page)) return [];
-    return [" ", h("a", { class: "button", href: `/admin/${button.page}`, data: { link: "" } }, button.label)];
+    return [h("a", { class: "button", href: `/admin/${button.page}`, data: { link: "" } }, button.label)];
   }
 
   function drawMinutes() {
@@ -150,31 +150,30 @@ const withCode = (text) => text.split("`").map((part, index) => (index % 2 ? h("
 /** @param {NodeRow} row */
 const nodeRow = ({ node, state, reasons, figures, connection_count, shards_held, version }) => ({
   key: node, level: texts.NODE_LEVELS[state],
-  cells: [node, [state, ...reasons].join(": "), figures.committed_votes, figures.watchers, figures.sockets_behind,
-    connection_count, shards_held, version].map(String),
+  cells: [node, [state, ...reasons].join(": "), ...[figures.committed_votes, figures.watchers, figures.sockets_behind, connection_count, shards_held].map(number), version],
 });
 
 /** @param {ServiceRow} row */
 const serviceRow = ({ service, status, detail, availability_24h, latency_mean_ms }) => ({
   key: service, level: status === "ok" ? "well" : status === "down" ? "critical" : status ? "warning" : "unknown",
   cells: [service, [status ?? "unknown", detail].filter(Boolean).join(": "),
-    availability_24h === null ? "–" : `${(availability_24h * 100).toFixed(1)} %`, texts.milliseconds(latency_mean_ms)],
+    percent(availability_24h), texts.milliseconds(latency_mean_ms)],
 });
 
 /** @param {LiveShow} row */
 const showRow = ({ id, slug, name, status, artist, venue, votes, votes_per_s, suspicion }) => ({
   key: String(id), level: suspicion ? "warning" : "", href: `/shows/${slug}`,
-  cells: [name || `${artist}, ${venue}`, suspicion ? texts.groups(suspicion) : "none", status, texts.count(votes_per_s), String(votes)],
+  cells: [name || `${artist}, ${venue}`, suspicion ? texts.groups(suspicion) : "none", status, texts.count(votes_per_s), number(votes)],
 });
 
 /** @param {ErrorRow} row */
 const errorRow = ({ action, detail, count, last_at, request_id, trace_id, nodes }) => ({
   key: `${action} ${detail}`,
-  cells: [detail ? `${action}: ${detail}` : action, String(count), texts.time(last_at), trace_id || "–", request_id || "–", nodes.join(", ")],
+  cells: [detail ? `${action}: ${detail}` : action, number(count), texts.recent(last_at), trace_id || "–", request_id || "–", nodes.join(", ")],
 });
 
 /** @param {ActRow} row */
 const actRow = ({ at, actor, action, subject }) => ({
   key: `${at} ${action} ${subject}`,
-  cells: [texts.time(at), actor === null ? "a command" : `account ${actor}`, action, subject],
+  cells: [texts.recent(at), actor === null ? "a command" : `account ${actor}`, action, subject],
 });

@@ -1,5 +1,7 @@
 /** The words and numbers of the page Now. */
 
+import { moment } from "./formats.js";
+
 /** @import { Figures, NodeRow } from "./types.js" */
 
 /** @type {Record<"well"|"info"|"warning"|"critical"|"unknown", string>} */
@@ -36,6 +38,12 @@ export const NOT_TRACED = "Traces are off, so an error has the id of its request
  * @param {string} instant
  */
 export const time = (instant) => new Date(instant).toISOString().slice(11, 19);
+
+/**
+ * The time of day, with the day unless it is today, UTC.
+ * @param {string} instant
+ */
+export const recent = (instant) => (instant.slice(0, 10) === new Date().toISOString().slice(0, 10) ? time(instant) : moment(instant));
 
 /** @param {number} number */
 export const groups = (number) => (number === 1 ? "1 group" : `${number} groups`);

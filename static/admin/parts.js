@@ -100,6 +100,9 @@ export function createPaged(fetchPage, draw) {
   };
 }
 
+/** Whether a text needs a wider place than a number or a name. @param {string} text */
+export const isLong = (text) => text.length > 32;
+
 /**
  * Names and values, side by side.
  * @param {string} label
@@ -117,7 +120,11 @@ export function createFacts(label) {
         for (const [name] of facts) values.set(name, h("dd", {}));
         element.replaceChildren(...[...values].map(([name, value]) => h("div", {}, h("dt", {}, name), value)));
       }
-      for (const [name, value] of facts) setText(/** @type {HTMLElement} */ (values.get(name)), value);
+      for (const [name, value] of facts) {
+        const place = /** @type {HTMLElement} */ (values.get(name));
+        setText(place, value);
+        place.parentElement?.classList.toggle("long", isLong(value));
+      }
     },
   };
 }

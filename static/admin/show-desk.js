@@ -2,7 +2,7 @@
 import { h, setText } from "../dom.js";
 import { download } from "./api.js";
 import { createFollowing } from "./following.js";
-import { counted, number } from "./formats.js";
+import { number } from "./formats.js";
 import { button, createFacts, createLoader, drawButtons } from "./parts.js";
 import { actsOf, changes, doAct, RESULTS } from "./show-acts.js";
 import { createSets } from "./show-sets.js";
@@ -44,7 +44,10 @@ export function createShowDesk(desk, ref) {
   let shown = null;
   /** @type {number|null} null: the counts have not come yet */
   let total = null;
-  let watchers = "–";
+  /** @type {number|null} */
+  let going = null;
+  /** @type {number|null} */
+  let watching = null;
   let isClosed = false;
 
   const load = () => loader.load(async () => {
@@ -61,7 +64,12 @@ export function createShowDesk(desk, ref) {
     if (following.lacks(GOING)) attend({ going: show.attendance_count, watching: null });
     if (!before) begin(settings);
     else if (isChanged) tickets.load();
-    setText(state, `${show.artist.name}, ${show.venue.name}, ${show.venue.city} · ${settings.starts_local.slice(0, 16).replace("T", " ")}`);
+    const place = [show.artist.name, show.venue.name, show.venue.city];
+    const day = local(settings.starts_local);
+    // Without bdi, names in Arabic or Hebrew turn the numbers of the day around. What did not change is not drawn, and not read aloud, again.
+    if (state.textContent !== `${place.join(", ")} · ${day}`) {
+      state.replaceChildren(...place.flatMap((name, index) => [index ? ", " : "", h("bdi", {}, name)]), ` · ${day}`);
+    }
   });
 
   /** @type {(before: ShowSettings, after: ShowSettings) => void} */
@@ -84,7 +92,7 @@ export function createShowDesk(desk, ref) {
     if (!shown) return;
     const { voting, status, opens_local, closes_local, votes_per_user_max, results, requires_ticket, bill, time_zone } = shown;
     facts.update([
-      ["Voting", voting], ["Status", status], ["Votes", number(total)], ["Going, watching", watchers],
+      ["Voting", voting], ["Status", status], ["Votes", number(total)], ["Fans going", number(going)], ["Fans watching", number(watching)],
       ["Opens", local(opens_local)], ["Ends", local(closes_local)], ["Times in", time_zone.replaceAll("_", " ")],
       ["Votes for each fan", votes_per_user_max === null ? "no limit" : number(votes_per_user_max)],
       ["Counts are seen by", RESULTS.find(([value]) => value === results)?.[1] ?? results],
@@ -100,8 +108,8 @@ export function createShowDesk(desk, ref) {
   }
 
   /** @param {Attendance} counts */
-  function attend({ going, watching }) {
-    watchers = `${counted(going, "fan")}, ${number(watching)}`;
+  function attend(counts) {
+    ({ going, watching } = counts);
     drawFacts();
   }
 

@@ -47,8 +47,9 @@ export function createSets(desk, show, reload) {
     const hint = [note, is_tape ? "tape" : ""].filter(Boolean).join(", ");
     return h("li", { class: "set-song", tabindex: "-1", data: { key } },
       h("span", { class: "grip", "aria-hidden": "true" }, "⠿"),
-      h("span", { class: "set-title" }, title, hint ? h("span", { class: "note" }, ` ${hint}`) : null, id ? null : h("span", { class: "badge badge-open" }, "new")),
-      h("span", { class: "note set-votes", data: { song: id ?? "" } }),
+      h("span", { class: "set-text" },
+        h("span", { class: "set-title" }, title, hint ? h("span", { class: "note" }, hint) : null, id ? null : h("span", { class: "badge badge-open" }, "new")),
+        h("span", { class: "note set-votes", data: { song: id ?? "" } })),
       h("span", { class: "set-acts" },
         h("button", { class: "button", type: "button", "aria-label": `Move ${title} up`, on: { click: () => move(key, -1) } }, "↑"),
         h("button", { class: "button", type: "button", "aria-label": `Move ${title} down`, on: { click: () => move(key, 1) } }, "↓"),

@@ -3,7 +3,7 @@
  * page, each row stands as a card, in which every cell has the head of its column: so no button is out of sight.
  */
 import { h, setAttribute, setHidden, setText } from "../dom.js";
-import { focusFirst } from "./parts.js";
+import { focusFirst, isLong } from "./parts.js";
 
 /**
  * @typedef {{label: string, act(): unknown}} Act
@@ -65,6 +65,7 @@ export function createTable(title, heads) {
           if (!cell) return;
           setText(cell.querySelector("a") ?? cell, text);
           cell.classList.toggle("when", DAY.test(text));
+          cell.classList.toggle("long", isLong(text));
         });
         if (acts) drawActs(/** @type {HTMLElement} */ (row.cells[cells.length]), acts);
         setAttribute(row, "data-level", level || null);

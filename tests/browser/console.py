@@ -13,7 +13,7 @@ from playwright.async_api import Page, ViewportSize, expect
 from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.identity import COOKIE
-from tests.browser.pages import DESKTOP, Fan, FanPool
+from tests.browser.pages import DESKTOP, PHONE, Fan, FanPool
 from tests.browser.test_accessibility import ANIMATIONS_ENDED
 from tests.support.running_node import SECRET
 
@@ -21,12 +21,20 @@ TABLET: ViewportSize = {"width": 768, "height": 1024}
 # Chromium writes an answer that refuses to its console; a page cannot prevent that.
 REFUSALS = re.compile(r"status of (400|403|404|409|412|503)")
 # What can be tapped, but is smaller than a finger. Links inside a text, and boxes whose label is tapped, are not meant.
-SMALL = """() => [...document.querySelectorAll("button, select, input:not([type=checkbox]), nav a, summary")]
+SMALL = """() => [...document.querySelectorAll("button, select, input:not([type=checkbox]), nav a, a.button, .table a, .match a, .back, summary")]
     .filter((element) => element.offsetParent && element.getBoundingClientRect().height < 43.5)
     .map((element) => `${element.outerHTML.slice(0, 80)} ${element.getBoundingClientRect().height}`)"""
 # A button that one has to scroll to is out of sight.
 NO_TABLE_SCROLLS = """() => [...document.querySelectorAll(".table-frame")]
     .every((frame) => !frame.checkVisibility() || frame.scrollWidth <= frame.clientWidth)"""
+# Parts that hide a piece of what they hold, or let one scroll sideways for it.
+CUT = """() => [...document.querySelectorAll("body *:not(.sr, .sr *, thead, thead *, svg, svg *, input, select, textarea)")]
+    .filter((element) => element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX !== "visible")
+    .map((element) => `${element.outerHTML.slice(0, 80)} ${element.scrollWidth - element.clientWidth}`)"""
+# Sentences in a column of a card as narrow as that of a number.
+SQUEEZED = """() => [...document.querySelectorAll(".cards td")]
+    .filter((cell) => cell.textContent.length > 40 && cell.clientWidth < 240)
+    .map((cell) => cell.textContent)"""
 WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -77,11 +85,20 @@ async def severe_findings(page: Page) -> list[tuple[str, list[str]]]:
 
 
 async def is_fine(page: Page) -> None:
-    """axe-core finds nothing serious; on a tablet, nothing reaches past the edge, no table scrolls sideways, and all buttons are as large as a finger."""
+    """axe-core finds nothing serious, and everything fits on a tablet and on a phone."""
     found = await severe_findings(page)
     assert found == [], found
-    await page.set_viewport_size(TABLET)
-    assert await page.evaluate(WIDE) <= 0
-    await page.wait_for_function(NO_TABLE_SCROLLS)
-    assert not await page.evaluate(SMALL)
+    await fits(page)
+
+
+async def fits(page: Page) -> None:
+    """On a tablet and on a phone nothing reaches past the edge or is cut, no table scrolls sideways, no sentence is squeezed into a
+    narrow column, and all that can be tapped is as large as a finger.
+    """
+    for viewport in (TABLET, PHONE):
+        await page.set_viewport_size(viewport)
+        await page.wait_for_function(NO_TABLE_SCROLLS)
+        assert await page.evaluate(WIDE) <= 0
+        for rule in (CUT, SQUEEZED, SMALL):
+            assert await page.evaluate(rule) == []
     await page.set_viewport_size(DESKTOP)

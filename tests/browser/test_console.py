@@ -110,6 +110,10 @@ async def test_moderators_see_what_they_may_act_on(node: Node, fans: FanPool, sq
             await expect(page.get_by_role("heading", name=title)).to_be_hidden()
         links = await page.locator("#nav a").all_inner_texts()
         assert links[0] == "Now"
+        await page.set_viewport_size(DESKTOP)
+        table = await page.get_by_role("region", name="Shows to watch").bounding_box()
+        assert table is not None
+        assert table["width"] > 1000
         assert "Audit" not in links
         # They have no history: the charts say how long they reach.
         await expect(page.locator(".figure-top").first).to_contain_text("2\u00a0min · ")

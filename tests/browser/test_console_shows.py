@@ -10,11 +10,16 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Console
-from tests.browser.console import TABLET, confirm, is_fine, open_staff, visit
-from tests.browser.pages import FanPool
+from tests.browser.console import TABLET, confirm, fits, is_fine, open_staff, visit
+from tests.browser.pages import DESKTOP, FanPool
 from tests.support.open_shows import Show, make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+# What has the focus is not hidden by the bar that says that something is not saved.
+IS_BELOW_THE_BAR = """() => document.activeElement.matches(".set-song")
+    && document.activeElement.getBoundingClientRect().top >= document.querySelector(".unsaved").getBoundingClientRect().bottom"""
+LONG_NAME = "Orchestra of Extraordinarily Long and Winding Names from Köln"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -55,6 +60,8 @@ async def test_keys_alone_control_a_show(admin: Page, console: Console) -> None:
     await keys.press("Enter")
     await expect(admin.locator(".facts").first).to_contain_text("open")
     await expect(admin.locator(".set-song").first).to_be_visible()
+    # A name in Arabic would turn the numbers of the day around.
+    await expect(admin.locator(".show-state bdi")).to_have_count(3)
     await is_fine(admin)
     await keys.press("v")
     await expect(admin.get_by_role("dialog")).to_contain_text("Voting: open → locked")
@@ -97,6 +104,11 @@ async def test_sets_are_edited_by_keys_and_by_drag(admin: Page, console: Console
     await confirm(admin, "Add", says="Save the sets to keep it.")
     await expect(admin.get_by_text("Not saved yet")).to_be_visible()
     assert await order(console, show) == [first, second, third, fourth]
+    await admin.set_viewport_size({"width": 360, "height": 400})
+    for key in ("j", "j", "k", "k"):
+        await keys.press(key)
+        assert await admin.evaluate(IS_BELOW_THE_BAR)
+    await admin.set_viewport_size(DESKTOP)
     await keys.press("s")
     await expect(dialog).to_contain_text("Song 1: place 1 → 2")
     await expect(dialog).to_contain_text("Song 4 is removed")
@@ -157,7 +169,8 @@ async def test_the_stage_marks_with_one_tap_and_takes_it_back(moderator: Page, c
     await moderator.set_viewport_size(TABLET)
     heights = await songs.evaluate_all("songs => songs.map((song) => song.offsetHeight)")
     assert min(heights) >= 64
-    assert await moderator.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(0, 0, 0)"
+    for element in ("documentElement", "body"):
+        assert await moderator.evaluate(f"getComputedStyle(document.{element}).backgroundColor") == "rgb(0, 0, 0)"
     await songs.nth(1).click()
     await expect(moderator.locator(".stage-now")).to_have_text("Song 2")
     await expect(songs.nth(1)).to_have_attribute("aria-current", "true")
@@ -186,6 +199,10 @@ async def test_a_show_is_made_and_its_tickets(admin: Page, console: Console) -> 
     await visit(admin, "s", "Shows")
     await admin.keyboard.press("m")
     dialog = admin.get_by_role("dialog")
+    await console.sql.execute("insert into artists (slug, name) values ('long', $1)", LONG_NAME)
+    await dialog.get_by_label("Artist", exact=True).fill(LONG_NAME[:9])
+    await expect(dialog.locator(".picks").get_by_role("button", name=LONG_NAME)).to_be_visible()
+    await fits(admin)
     for label, name in (("Artist", artist), ("Venue", venue)):
         field = dialog.get_by_label(label, exact=True)
         await field.fill(name)
@@ -204,3 +221,7 @@ async def test_a_show_is_made_and_its_tickets(admin: Page, console: Console) -> 
     await expect(dialog).to_contain_text("Fans without it cannot vote any more")
     await confirm(admin, "Change", says="A vote requires now: A ticket with a code.")
     await expect(admin.get_by_text("3 codes, 0 redeemed.")).to_be_visible()
+    # Two buttons that both say "Cancel" would be a riddle.
+    await admin.get_by_role("button", name="Cancel show").click()
+    await dialog.get_by_role("button", name="Keep it").click()
+    await expect(dialog).to_have_count(0)

@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Console
 from tests.browser.console import confirm, is_fine, open_staff, visit
-from tests.browser.pages import FanPool
+from tests.browser.pages import DESKTOP, PHONE, FanPool
 from tests.support.webhooks import LOCAL, Receiver
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -37,6 +37,11 @@ async def test_a_webhook_is_made_tested_and_deleted(fans: FanPool, console: Cons
         await page.keyboard.type("https://10.0.0.1/hook")
         await page.keyboard.press("Tab")
         await expect(dialog.get_by_role("alert")).to_contain_text("10.0.0.1, which is no public address")
+        # On a phone the form is longer than the screen; what was refused and the button stay in sight.
+        await page.set_viewport_size(PHONE)
+        await expect(dialog.get_by_role("alert")).to_be_in_viewport(ratio=1)
+        await expect(dialog.get_by_role("button", name="Make the webhook")).to_be_in_viewport(ratio=1)
+        await page.set_viewport_size(DESKTOP)
         await page.keyboard.type("Screen")
         await dialog.get_by_label("Address").fill(receiver.url)
         await dialog.get_by_label("Ballots look like").uncheck()
