@@ -83,7 +83,7 @@ def verdicts_of(facts: Iterable[Fact]) -> list[Found]:
 # Of a level, only the most urgent burn (server/protocol/levels.py) is a verdict.
 _BURN_CAUSE = "The error budget of {subject} burns at {value} times the allowed pace: {detail}."
 _FAST, _MEDIUM, _SLOW = BURN_PAIRS
-_DATABASE = Button("Open the database's page", "database")
+_DATABASE = Button("Open the database page", "database")
 _CONNECTIONS = Button("Open the connections", "connections")
 _SYNC = Button("Open the sync page", "sync")
 _ABUSE = Button("Open the abuse page", "abuse")
@@ -258,7 +258,7 @@ VERDICTS: tuple[Verdict, ...] = (
         expr="increase(mysetlist_vote_groups_total[10m]) > {limit}",
         symptom="Ballots of a show are alike as no crowd's are.",
         cause="{value} ballots look like the work of one hand: {subject}. They count until somebody decides.",
-        act="Read the reasons, and set the group aside or let it count. GET /api/admin/groups lists it.",
+        act="Read the reasons, and set the group aside or let it count. `GET /api/admin/groups` lists it.",
         button=_ABUSE, role="moderator",
     ),
     Verdict(

@@ -28,8 +28,8 @@ function open(desk, path) {
     desk.call(`${PATH}?${queryOf({ ...filters.values(), cursor, limit: 50 })}`)), (acts) => table.update(acts.map(rowOf)));
   const filters = createFilters("Filter the audit log", [
     { name: "actor", label: "Account", type: "search", attributes: { inputmode: "numeric", pattern: "[0-9]*", size: 8 } },
-    { name: "act", label: "Act", type: "search", attributes: { placeholder: "show or show.lock", maxlength: 60 } },
-    { name: "object", label: "On", type: "search", value: path.map(decodeURIComponent).join(":"), attributes: { placeholder: "show or show:7", maxlength: 200 } },
+    { name: "act", label: "Act", type: "search", attributes: { placeholder: "show.lock", maxlength: 60 } },
+    { name: "object", label: "On", type: "search", value: path.map(decodeURIComponent).join(":"), attributes: { placeholder: "show:7", maxlength: 200 } },
     { name: "from", label: "From (UTC)", type: "date" },
     { name: "to", label: "To (UTC)", type: "date" },
   ], () => paged.reload());
@@ -51,13 +51,16 @@ function open(desk, path) {
 
 /** @param {AuditAct} act */
 function rowOf({ id, at, actor, act, object, reason, before, after, detail }) {
-  const changes = Object.keys(after).map((name) => `${name}: ${told(before[name])} → ${told(after[name])}`);
-  const rest = Object.entries(detail).map(([name, value]) => `${name}: ${told(value)}`);
+  const changes = Object.keys(after).map((name) => `${wordsOf(name)}: ${told(before[name])} → ${told(after[name])}`);
+  const rest = Object.entries(detail).map(([name, value]) => `${wordsOf(name)}: ${told(value)}`);
   return {
     key: String(id),
     cells: [moment(at), actor === null ? "a command" : `account ${actor}`, act, object, [...changes, ...rest].join(", "), reason ?? ""],
   };
 }
+
+/** @param {string} name  of a field */
+const wordsOf = (name) => name.replaceAll("_", " ");
 
 /** @param {unknown} value */
 const told = (value) => (value === null || value === "" ? "nothing" : typeof value === "object" ? JSON.stringify(value) : String(value));

@@ -1,7 +1,7 @@
 /** The page Database: its state, its sizes, and the operations that keep it well. */
 import { h, setAttribute, setHidden, setText } from "../dom.js";
 import { ask } from "./ask.js";
-import { ago, bytes, counted, duration, moment, number, percent } from "./formats.js";
+import { ago, bytes, duration, moment, number, percent } from "./formats.js";
 import { button, createFacts, createLoader, send } from "./parts.js";
 import { createTable } from "./table.js";
 
@@ -96,7 +96,7 @@ function open(desk) {
     health.update(services.map((one) => ({
       key: one.service, level: one.status === "down" ? "critical" : one.status === "degraded" ? "warning" : "",
       cells: [one.service, [one.status ?? "unknown", one.detail].filter(Boolean).join(": "), percent(one.availability_24h),
-        milliseconds(one.latency_mean_ms), milliseconds(one.latency_max_ms), moment(one.seen_at)],
+        milliseconds(one.latency_mean_ms), milliseconds(one.latency_mean_ms && one.latency_max_ms), moment(one.seen_at)],
     })));
     operations.update(recent.map(operationRow));
     locks.update(statistics.locks_waiting.length ? statistics.locks_waiting.map((lock) => ({
@@ -193,9 +193,15 @@ function operationRow(operation) {
 
 /** @param {Record<string, unknown>} result */
 function resultText(result) {
-  return Object.entries(result).map(([name, value]) => {
-    if (Array.isArray(value)) return counted(value.length, `${name.replaceAll("_", " ")} entry`, `${name.replaceAll("_", " ")} entries`);
-    const text = typeof value === "number" ? (name.startsWith("bytes") ? bytes(value) : number(value)) : typeof value === "object" ? JSON.stringify(value) : String(value);
-    return `${name.replaceAll("_", " ")}: ${text}`;
-  }).join(", ");
+  const amounts = Object.entries(result).map(([name, value]) => ({ name: name.replaceAll("_", " "), amount: amountOf(name, value) }));
+  if (!amounts.length) return "";
+  return amounts.filter(({ amount }) => amount).map(({ name, amount }) => `${name}: ${amount}`).join(", ") || "nothing found, nothing changed";
+}
+
+/** @type {(name: string, value: unknown) => string} empty: nothing */
+function amountOf(name, value) {
+  if (typeof value === "number") return value === 0 ? "" : name.startsWith("bytes") ? bytes(value) : number(value);
+  if (Array.isArray(value)) return amountOf(name, value.length);
+  if (value && typeof value === "object") return Object.entries(value).map(([part, amount]) => `${part} ${amount}`).join("; ");
+  return String(value ?? "");
 }

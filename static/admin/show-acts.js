@@ -6,8 +6,9 @@ import { send } from "./parts.js";
 
 /**
  * @import { Desk, Effect, Field, ShowSettings } from "./types.js"
- * @typedef {{title: string, label: string, key?: string, path?: string, method?: string, fields?: Field[], lines?: string[],
+ * @typedef {{title: string, label: string, sure?: string, key?: string, path?: string, method?: string, fields?: Field[], lines?: string[],
  *   isGrave?: boolean, result: string, body(values: Record<string, string>): Record<string, unknown>}} ShowAct
+ *   sure: on the button that does it, where the label is no verb
  */
 
 export const RESULTS = /** @type {[string, string][]} */ ([
@@ -53,7 +54,7 @@ export function effectLines(effect) {
  * @param {ShowAct} act
  * @param {(after: ShowSettings) => void} adopt  takes the state after it
  */
-export function doAct(desk, show, { title, label, path = "", method = "POST", fields = [], lines = [], isGrave = false, result, body }, adopt) {
+export function doAct(desk, show, { title, label, sure = label, path = "", method = "POST", fields = [], lines = [], isGrave = false, result, body }, adopt) {
   const address = `/api/admin/shows/${show.id}${path}`;
   let before = show;
   const hasReason = fields.some(({ name }) => name === "reason");
@@ -61,7 +62,7 @@ export function doAct(desk, show, { title, label, path = "", method = "POST", fi
   const bodyOf = ({ reason, ...values }) => ({ ...body(values), revision: before.revision, ...(reason ? { reason } : {}) });
   const required = fields.filter((field) => field.required).map(({ name }) => name);
   return ask(desk, {
-    title, label, lines, isGrave, fields: hasReason ? fields : [...fields, REASON],
+    title, label: sure, lines, isGrave, fields: hasReason ? fields : [...fields, REASON],
     async preview(values) {
       if (required.some((name) => !values[name])) return ["Fill in what is required to see what changes."];
       const after = /** @type {ShowSettings} */ (await send(desk, method, `${address}?preview=true`, bodyOf(values)));
@@ -124,16 +125,16 @@ export function actsOf(desk, show) {
       { name: "opens_at", label: `Opens (${show.time_zone})`, type: "datetime-local", required: true, value: minutes(show.opens_local) },
       { name: "closes_at", label: `Ends (${show.time_zone})`, type: "datetime-local", required: true, value: minutes(show.closes_local) },
     ], (values) => Object.fromEntries(Object.entries({ opens_at: show.opens_local, closes_at: show.closes_local })
-      .filter(([name, before]) => values[name] !== minutes(before)).map(([name]) => [name, withSeconds(values[name])]))));
+      .filter(([name, before]) => values[name] !== minutes(before)).map(([name]) => [name, withSeconds(values[name])])), { sure: "Save" }));
     acts.push(change("Votes for each fan", "Budget", [{ name: "votes", label: "Votes for each fan (empty: no limit)", type: "number", value: String(show.votes_per_user_max ?? ""), attributes: { min: 1, max: 1_000_000 } }],
-      ({ votes }) => ({ votes_per_user_max: votes ? Number(votes) : null }), { lines: ["A lower budget takes no vote away: fans above it may change votes, but add none."] }));
-    acts.push(change("Who sees counts before they are final?", "Embargo", [{ name: "results", label: "Counts are seen by", type: "select", options: RESULTS, value: show.results }], ({ results }) => ({ results })));
+      ({ votes }) => ({ votes_per_user_max: votes ? Number(votes) : null }), { sure: "Save", lines: ["A lower budget takes no vote away: fans above it may change votes, but add none."] }));
+    acts.push(change("Who sees counts before they are final?", "Embargo", [{ name: "results", label: "Counts are seen by", type: "select", options: RESULTS, value: show.results }], ({ results }) => ({ results }), { sure: "Save" }));
   }
   acts.push(change("Name, bill and status", "Edit", [
     { name: "name", label: "Name", required: true, value: show.name, attributes: { maxlength: 300 } },
     { name: "bill", label: "Support acts", picks: { search: searching(desk, "artists"), max: 50, chosen: show.bill.filter(({ billing }) => billing === "support").map(({ id, name }) => ({ id, text: name })) } },
     { name: "status", label: "Status", type: "select", value: status, options: [["upcoming", "Upcoming"], ["live", "Live"], ["finished", "Finished"], ["cancelled", "Cancelled"]] },
-  ], ({ name, bill, status: next }) => ({ name, bill: idsOf(bill ?? ""), status: next }), { key: "e" }));
+  ], ({ name, bill, status: next }) => ({ name, bill: idsOf(bill ?? ""), status: next }), { key: "e", sure: "Save" }));
   acts.push(change("Postpone the show", "Postpone", [{ name: "starts_at", label: `New start (${show.time_zone})`, type: "datetime-local", required: true, value: minutes(show.starts_local) }],
     ({ starts_at }) => ({ starts_at: withSeconds(starts_at) }), { lines: ["Every vote stays. The end of voting moves along; the opening too when voting has not begun."], result: "The show has a new date." }));
   if (status !== "cancelled") {

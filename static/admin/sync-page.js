@@ -39,7 +39,7 @@ export const sync = { name: "sync", title: "Sync", key: "y", role: "admin", open
 
 /** @param {Desk} desk */
 function open(desk) {
-  const providers = createTable("Providers", ["Provider", "State", "Left today", "Circuit", "Answered, 24 h", "From cache", "Waiting", "Acts"]);
+  const providers = createTable("Providers", ["Provider", "State", "Left today", "Circuit", "Answered, 24 h", "From cache", "Runs", "Acts"]);
   const schedules = createTable("Schedules", ["Schedule", "State", "Every", "Next", "Last", "Acts"]);
   const runs = createTable("Runs", ["Run", "State", "Progress", "When", "Says", "Acts"]);
   const ofProviders = createLoader();
@@ -73,7 +73,7 @@ function open(desk) {
     return {
       key: service, level: alert || (gate && gate.circuit !== "closed") ? "warning" : "",
       cells: [service, state, left(gate), circuit(gate), percent(provider.availability_24h), percent(provider.cache.hit_rate_24h),
-        `${queue.waiting}, ${queue.running} running${queue.due_since ? `, oldest due ${ago(new Date(queue.due_since))}` : ""}`],
+        `${number(queue.waiting)} waiting, ${number(queue.running)} running${queue.due_since ? `, oldest due ${ago(new Date(queue.due_since))}` : ""}`],
       acts: has_key ? [pausing({ service }, service, queue.is_paused)] : [],
     };
   }
@@ -164,7 +164,7 @@ function open(desk) {
 }
 
 /** @param {Gate|null} gate */
-const left = (gate) => (gate === null ? "–" : gate.day_left === null ? "no daily limit" : `${number(gate.day_left)} of ${number(gate.day_max)}`);
+const left = (gate) => (gate === null ? "–" : gate.day_left === null ? "no daily limit" : `${number(gate.day_left)} of\u00a0${number(gate.day_max)}`);
 
 /** @param {Gate|null} gate */
 function circuit(gate) {
@@ -177,7 +177,7 @@ function circuit(gate) {
 function probed({ service, probe }) {
   if (!probe) return "";
   if (probe.is_ok) return `${service} answered in ${probe.took_ms} ms.`;
-  return probe.is_key_refused ? `${service} refuses our key.` : `${service} does not answer: ${probe.error ?? "no reason given"}.`;
+  return probe.is_key_refused ? `${service} refuses our key.` : `${service} does not answer: ${(probe.error ?? "no reason given").replace(`${service}: `, "")}.`;
 }
 
 /** @param {Run} run */

@@ -304,7 +304,7 @@ const nameOf = ({ url, description }) => description || (URL.canParse(url) ? new
 /** @param {Webhook} webhook */
 function stateOf({ is_enabled, why_disabled, failing_since }) {
   if (!is_enabled) return why_disabled ? `disabled: ${why_disabled}` : "disabled";
-  return failing_since ? `fails for ${duration((Date.now() - Date.parse(failing_since)) / 1000)}` : "on";
+  return failing_since ? `failing for ${duration((Date.now() - Date.parse(failing_since)) / 1000)}` : "on";
 }
 
 /** @param {Webhook} webhook */

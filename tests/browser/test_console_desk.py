@@ -250,13 +250,13 @@ async def test_the_second_administrator_learns_of_each_act_of_the_first(
     await expect(dialog).to_contain_text("Voting ends:")
     await other.get_by_role("button", name="Window").click()
     await theirs.get_by_label("Ends").fill("2032-02-02T20:00")
-    await confirm(other, "Window", says="The show is changed.")
+    await confirm(other, "Save", says="The show is changed.")
     await expect(news).to_contain_text("Voting ends:")
-    await dialog.get_by_role("button", name="Window").click()
+    await dialog.get_by_role("button", name="Save").click()
     await expect(dialog.get_by_role("alert")).to_contain_text("did show.change (closes_at)")
     # What this administrator typed stays, and is shown against what the other has made of it.
     await expect(dialog).to_contain_text("Voting ends: 2032-02-02 20:00 → 2031-01-01 20:00")
-    await confirm(page, "Window", says="The show is changed.")
+    await confirm(page, "Save", says="The show is changed.")
 
     await page.locator("h1").focus()
     for key in ("j", "J"):

@@ -57,14 +57,14 @@ async def test_schedules_and_runs_are_steered(page: Page, console: Console) -> N
     """A failed run shows its progress and its error, and is retried; a schedule is paused; a refusal is in the server's words."""
     run = await console.sql.fetchval(
         "insert into sync_jobs (service, kind, subject, status, error, finished_at)"
-        " values ('musicbrainz', 'artist', '7', 'failed', 'No artist has this id.', now()) returning id"
+        " values ('musicbrainz', 'artist', '7', 'failed', 'No artist has this id, and none had it when the last run asked.', now()) returning id"
     )
     await console.sql.execute(
         "insert into sync_schedules (name, every_s, next_at) values ('shows', 3600, now() + interval '1 hour')"
     )
     await visit(page, "y", "Sync")
     row = page.get_by_role("row").filter(has_text=f"{run}: artist 7")
-    await expect(row).to_contain_text("No artist has this id.")
+    await expect(row).to_contain_text("No artist has this id,")
     await is_fine(page)
     await row.get_by_role("button", name="Retry").click()
     await confirm(page, "Retry", says="Queued as run")
@@ -107,6 +107,7 @@ async def test_an_operation_runs_and_its_result_stays(page: Page, console: Conso
     await confirm(page, "Check integrity", says="has started")
     row = page.get_by_role("row").filter(has_text="integrity-check")
     await expect(row).to_contain_text("succeeded")
+    await expect(row).to_contain_text("nothing found, nothing changed")
     assert await console.sql.fetchval("select started_by from database_operations") == console.admin
 
 
