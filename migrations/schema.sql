@@ -31,7 +31,7 @@
 --
 -- | transaction | begins in | tables, in the order of the first lock |
 -- |---|---|---|
--- | commit | `commit_log()` | log_positions, vote_rollups, votes, setlist_songs, show_trending, shows, setlists, user_vote_limits, vote_groups, vote_group_members, user_show_attendance, user_follows_artists, artist_stats, cast_orders |
+-- | commit | `commit_log()` | log_positions, setlist_songs, shows, setlists, vote_rollups, votes, show_trending, user_vote_limits, vote_groups, vote_group_members, user_show_attendance, user_follows_artists, artist_stats, cast_orders |
 -- | open_shards | voting, `settled_positions` | log_positions |
 -- | open_shard | voting, `lock_position` | log_positions |
 -- | finalise | voting, `finalise_shows` | log_positions, shows, open_shows, activity_clock |
@@ -565,8 +565,15 @@ CREATE FUNCTION commit_votes(shards smallint[], old_positions bigint[], new_posi
     AS $$
 #variable_conflict use_column
 declare
-    shard_count integer;
+    shard_count integer := (select count(*) from log_positions);
+    half_life_s float8 := extract(epoch from trending_half_life());
+    newest_at timestamptz := (select to_timestamp(max(ms) / 1000.0) from unnest(cast_ms) as c (ms));
+    newest float8 := trending_heat(newest_at);
     decided_show_ids bigint[] := '{}';
+    positions_before jsonb;
+    heat_show_ids bigint[];
+    gains float8[];
+    losses float8[];
     now_ms bigint;
 begin
     perform from log_positions where shard = any(shards) order by shard for update;
@@ -584,8 +591,12 @@ begin
     select m.shard, m.position, string_to_array(m.entries, ',')::bigint[]
       from unnest(shards, new_positions, entries) as m (shard, position, entries);
 
+    -- The triggers of votes would change a row of a song, a set and a show for each event. A second change of a row in one
+    -- transaction costs more than the first: its foreign keys are checked again.
+    perform set_config('app.counts_moved', 'on', true);
     with cast_votes as materialized (
         select c.setlist_song_id, c.user_id, c.show_id, c.choice, c.cast_ms, t.cast_at, v.choice as previous,
+               v.cast_at as previous_at, m.user_id is not null as is_set_aside,
                case when w.finalised_at is not null then 'final'
                     when t.cast_at < w.opens_at or t.cast_at >= w.closes_at then 'window'
                     when t.cast_at >= s.played_at then 'played' end as refusal
@@ -596,8 +607,12 @@ begin
           join shows w on w.id = c.show_id
           join users u on u.id = c.user_id
           left join votes v on v.setlist_song_id = c.setlist_song_id and v.user_id = c.user_id
+          left join vote_group_members m on m.show_id = c.show_id and m.user_id = c.user_id and m.is_set_aside
     ), changed as materialized (
-        select * from cast_votes where choice is distinct from previous and refusal is null
+        select *, (choice is not distinct from 'up')::integer - (previous is not distinct from 'up')::integer as up,
+               (choice is not distinct from 'down')::integer - (previous is not distinct from 'down')::integer as down
+          from cast_votes
+         where choice is distinct from previous and refusal is null
     ), withdrawn as (
         delete from votes v using changed c
          where c.choice is null and v.setlist_song_id = c.setlist_song_id and v.user_id = c.user_id
@@ -617,10 +632,59 @@ begin
            set up_count = vote_rollups.up_count + excluded.up_count,
                down_count = vote_rollups.down_count + excluded.down_count,
                withdrawn_count = vote_rollups.withdrawn_count + excluded.withdrawn_count
+    ), moved as (
+        select setlist_song_id as id,
+               coalesce(sum(up) filter (where not is_set_aside), 0) as up,
+               coalesce(sum(down) filter (where not is_set_aside), 0) as down,
+               coalesce(sum(up) filter (where is_set_aside), 0) as aside_up,
+               coalesce(sum(down) filter (where is_set_aside), 0) as aside_down
+          from changed
+         group by 1
+    ), song as (
+        update setlist_songs s
+           set up_count = s.up_count + m.up, down_count = s.down_count + m.down,
+               set_aside_up_count = s.set_aside_up_count + m.aside_up,
+               set_aside_down_count = s.set_aside_down_count + m.aside_down
+          from moved m
+         where s.id = m.id
+     returning s.setlist_id, s.show_id, m.up + m.down as moved
+    ), setlist as (
+        update setlists l
+           set vote_count = l.vote_count + m.moved
+          from (select setlist_id, sum(moved) as moved from song group by setlist_id) m
+         where l.id = m.setlist_id and m.moved <> 0
+    ), show as (
+        update shows w
+           set vote_count = w.vote_count + t.moved, position = p.position
+          from (select show_id, sum(moved) as moved
+                  from (select show_id, moved from song
+                        union all
+                        select show_id, 0 from unnest(vote_show_ids) as c (show_id)) m
+                 group by show_id) t
+          join shows before on before.id = t.show_id
+          join log_positions p on p.shard = before.id % shard_count
+         where w.id = t.show_id
+     returning w.id, before.position
+    ), heat as (
+        -- As sum_of_heats(), which costs more for each vote.
+        select show_id,
+               newest + ln(sum(power(2.0::float8, greatest(date_part('epoch', cast_at - newest_at) / half_life_s, -1000)))
+                           filter (where choice is not null)) / ln(2.0::float8) as gain,
+               newest + ln(sum(power(2.0::float8, greatest(date_part('epoch', previous_at - newest_at) / half_life_s, -1000)))
+                           filter (where previous is not null)) / ln(2.0::float8) as loss
+          from changed
+         where not is_set_aside
+         group by show_id
     )
     select (select count(*) from changed), (select jsonb_agg(jsonb_build_array(show_id, user_id, cast_ms, refusal))
-                                              from cast_votes where choice is distinct from previous and refusal is not null)
-      into changed_count, refused;
+                                              from cast_votes where choice is distinct from previous and refusal is not null),
+           (select jsonb_object_agg(id, position) from show),
+           (select array_agg(show_id order by show_id) from heat), (select array_agg(gain order by show_id) from heat),
+           (select array_agg(loss order by show_id) from heat)
+      into changed_count, refused, positions_before, heat_show_ids, gains, losses;
+    perform set_config('app.counts_moved', '', true);
+    -- Called also with nothing to move: a commit that waited while this migration was taken back fails here, and counts nothing twice.
+    perform shift_heat(heat_show_ids, gains, losses);
 
     insert into user_vote_limits (user_id, day, spent)
     select s.user_id, date '1970-01-01' + s.day, s.spent
@@ -633,13 +697,13 @@ begin
         decided_show_ids := apply_decisions(group_ids);
     end if;
 
-    select count(*) into shard_count from log_positions;
     now_ms := floor(extract(epoch from clock_timestamp()) * 1000);
     -- A payload has less than 8000 bytes: 120 songs with the largest possible numbers, or 400 entries. "after" is the position
     -- from which the show's counts were what this commit has changed: a node whose counts are older reads them again.
     perform pg_notify('votes', format(
                 '{"show":%s,"after":%s,"at":%s,"part":%s,"parts":%s,"total":%s,"tally":[%s],"ms":%s}', w.id,
-                greatest(w.position, p.reset_position), p.position, t.part, t.parts, w.vote_count, t.tally, now_ms))
+                greatest(coalesce((positions_before->>w.id::text)::bigint, w.position), p.reset_position), p.position,
+                t.part, t.parts, w.vote_count, t.tally, now_ms))
        from (select show_id, part, max(part) over (partition by show_id) + 1 as parts,
                     string_agg(format('[%s,%s,%s]', id, up_count, down_count), ',' order by id) as tally
                from (select s.show_id, s.id, s.up_count, s.down_count,
@@ -651,9 +715,9 @@ begin
        join log_positions p on p.shard = w.id % shard_count
       order by w.id, t.part;
     update shows w
-       set position = m.position
-      from unnest(shards, new_positions) as m (shard, position)
-     where w.id = any(vote_show_ids || decided_show_ids) and m.shard = w.id % shard_count;
+       set position = p.position
+      from log_positions p
+     where w.id = any(decided_show_ids) and p.shard = w.id % shard_count and w.position <> p.position;
     -- Before the commits, so that no node confirms a refused vote. A payload has at most 100 votes.
     perform pg_notify('refusals', format('[%s]', string_agg(vote, ',')))
        from (select format('[%s,%s,%s,"%s"]', r.vote->>0, r.vote->>1, r.vote->>2, r.vote->>3) as vote,
@@ -2821,6 +2885,35 @@ begin
     end if;
     update shows set ticket_source = source where id = wanted_show;
     return found;
+end $$;
+
+CREATE FUNCTION shift_heat(show_ids bigint[], gains double precision[], losses double precision[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    doubtful_ids bigint[];
+begin
+    with change as materialized (
+        select c.show_id, t.top,
+               power(2.0::float8, greatest(t.heat - t.top, -1000))
+               + coalesce(power(2.0::float8, greatest(c.gain - t.top, -1000)), 0) as had,
+               coalesce(power(2.0::float8, greatest(least(c.loss - t.top, 1), -1000)), 0) as lost
+          from unnest(show_ids, gains, losses) as c (show_id, gain, loss)
+          left join lateral (select heat, greatest(heat, c.gain) as top from show_trending where show_id = c.show_id) t on true
+    ), moved as (
+        update show_trending t
+           set heat = c.top + ln(c.had - c.lost) / ln(2.0::float8)
+          from change c
+         where t.show_id = c.show_id and c.lost <= 0.999 * c.had
+     returning t.artist_id
+    ), told as (
+        insert into artists_to_rank (artist_id) select distinct artist_id from moved
+    )
+    -- A show without heat, or the difference of nearly equal numbers, which has few correct digits: the rows are added up.
+    select array_agg(show_id) into doubtful_ids from change where (lost <= 0.999 * had) is not true;
+    if doubtful_ids is not null then
+        perform recount_heat(doubtful_ids);
+    end if;
 end $$;
 
 CREATE FUNCTION shift_heat(show_ids bigint[], heats double precision[], step integer) RETURNS void
@@ -5462,13 +5555,13 @@ WITH (fillfactor='80');
 COMMENT ON TABLE votes IS 'A fan''s choice on a song. A vote is a state; a withdrawn vote has no row.';
 ALTER TABLE ONLY votes ADD CONSTRAINT votes_pkey PRIMARY KEY (setlist_song_id, user_id);
 CREATE INDEX votes_ballot_idx ON votes USING btree (user_id, show_id);
-CREATE TRIGGER votes_count_deleted AFTER DELETE ON votes REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION count_deleted_votes();
-CREATE TRIGGER votes_count_inserted AFTER INSERT ON votes REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION count_inserted_votes();
-CREATE TRIGGER votes_count_updated AFTER UPDATE ON votes REFERENCING OLD TABLE AS replaced NEW TABLE AS updated FOR EACH STATEMENT EXECUTE FUNCTION count_updated_votes();
-CREATE TRIGGER votes_heat_deleted AFTER DELETE ON votes REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION move_heat('-1');
-CREATE TRIGGER votes_heat_inserted AFTER INSERT ON votes REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION move_heat('1');
-CREATE TRIGGER votes_heat_moved_in AFTER UPDATE ON votes REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION move_heat('1');
-CREATE TRIGGER votes_heat_moved_out AFTER UPDATE ON votes REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION move_heat('-1');
+CREATE TRIGGER votes_count_deleted AFTER DELETE ON votes REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT WHEN ((current_setting('app.counts_moved'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION count_deleted_votes();
+CREATE TRIGGER votes_count_inserted AFTER INSERT ON votes REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT WHEN ((current_setting('app.counts_moved'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION count_inserted_votes();
+CREATE TRIGGER votes_count_updated AFTER UPDATE ON votes REFERENCING OLD TABLE AS replaced NEW TABLE AS updated FOR EACH STATEMENT WHEN ((current_setting('app.counts_moved'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION count_updated_votes();
+CREATE TRIGGER votes_heat_deleted AFTER DELETE ON votes REFERENCING OLD TABLE AS changed FOR EACH STATEMENT WHEN ((current_setting('app.counts_moved'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION move_heat('-1');
+CREATE TRIGGER votes_heat_inserted AFTER INSERT ON votes REFERENCING NEW TABLE AS changed FOR EACH STATEMENT WHEN ((current_setting('app.counts_moved'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION move_heat('1');
+CREATE TRIGGER votes_heat_moved_in AFTER UPDATE ON votes REFERENCING NEW TABLE AS changed FOR EACH STATEMENT WHEN ((current_setting('app.counts_moved'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION move_heat('1');
+CREATE TRIGGER votes_heat_moved_out AFTER UPDATE ON votes REFERENCING OLD TABLE AS changed FOR EACH STATEMENT WHEN ((current_setting('app.counts_moved'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION move_heat('-1');
 ALTER TABLE ONLY votes ADD CONSTRAINT votes_song_fkey FOREIGN KEY (setlist_song_id, show_id) REFERENCES setlist_songs(id, show_id) ON DELETE CASCADE;
 ALTER TABLE ONLY votes ADD CONSTRAINT votes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
 ALTER TABLE votes ENABLE ROW LEVEL SECURITY;

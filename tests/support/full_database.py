@@ -120,7 +120,7 @@ class Voting:
                         position, [song for song, _ in keys], [user for _, user in keys], [votes[key][0] for key in keys],
                         [votes[key][1] for key in keys], [int(time.time() * 1000)] * len(keys),
                     )  # fmt: skip
-                except (asyncpg.UndefinedColumnError, asyncpg.InternalServerError):
+                except (asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError, asyncpg.InternalServerError):
                     # The writer does the same. A commit that waited while a migration replaced its function fails once.
                     continue
                 except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError):

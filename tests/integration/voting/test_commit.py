@@ -1,0 +1,44 @@
+"""What a commit does to the rows that it counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from server.voting.compaction import Compacted
+from server.voting.queries import voting as queries
+from tests.support.row_factory import RowFactory
+
+TABLES = ["setlist_songs", "setlists", "show_trending", "shows"]
+
+
+async def changes(connection: Any) -> Counter[str]:
+    """How many rows of the counted tables were changed so far."""
+    await connection.execute("select pg_stat_force_next_flush()")
+    rows = await connection.fetch("select relname, n_tup_upd from pg_stat_user_tables where relname = any($1)", TABLES)
+    return Counter(dict(rows))
+
+
+async def commit(connection: Any, show: int, votes: list[tuple[int, int, str | None]], at_ms: int) -> None:
+    """Commits votes: song, user, choice."""
+    await queries.commit_log(
+        connection, shards=[], old_positions=[], new_positions=[], entries=[], song_ids=[song for song, _, _ in votes],
+        user_ids=[user for _, user, _ in votes], show_ids=[show] * len(votes), choices=[choice for _, _, choice in votes],
+        cast_ms=[at_ms] * len(votes), spent_user_ids=[], spent_days=[], spent=[], **Compacted().mark_parameters(),
+        order_user_ids=[], order_show_ids=[], cast_orders=[], group_ids=[],
+    )  # fmt: skip
+
+
+async def test_a_commit_changes_each_counted_row_once(factory: RowFactory) -> None:
+    """New, changed and withdrawn votes of a show move its song, set, show and heat in one change of each row."""
+    show = await factory.show(7, song_count=1)
+    users = await factory.users(30)
+    (song,), sql = show.songs, factory.sql
+    at_ms = await sql.fetchval("select (extract(epoch from now()) * 1000)::bigint")
+    await commit(sql, 7, [(song, user, "up") for user in users[:20]], at_ms)
+    before = await changes(sql)
+    mixed = [*[(song, user, None) for user in users[:3]], *[(song, user, "down") for user in users[3:6]]]
+    await commit(sql, 7, [*mixed, *[(song, user, "up") for user in users[20:]]], at_ms + 1)
+    assert await changes(sql) - before == Counter(TABLES)
+    assert await sql.fetchrow("select up_count, down_count from setlist_songs where id = $1", song) == (24, 3)
+    assert await sql.fetch("select * from miscounts()") == []
