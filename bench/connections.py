@@ -26,17 +26,14 @@ import aiohttp
 import asyncpg
 import orjson
 import uvloop
+from clients import PATIENCE_S, BenchClient, Dialect, open_all
 from measure import Node, data_folder, log_step, own_cpu_s, print_result, run_facts, spent
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from server.cli.terminal import raise_file_limit
 from server.client.http import HttpClient
-from server.client.websocket import websocket_url
 from server.client.wire import SUBPROTOCOL
 from server.load.requests import fetch_shows
 
-PER_ADDRESS = 1_000
-PATIENCE_S = 120.0
 SPARE_FILES = 2_000
 IDLE_S = 5.0  # measures the queries of the node's own loops
 _AT = re.compile(rb'"at":(\d+)')
@@ -59,46 +56,33 @@ def main() -> None:
     print_result({"benchmark": "connections", **facts, "settings": vars(arguments), **measured})
 
 
-class BenchClient(WSListener):
-    """One client: it subscribes when its connection is open, and keeps the position of its first channel."""
+class TallyClient(BenchClient):
+    """A client that keeps the position of its first channel."""
 
-    __slots__ = ("_channels", "_ready", "at", "transport")
+    __slots__ = ("_channels", "_pushed", "at")
 
     def __init__(self, channels: list[str]) -> None:
+        subscribe = orjson.dumps({"id": 1, "op": "subscribe", "channels": channels})
+        super().__init__(Dialect("/ws", SUBPROTOCOL, ((subscribe, b'{"re":'),)))
         self._channels = channels
-        self._ready: asyncio.Future[None] | None = None
+        self._pushed = b'{"ch":"%b"' % channels[0].encode()
         self.at = 0
-        self.transport: WSTransport | None = None
 
-    async def open(self, url: str, address: str) -> None:
-        """Connects; returns when it has the state of every channel."""
-        self._ready = asyncio.get_running_loop().create_future()
-        self.transport, _ = await ws_connect(
-            lambda: self, url, extra_headers={"Sec-WebSocket-Protocol": SUBPROTOCOL}, local_addr=(address, 0),
-            websocket_handshake_timeout=PATIENCE_S,
-        )  # fmt: skip
-        self.transport.send(WSMsgType.TEXT, orjson.dumps({"id": 1, "op": "subscribe", "channels": self._channels}))
-        await self._ready
+    def on_open(self, answer: bytes) -> None:
+        """Takes the states of its channels."""
+        states = orjson.loads(answer)["ok"]["channels"]
+        assert all("state" in states[name] for name in self._channels), states
+        self.at = states[self._channels[0]]["at"]
 
-    def on_ws_frame(self, _transport: WSTransport, frame: WSFrame) -> None:
-        """Takes the reply to the subscribe, then pushes."""
-        if frame.msg_type != WSMsgType.TEXT:
-            return
-        payload = frame.get_payload_as_bytes()
-        if self._ready is not None and payload.startswith(b'{"re":'):
-            states = orjson.loads(payload)["ok"]["channels"]
-            assert all("state" in states[name] for name in self._channels), states
-            self.at = states[self._channels[0]]["at"]
-            self._ready.set_result(None)
-            self._ready = None
-        elif payload.startswith(b'{"ch":"%b"' % self._channels[0].encode()):
+    def on_push(self, payload: bytes) -> None:
+        """Takes a push."""
+        if payload.startswith(self._pushed):
             found = _AT.search(payload)
             assert found is not None
             self.at = int(found[1])
 
 
 async def _measure(server: Node, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    url = websocket_url(server.url)
     http = HttpClient(server.url)
     database = await asyncpg.connect(orjson.loads((folder / "engines.json").read_bytes())["database_url"])
     try:
@@ -108,11 +92,11 @@ async def _measure(server: Node, folder: Path, arguments: argparse.Namespace) ->
         show, song = next(unplayed)
         other = next(one for one in shows if one is not show)
         channels = [f"votes:{show.id}", f"status:{show.id}", f"setlist:{show.id}", f"votes:{other.id}"]
-        clients = [BenchClient(channels) for _ in range(arguments.connections)]
+        clients = [TallyClient(channels) for _ in range(arguments.connections)]
         memory_before, cpu_before, own_before_s = _memory(server), server.cpu_s(), own_cpu_s()
         log_step("all clients connect")
         network = f"127.{1 + os.getpid() % 250}"
-        accept_s = await _open_all(clients, url, arguments.at_once, f"{network}.1")
+        accept_s = await open_all(clients, server.url, arguments.at_once, f"{network}.1")
         cpu = spent(cpu_before, server.cpu_s())
         memory = {name: value - memory_before[name] for name, value in _memory(server).items()}
         client_cpu_s = own_cpu_s() - own_before_s
@@ -125,9 +109,8 @@ async def _measure(server: Node, folder: Path, arguments: argparse.Namespace) ->
         log_step("all connections are cut; all clients reconnect")
         before = await _queries(database)
         for client in clients:
-            assert client.transport is not None
-            client.transport.disconnect(graceful=False)
-        herd_s = await _open_all(clients, url, arguments.at_once, f"{network}.2")
+            client.close()
+        herd_s = await open_all(clients, server.url, arguments.at_once, f"{network}.2")
         herd_queries = await _queries(database) - before
     finally:
         await database.close()
@@ -145,24 +128,7 @@ async def _measure(server: Node, folder: Path, arguments: argparse.Namespace) ->
     }
 
 
-async def _open_all(clients: list[BenchClient], url: str, at_once: int, network: str) -> float:
-    """Opens all connections, `at_once` at a time.
-
-    Takes:  network, the first three numbers of the clients' addresses
-    Gives:  the time until the last client has its states [s]
-    """
-    opening = asyncio.Semaphore(at_once)
-
-    async def open_one(number: int, client: BenchClient) -> None:
-        async with opening:
-            await client.open(url, f"{network}.{1 + number // PER_ADDRESS}")
-
-    began_s = time.monotonic()
-    await asyncio.gather(*(open_one(number, client) for number, client in enumerate(clients)))
-    return time.monotonic() - began_s
-
-
-async def _final_tally(url: str, show: int, song: int, clients: list[BenchClient]) -> tuple[int, float]:
+async def _final_tally(url: str, show: int, song: int, clients: list[TallyClient]) -> tuple[int, float]:
     """Casts three votes. Gives the number of clients that reach the last one's position, and the time they take [s]."""
     async with aiohttp.ClientSession(url) as http:
         at = 0

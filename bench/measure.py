@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,15 +74,7 @@ class Node:
 
     def cpu_s(self) -> dict[str, float]:
         """The CPU seconds so far, user and system, of `server`, `postgres` and `valkey`."""
-        spent = {"server": 0.0, "postgres": 0.0, "valkey": 0.0}
-        for process in (self.process, *self.process.children(recursive=True)):
-            try:
-                name, times = process.name(), process.cpu_times()
-            except psutil.NoSuchProcess:
-                continue
-            kind = "postgres" if "postgres" in name else "valkey" if "valkey" in name or "redis" in name else "server"
-            spent[kind] += times.user + times.system
-        return spent
+        return cpu_s([self.process])
 
     def server_rss_bytes(self) -> int:
         """The memory of the server process, without its engines."""
@@ -119,6 +111,19 @@ def node(*arguments: str) -> Iterator[Node]:
             yield started
         finally:
             started.stop()
+
+
+def cpu_s(roots: Iterable[psutil.Process]) -> dict[str, float]:
+    """The CPU seconds so far, user and system, of these processes and their children: `server`, `postgres` and `valkey`."""
+    spent = {"server": 0.0, "postgres": 0.0, "valkey": 0.0}
+    for process in (one for root in roots for one in (root, *root.children(recursive=True))):
+        try:
+            name, times = process.name(), process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        kind = "postgres" if "postgres" in name else "valkey" if "valkey" in name or "redis" in name else "server"
+        spent[kind] += times.user + times.system
+    return spent
 
 
 def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
