@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from server.errors import StoreUnavailable
 from server.store.database import connect, translated
 from server.store.hosts import check_takes_writes
 

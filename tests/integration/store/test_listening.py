@@ -22,10 +22,10 @@ async def test_a_listener_that_is_cancelled_leaves_no_connection(database_url: s
     )
 
     async def is_there() -> bool:
-        return await watching.fetchval(COUNT) == 1
+        return bool(await watching.fetchval(COUNT) == 1)
 
     async def is_gone() -> bool:
-        return await watching.fetchval(COUNT) == 0
+        return bool(await watching.fetchval(COUNT) == 0)
 
     await until(is_there)
     opening.cancel()
