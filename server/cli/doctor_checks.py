@@ -147,7 +147,7 @@ def _files(settings: Settings) -> Check:
 
 
 def _io_uring(settings: Settings) -> Check:
-    found = "off"
+    found = "MYSETLIST_IO_URING is off"
     if settings.io_uring == "auto":
         try:
             IoUring().close()

@@ -11,9 +11,10 @@ import aiohttp
 import pytest
 import redis.asyncio
 
-from server.cli.doctor_checks import Check, _clock, _mail, run_checks
+from server.cli.doctor_checks import Check, _clock, _io_uring, _mail, run_checks
 from server.embedded import EmbeddedEngines
 from server.errors import SetupError
+from server.live.io_uring import IoUringUnavailable
 from server.node.intervals import Intervals
 from server.node.node import Node
 from server.node.self_check import CLOCK_DIFFERENCE_MAX_MS
@@ -65,6 +66,24 @@ async def test_an_invalid_setting_is_the_reason(engine_dir: Path) -> None:
     assert code == 1
     assert err.startswith("mysetlist: MYSETLIST_TRUSTED_PROXIES: 'everyone' is no address")
     assert err.count("\n") == 1
+
+
+def test_whether_pushes_go_out_in_bulk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Doctor tries io_uring, and says what is missing or that a setting turns it off; this is no fault of the machine."""
+
+    def forbidden() -> None:
+        raise IoUringUnavailable("a container forbids it")
+
+    def found(**environ: str) -> tuple[str, str]:
+        check = _io_uring(Settings.from_environ({"MYSETLIST_SECRET": SECRET} | environ, data_dir=tmp_path))
+        return check.verdict, check.found
+
+    costs = "not used, so pushes cost about half more CPU"
+    monkeypatch.setattr("server.cli.doctor_checks.IoUring", forbidden)
+    assert found() == ("ok", f"{costs}: a container forbids it")
+    assert found(MYSETLIST_IO_URING="off") == ("ok", f"{costs}: MYSETLIST_IO_URING is off")
+    monkeypatch.undo()
+    assert "one call" in found()[1] or costs in found()[1]
 
 
 async def test_engines_by_address_are_named(engine_dir: Path, database_url: str, redis_url: str) -> None:
