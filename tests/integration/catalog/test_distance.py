@@ -42,7 +42,7 @@ def _haversine_km(a: tuple[float, float], b: tuple[float, float]) -> float:
     return 2 * 6371.0088 * math.asin(min(1.0, math.sqrt(chord)))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=scaled(60))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=scaled(30))
 @given(venues=st.lists(_PLACES, min_size=1, max_size=40), centre=_PLACES, radius_km=_RADII)
 async def test_distances_agree_with_the_haversine_formula(
     venues: list[tuple[float, float]], centre: tuple[float, float], radius_km: float, database_url: str

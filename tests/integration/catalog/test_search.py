@@ -239,7 +239,7 @@ async def test_any_text_becomes_a_query(database_url: str) -> None:
         await connection.close()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=scaled(60))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=scaled(30))
 @given(q=_TEXT)
 async def test_any_text_is_answered(q: str, db: Database) -> None:
     """Random text is answered, or refused when it has too many words."""
