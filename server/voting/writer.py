@@ -34,7 +34,9 @@ from server.voting.rules import shard_of
 log = structlog.get_logger()
 
 LEASE_REFRESH_S = 0.5
-# A small transaction costs nearly as much as a large one, so two of them begin at least this far apart.
+# A small transaction costs nearly as much as a large one. So two of them begin so many times as far apart as the last one took: votes
+# are durable soon while there are few, and together when there are many or PostgreSQL is slow.
+COMMIT_PAUSE_FACTOR = 2.0
 COMMIT_INTERVAL_S = 0.04
 BATCH_VOTES_MAX = 600
 READ_ENTRIES_MAX = 10
@@ -94,6 +96,7 @@ class Writer:
         ] = {}  # of held shards: as last committed, or as a commit under way will leave them
         self._commits: deque[asyncio.Task[None]] = deque()  # oldest first
         self._trims: list[Command] = []
+        self._commit_s = 0.0  # the time that the last transaction took
         self._suspects: dict[int, int] = {}  # shard -> Valkey's `last`, when it is not in the log
         self._maintained_s = -1e9
         self._cooled_s = clock.monotonic_s()
@@ -181,7 +184,8 @@ class Writer:
             await self._finish_commits(COMMITS_IN_FLIGHT_MAX - 1)
             if sum(len(batch.entries) for batch in batches) == sum(len(batch.entries) for batch in read):
                 # All of the log is taken, so more casts may gather; a backlog does not wait.
-                await asyncio.sleep(max(0.0, started_s + COMMIT_INTERVAL_S - self._clock.monotonic_s()))
+                next_s = started_s + min(COMMIT_INTERVAL_S, COMMIT_PAUSE_FACTOR * self._commit_s)
+                await asyncio.sleep(max(0.0, next_s - self._clock.monotonic_s()))
         else:
             await self._finish_commits(0)
             if self._connection.is_cluster:
@@ -234,7 +238,8 @@ class Writer:
             self._trims.append(trim_command(batch.shard, batch.new_position))
         VOTES_COMMITTED.inc(changed_count)
         COMMIT_VOTES.observe(len(compacted.votes))
-        COMMIT_SECONDS.observe(self._clock.monotonic_s() - started_s)
+        self._commit_s = self._clock.monotonic_s() - started_s
+        COMMIT_SECONDS.observe(self._commit_s)
         if self.watch is not None:
             for batch in batches:
                 for entry in batch.entries:
