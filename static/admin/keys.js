@@ -24,7 +24,7 @@ export function createKeys(parts) {
   let isOn = store?.getItem(KEY) !== "off";
   let begun_ms = -Infinity; // when `g` was pressed
 
-  const close = h("button", { class: "button", type: "button" }, "Close");
+  const close = h("button", { class: "button", type: "button", autofocus: true }, "Close");
   const list = h("div", { class: "keys" });
   const toggle = h("input", { type: "checkbox", id: "keys-on", on: {
     change: () => {
@@ -34,7 +34,8 @@ export function createKeys(parts) {
   } });
   const dialog = h("dialog", { class: "dialog", "aria-labelledby": "keys-title" },
     h("h2", { id: "keys-title" }, "Keys"), list,
-    h("p", { class: "check" }, toggle, h("label", { for: "keys-on" }, "Single keys act")), close);
+    h("p", { class: "check" }, toggle, h("label", { for: "keys-on" }, "Single keys act")),
+    h("div", { class: "ask-end" }, h("p", { class: "form-end" }, close)));
   close.addEventListener("click", () => dialog.close());
   document.body.append(dialog);
 
@@ -49,6 +50,7 @@ export function createKeys(parts) {
       ...parts.pages().map((page) => row(["g", page.key], page.title)),
       ...parts.shortcuts().map(({ key, label }) => row([key], label))));
     dialog.showModal();
+    dialog.scrollTop = 0; // the list begins with its first key, wherever the focus is
   }
 
   /** @param {EventTarget|null} target */
