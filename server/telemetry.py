@@ -256,7 +256,7 @@ class Failures:
 
     def note(self, _logger: object, level: str, event: EventDict) -> EventDict:
         """Notes a log record that is a failure: a processor of structlog."""
-        if level in ("error", "critical") or "error" in event:
+        if level in ("error", "critical") or event.get("error"):
             detail = str(event.get("error") or _raised(event.get("exc_info")))[:FAILURE_CHARS_MAX]
             key = str(event["event"]), detail
             group = self._groups.pop(key, None) or Failure(*key, 0, 0.0, "", "")

@@ -51,6 +51,7 @@ def test_failures_of_one_kind_are_one() -> None:
         )
     failures.note(None, "error", {"event": "request.failed", "exc_info": ValueError("a name")})
     failures.note(None, "warning", {"event": "proxy.not_trusted"})
+    failures.note(None, "info", {"event": "operation.ended", "status": "succeeded", "error": ""})
     newest, before = failures.newest(10)
     assert (newest.action, newest.detail, newest.count) == ("request.failed", "ValueError", 1)
     assert (before.action, before.detail, before.count, before.request_id, before.trace_id) == (
