@@ -63,6 +63,7 @@ class LiveSocket(web.WebSocketResponse):
             max_msg_size=message_bytes_max + 1,  # aiohttp refuses from this size on
         )
         self._is_upgraded = is_upgraded
+        self._is_receiving = False
         self.before_close: Callable[[], None] | None = None
 
     async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
@@ -70,6 +71,19 @@ class LiveSocket(web.WebSocketResponse):
         if self.before_close is not None:
             self.before_close()
         return await super().close(code=code, message=message, drain=drain)
+
+    async def receive(self, timeout: float | None = None) -> WSMessage:
+        """As aiohttp's."""
+        self._is_receiving = True
+        try:
+            return await super().receive(timeout)
+        finally:
+            self._is_receiving = False
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the reader waits for the next message, and none is before it."""
+        return self._is_receiving and self._reader is not None and not self._reader._buffer  # noqa: SLF001
 
     async def _write_headers(self) -> None:
         if not self._is_upgraded:

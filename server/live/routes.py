@@ -18,7 +18,11 @@ from server.protocol.messages import SUBPROTOCOL
 
 
 class LiveRoutes:
-    """The route of websockets. Takes: handed_over, what the process before this one knew of a request's connection."""
+    """The route of websockets.
+
+    Takes: handed_over, what the process before this one knew of a request's connection; take_at_once, hands the messages of the
+           request's connection to a function first (web/listening.py)
+    """
 
     def __init__(
         self,
@@ -26,13 +30,16 @@ class LiveRoutes:
         sockets: Sockets,
         identify: Identify,
         address_of: AddressOf,
+        *,
         handed_over: Callable[[web.Request], HandedSocket | None] = lambda _request: None,
+        take_at_once: Callable[[web.Request, Callable[[bytes], bool]], None] = lambda _request, _take: None,
     ) -> None:
         self._services = services
         self._sockets = sockets
         self._identify = identify
         self._address_of = address_of
         self._handed_over = handed_over
+        self._take_at_once = take_at_once
 
     def routes(self) -> list[web.RouteDef]:
         """Routes for the router of the web application."""
@@ -71,6 +78,7 @@ class LiveRoutes:
         if handed is not None:
             connection.go_on_from(handed)
         self._sockets.add(connection)
+        self._take_at_once(request, connection.take_at_once)
         try:
             await connection.run(None if handed is None else handed.channels)
         finally:

@@ -16,11 +16,11 @@ import structlog
 from aiohttp import WSMsgType
 
 from server.errors import Disconnect, Refused, StoreError
-from server.live.admission import prepare
 from server.live.arrival import resume
 from server.live.connection import PING_INTERVAL_S, ClientConnection
 from server.live.connection_limits import TokenBucket
 from server.live.handed_socket import HandedChannel, Leaving, LiveSocket
+from server.live.joining import join
 from server.live.replies import MarkReply, VoteReply, error_object
 from server.live.services import Services
 from server.live.stalled import descriptor_of, has_hung_up
@@ -59,6 +59,9 @@ PENDING_PER_CONNECTION_MAX = 256
 UNREAD_S_MAX = 1.0
 # So long before its token ends, a client is asked for a hello with a new token.
 EXPIRY_NOTICE_MS = 60_000
+
+# The requests whose answer waits for nothing, or comes later through a waiter.
+_AT_ONCE = frozenset({Cast, Ballot, Ping})
 
 _PING = ping_frame()
 
@@ -238,22 +241,45 @@ class WebsocketConnection(ClientConnection):
             if isinstance(request, Hello) and error.code in _DISCONNECTS:
                 raise Disconnect(*_DISCONNECTS[error.code]) from error
 
-    async def _answer(self, request: Request) -> None:
+    def take_at_once(self, data: bytes) -> bool:
+        """Takes a text message without the reader's turn. False: it must wait for that, as others before it or its answer do."""
+        if not self.socket.is_awaited:
+            return False
+        try:
+            request = decode_request(data.decode())
+        except (BadRequest, UnicodeDecodeError):
+            return False
+        now_s = self.services.clock.monotonic_s()
+        if type(request) not in _AT_ONCE or self._bucket.wait_s(now_s) or self._shared_bucket.wait_s(now_s):
+            return False
+        self.heard_s = now_s
+        self.has_asked = True
+        try:
+            self._answer_at_once(request)
+        except Refused as error:
+            self.reply_error(request.id, error)
+        return True
+
+    def _answer_at_once(self, request: Request) -> None:
+        """Answers a request of _AT_ONCE."""
         match request:
             case Cast():
-                # A cast costs as much as its songs would cost one by one.
-                more = len(request.votes) - 1
-                self._bucket.charge(more)
-                self._shared_bucket.charge(more)
+                if more := len(request.votes) - 1:
+                    # A cast costs as much as its songs would cost one by one.
+                    self._bucket.charge(more)
+                    self._shared_bucket.charge(more)
                 self._submit(request.id, request.show, request.votes, request.order)
             case Ballot():
                 self._submit(request.id, request.show, [])
+            case Ping():
+                self.reply(request.id, b'{"time_ms":%d}' % self.services.clock.now_ms())
+
+    async def _answer(self, request: Request) -> None:
+        match request:
             case Attend():
                 await self._mark(request.id, "show", request.show, wanted=request.going)
             case Follow():
                 await self._mark(request.id, "artist", request.artist, wanted=request.following)
-            case Ping():
-                self.reply(request.id, b'{"time_ms":%d}' % self.services.clock.now_ms())
             case Subscribe():
                 await self._subscribe(request)
             case Unsubscribe():
@@ -262,6 +288,8 @@ class WebsocketConnection(ClientConnection):
                 self.reply(request.id, b"{}")
             case Hello():
                 await self._hello(request)
+            case _:
+                self._answer_at_once(request)
 
     async def _slow_down(self, data: str, wait_s: float) -> None:
         """Refuses a request that came too soon, and reads no other for a while: the next ones wait at the client's side,
@@ -346,23 +374,7 @@ class WebsocketConnection(ClientConnection):
             )
         self._bucket.charge(len(names) - 1)
         self._shared_bucket.charge(len(names) - 1)
-        hub = self.services.hub
-        prepared = await prepare(self.services, self.identity, self.address, names, request.since)
-        # From here to the reply nothing is awaited, so no push can come before the state it follows.
-        parts = []
-        for name in names:
-            quoted = orjson.dumps(name)
-            found = prepared[name]
-            state = None if isinstance(found, Refused) else hub.join(self, name, found)
-            if state is None:
-                again = Refused(Code.UNAVAILABLE, "The channel changed meanwhile. Try again.", retry_after_ms=100)
-                error = found if isinstance(found, Refused) else again
-                parts.append(b'%b:{"error":%b}' % (quoted, orjson.dumps(error_object(error))))
-            elif request.since.get(name) == state.at:
-                parts.append(b'%b:{"at":%d}' % (quoted, state.at))
-            else:
-                parts.append(b'%b:{"at":%d,"state":%b}' % (quoted, state.at, state.whole()))
-        self.reply(request.id, b'{"channels":{%b}}' % b",".join(parts))
+        self.reply(request.id, await join(self.services, self, names, request.since))
 
     def _submit(
         self, request_id: int, show_id: int, votes: Sequence[tuple[int, str]], order: int | None = None

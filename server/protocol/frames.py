@@ -1,4 +1,4 @@
-"""WebSocket frames as a server sends them (RFC 6455, section 5.2): whole, unmasked.
+"""WebSocket frames (RFC 6455, section 5.2): as a server sends them, whole and unmasked, and short ones of clients.
 
 A frame is built once and the same bytes are written to every socket.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 
-_TEXT = 0x81
+WHOLE_TEXT = 0x81  # the first byte of a text message of one frame
 _CLOSE = 0x88
 _PING = 0x89
 _PONG = 0x8A
@@ -22,9 +22,21 @@ def _frame(first_byte: int, payload: bytes) -> bytes:
     return struct.pack("!BBQ", first_byte, 127, length) + payload
 
 
+def is_whole_frame(data: bytes) -> bool:
+    """Whether bytes of a client are one frame of less than 126 bytes, which ends a message."""
+    return 5 < (count := len(data)) < 132 and data[1] == count + 122 and data[0] > 127
+
+
+def unmasked(data: bytes) -> bytes:
+    """The payload of a frame of a client that is_whole_frame()."""
+    count = len(data) - 6
+    mask = int.from_bytes((data[2:6] * 32)[:count], "little")
+    return (int.from_bytes(data[6:], "little") ^ mask).to_bytes(count, "little")
+
+
 def text_frame(payload: bytes) -> bytes:
     """One text message."""
-    return _frame(_TEXT, payload)
+    return _frame(WHOLE_TEXT, payload)
 
 
 def ping_frame(payload: bytes = b"") -> bytes:

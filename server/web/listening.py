@@ -19,6 +19,7 @@ from aiohttp.web_request import BaseRequest
 
 from server.errors import Refused, SetupError
 from server.protocol.codes import Code
+from server.protocol.frames import WHOLE_TEXT, is_whole_frame, unmasked
 from server.protocol.http.addresses import Network, client_address, is_trusted
 from server.protocol.limits import Limits
 from server.protocol.unfinished import Unfinished
@@ -141,6 +142,12 @@ def handed_over(request: web.Request) -> Any:
     return protocol.handed if isinstance(protocol, _RequestHandler) else None
 
 
+def take_at_once(request: BaseRequest, take: Callable[[bytes], bool]) -> None:
+    """Hands each short text message of a websocket to `take` before aiohttp reads it; what `take` refuses, aiohttp reads."""
+    if isinstance(request.protocol, _RequestHandler):
+        request.protocol.take_at_once = take
+
+
 def unfinished_message(request: BaseRequest) -> bytes:
     """What has come of the websocket message that is not whole yet."""
     protocol = request.protocol
@@ -249,9 +256,10 @@ class _RequestHandler(web.RequestHandler):
     """One connection. limit: the name of the limit that it is beyond; "": none, it serves everything.
 
     unfinished: of a websocket, the message that has not come whole yet; handed: see `handed_over`
+    take_at_once: see the function of this name
     """
 
-    __slots__ = ("_address", "_connections", "_replayed", "handed", "limit", "unfinished")
+    __slots__ = ("_address", "_connections", "_replayed", "handed", "limit", "take_at_once", "unfinished")
 
     def __init__(
         self,
@@ -268,6 +276,7 @@ class _RequestHandler(web.RequestHandler):
         self.handed = handed
         self.limit = ""
         self.unfinished = Unfinished()
+        self.take_at_once: Callable[[bytes], bool] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -301,11 +310,12 @@ class _RequestHandler(web.RequestHandler):
         super().set_parser(parser, data_received_cb)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
         # Nearly always one whole frame comes, which its first two bytes tell. aiohttp does not say what it has read of the next one.
-        if self._payload_parser is not None and (
-            self.unfinished.kept or not (5 < (count := len(data)) < 132 and data[1] == count + 122 and data[0] > 127)
-        ):
+        is_whole = is_whole_frame(data) and not self.unfinished.kept
+        if is_whole and self.take_at_once is not None and data[0] == WHOLE_TEXT and self.take_at_once(unmasked(data)):
+            return
+        super().data_received(data)
+        if not is_whole and self._payload_parser is not None:
             self._keep_unfinished(data)
 
     def _keep_unfinished(self, data: bytes) -> None:

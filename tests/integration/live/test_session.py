@@ -147,6 +147,24 @@ async def test_requests_may_overlap(node: Node, factory: RowFactory) -> None:
         assert (await factory.tally(167))[0] == [show.first, 0, 1]
 
 
+async def test_requests_are_answered_in_their_order(node: Node, factory: RowFactory) -> None:
+    """Also a short one that comes while the one before it still waits for the state of a channel, or for an identity."""
+    show = await factory.show(171)
+    token = await factory.token()
+    async with SocketClient.connect(node.url) as fan:
+        sent = [await fan.send("subscribe", channels=["votes:171", "attendance:171"])]
+        for _ in range(3):
+            sent += [
+                await fan.send("ping"),
+                await fan.send("subscribe", channels=["setlist:171"]),
+                await fan.send("ping"),
+            ]
+        sent += [await fan.send("hello", token=token), await fan.send("ballot", show=show.id)]
+        answers = [message for message in [await fan.receive() for _ in sent] if "re" in message]
+    assert [answer["re"] for answer in answers] == sent
+    assert all("ok" in answer for answer in answers)
+
+
 async def test_a_list_of_votes_is_taken_whole_or_not_at_all(node: Node, factory: RowFactory) -> None:
     """One bad vote refuses the whole list, and nothing of it is counted."""
     show, other = await factory.show(215, budget=2), await factory.show(231)

@@ -9,7 +9,7 @@ from aiohttp import WSMsgType
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 from aiohttp.base_protocol import BaseProtocol
 
-from server.protocol.frames import close_frame, ping_frame, pong_frame, text_frame
+from server.protocol.frames import close_frame, is_whole_frame, ping_frame, pong_frame, text_frame, unmasked
 
 SIZES = [0, 1, 125, 126, 127, 65_535, 65_536, 100_000]
 
@@ -74,3 +74,18 @@ def test_a_frame_is_whole_and_unmasked(size: int) -> None:
     assert len(frame) == header + size
     if header > 2:
         assert int.from_bytes(frame[2:header], "big") == size
+
+
+@pytest.mark.parametrize("size", [0, 1, 4, 125])
+def test_a_short_frame_of_a_client_is_unmasked(size: int) -> None:
+    """Any mask, any length up to 125; a piece of a frame, a frame and a half, and other headers are not whole frames."""
+    payload = bytes(range(size))
+    mask = b"\x00\xff\x37\x80"
+    masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(payload))
+    frame = bytes([0x81, 0x80 | size]) + mask + masked
+    assert is_whole_frame(frame)
+    assert unmasked(frame) == payload
+    assert not any(is_whole_frame(frame[:end]) for end in range(len(frame)))
+    assert not is_whole_frame(frame + b"\x81")
+    assert not is_whole_frame(bytes([0x01]) + frame[1:]), "a part of a message"
+    assert not is_whole_frame(text_frame(payload)), "not masked"
