@@ -24,15 +24,7 @@ from server.live.joining import join
 from server.live.replies import MarkReply, VoteReply, error_object
 from server.live.services import Services
 from server.live.stalled import descriptor_of, has_hung_up
-from server.protocol.codes import (
-    CLOSE_BAD_TOKEN,
-    CLOSE_BANNED,
-    CLOSE_DRAIN,
-    CLOSE_NORMAL,
-    CLOSE_TOO_MANY,
-    NO_GOODBYE,
-    Code,
-)
+from server.protocol.codes import CLOSE_BAD_TOKEN, CLOSE_DRAIN, DISCONNECTS, DISMISSALS, NO_GOODBYE, Code
 from server.protocol.frames import close_frame, ping_frame, pong_frame, text_frame
 from server.protocol.identity import Identity
 from server.protocol.messages import (
@@ -64,20 +56,6 @@ EXPIRY_NOTICE_MS = 60_000
 _AT_ONCE = frozenset({Cast, Ballot, Ping})
 
 _PING = ping_frame()
-
-# How the server closes a connection whose identity it refuses: close code and reason, by the code of the refusal.
-_DISCONNECTS: dict[str, tuple[int, str]] = {
-    Code.UNAUTHENTICATED: (CLOSE_BAD_TOKEN, "bad token"),
-    Code.FORBIDDEN: (CLOSE_BANNED, "banned"),
-    Code.OVERLOADED: (CLOSE_TOO_MANY, "too many connections"),
-    Code.RATE_LIMITED: (CLOSE_TOO_MANY, "too many connections"),
-}
-# The code of the error message before a dismissal, and the reason in the close frame.
-_DISMISSALS = {
-    CLOSE_NORMAL: (Code.UNAUTHENTICATED, "account erased"),
-    CLOSE_BAD_TOKEN: (Code.UNAUTHENTICATED, "bad token"),
-    CLOSE_BANNED: (Code.FORBIDDEN, "banned"),
-}
 
 
 class WebsocketConnection(ClientConnection):
@@ -178,8 +156,8 @@ class WebsocketConnection(ClientConnection):
             self.dismiss(Disconnect(CLOSE_BAD_TOKEN, "The token has expired. Sign in again."))
 
     def dismiss(self, end: Disconnect) -> None:
-        """Sends the reason as an error and closes. Takes: end, with a close code of _DISMISSALS."""
-        code, reason = _DISMISSALS[end.close_code]
+        """Sends the reason as an error and closes. Takes: end, with a close code of DISMISSALS."""
+        code, reason = DISMISSALS[end.close_code]
         self.reply_error(None, Refused(code, end.reason))
         self.hang_up(end.close_code, reason)
 
@@ -238,8 +216,8 @@ class WebsocketConnection(ClientConnection):
             await self._answer(request)
         except Refused as error:
             self.reply_error(request.id, error)
-            if isinstance(request, Hello) and error.code in _DISCONNECTS:
-                raise Disconnect(*_DISCONNECTS[error.code]) from error
+            if isinstance(request, Hello) and error.code in DISCONNECTS:
+                raise Disconnect(*DISCONNECTS[error.code]) from error
 
     def take_at_once(self, data: bytes) -> bool:
         """Takes a text message without the reader's turn. False: it must wait for that, as others before it or its answer do."""
@@ -314,7 +292,7 @@ class WebsocketConnection(ClientConnection):
                 await self._admit(self.identity)
             except Refused as error:
                 self.reply_error(None, error)
-                raise Disconnect(*_DISCONNECTS[error.code]) from error
+                raise Disconnect(*DISCONNECTS[error.code]) from error
 
     async def _go_on(self, watched: Sequence[HandedChannel]) -> None:
         if self.identity is not None:

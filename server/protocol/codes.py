@@ -66,3 +66,17 @@ CLOSE_REASONS = {
     CLOSE_BAD_TOKEN: "bad token",
     CLOSE_BANNED: "banned",
 }
+
+# How the server closes a connection whose identity it refuses: close code and reason, by the code of the refusal.
+DISCONNECTS: dict[str, tuple[int, str]] = {
+    Code.UNAUTHENTICATED: (CLOSE_BAD_TOKEN, "bad token"),
+    Code.FORBIDDEN: (CLOSE_BANNED, "banned"),
+    Code.OVERLOADED: (CLOSE_TOO_MANY, "too many connections"),
+    Code.RATE_LIMITED: (CLOSE_TOO_MANY, "too many connections"),
+}
+# The code of the error message before a dismissal, and the reason in the close frame.
+DISMISSALS = {
+    CLOSE_NORMAL: (Code.UNAUTHENTICATED, "account erased"),
+    CLOSE_BAD_TOKEN: (Code.UNAUTHENTICATED, "bad token"),
+    CLOSE_BANNED: (Code.FORBIDDEN, "banned"),
+}
