@@ -12,10 +12,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from aiohttp import web
-
 from server.live.arrival import resume
-from server.live.handed_socket import HandedChannel, HandedSocket, head_of
+from server.live.handed_socket import HandedChannel, HandedSocket
 from server.live.hub import Hub
 from server.live.sockets import Sockets
 from server.live.websocket import WebsocketConnection
@@ -37,7 +35,9 @@ class Departure:
 
     def __init__(self, connection: WebsocketConnection) -> None:
         self.connection = connection
-        self._transport: asyncio.Transport = connection.socket.transport
+        transport = connection.socket.link.transport
+        assert transport is not None
+        self._transport = transport
         self.is_still = False
         self.channels: list[HandedChannel] | None = None
         self._resumed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -69,21 +69,13 @@ class Departure:
 class Departures:
     """All websockets of a node, in batches.
 
-    Takes: owes_notices, whether votes that were answered as accepted are not confirmed yet; unfinished_of, what has come of
-           the message of a request's websocket that is not whole yet
+    Takes: owes_notices, whether votes that were answered as accepted are not confirmed yet
     """
 
-    def __init__(
-        self,
-        sockets: Sockets,
-        hub: Hub,
-        owes_notices: Callable[[], bool],
-        unfinished_of: Callable[[web.BaseRequest], bytes],
-    ) -> None:
+    def __init__(self, sockets: Sockets, hub: Hub, owes_notices: Callable[[], bool]) -> None:
         self._sockets = sockets
         self._hub = hub
         self._owes_notices = owes_notices
-        self._unfinished_of = unfinished_of
         self._waiting: list[Departure] = []
 
     async def batch(self) -> list[tuple[Departure, HandedSocket]]:
@@ -174,13 +166,13 @@ class Departures:
                 self._leave_hub(departure)
             self._sockets.release(connection)
             assert departure.channels is not None
-            request = connection.socket.request
+            socket = connection.socket
             batch.append(
                 (
                     departure,
                     HandedSocket(
-                        head=head_of(request, connection.request_id),
-                        unread=self._unfinished_of(request),
+                        head=socket.head(connection.request_id),
+                        unread=bytes(socket.link.unfinished.kept),
                         identity=connection.identity,
                         number=connection.number,
                         opened_ms=connection.opened_ms,

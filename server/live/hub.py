@@ -152,7 +152,7 @@ class Hub:
             if channel.kind in SHOW_KINDS and not subscriber.watches(channel.subject):
                 self._watchers.add(channel.subject, is_visit=is_visit)
             channel.subscribers.add(subscriber)
-            subscriber.channels.add(name)
+            subscriber.channels.add(channel.name)  # not its own copy of the string
             SUBSCRIPTIONS.inc()
         self.pusher.serve_alone(subscriber)
         channel.take_back(subscriber)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 
+import structlog
 from aiohttp import web
 from structlog.contextvars import get_contextvars
 
-from server.errors import Refused
-from server.live.handed_socket import HandedSocket, LiveSocket
+from server.errors import CacheError, Refused, StoreError
+from server.live.handed_socket import HandedSocket, Link, LiveSocket
 from server.live.services import AddressOf, Identify, Services
 from server.live.sockets import Sockets
 from server.live.websocket import WebsocketConnection
@@ -16,12 +19,14 @@ from server.protocol.codes import Code
 from server.protocol.identity import Identity
 from server.protocol.messages import SUBPROTOCOL
 
+log = structlog.get_logger()
+
 
 class LiveRoutes:
     """The route of websockets.
 
-    Takes: handed_over, what the process before this one knew of a request's connection; take_at_once, hands the messages of the
-           request's connection to a function first (web/listening.py)
+    Takes: link_of, the connection of a request that is a websocket now; handed_over, what the process before this one knew of
+           a request's connection
     """
 
     def __init__(
@@ -31,22 +36,22 @@ class LiveRoutes:
         identify: Identify,
         address_of: AddressOf,
         *,
+        link_of: Callable[[web.Request], Link],
         handed_over: Callable[[web.Request], HandedSocket | None] = lambda _request: None,
-        take_at_once: Callable[[web.Request, Callable[[bytes], bool]], None] = lambda _request, _take: None,
     ) -> None:
         self._services = services
         self._sockets = sockets
         self._identify = identify
         self._address_of = address_of
+        self._link_of = link_of
         self._handed_over = handed_over
-        self._take_at_once = take_at_once
 
     def routes(self) -> list[web.RouteDef]:
         """Routes for the router of the web application."""
         return [web.get("/ws", self.get_websocket)]
 
     async def get_websocket(self, request: web.Request) -> web.StreamResponse:
-        """`GET /ws`; ends with the socket."""
+        """`GET /ws`; returns when a task of its own serves the websocket."""
         if self._sockets.is_draining:
             raise Refused(Code.UNAVAILABLE, "The server is going away. Try again.", retry_after_ms=1_000)
         limits = self._services.connection_limits
@@ -55,21 +60,28 @@ class LiveRoutes:
         # First: a page cannot read the answer to its upgrade, and asks for the reason with a plain GET.
         limits.acquire_address(address, was_let_in=handed is not None)
         try:
-            return await self._serve(request, address, handed)
-        finally:
+            connection = await self._upgrade(request, address, handed)
+        except BaseException:
             limits.release_address(address)
+            raise
+        self._sockets.add(connection)
+        serving = connection.run(None if handed is None else handed.channels)
+        connection.socket.link.task = task = asyncio.create_task(serving, name="websocket")
+        task.add_done_callback(partial(self._ended, connection))
+        return connection.socket
 
-    async def _serve(self, request: web.Request, address: str, handed: HandedSocket | None) -> web.StreamResponse:
+    async def _upgrade(self, request: web.Request, address: str, handed: HandedSocket | None) -> WebsocketConnection:
         frame_bytes = self._services.connection_limits.limits.frame_bytes
         socket = LiveSocket(is_upgraded=handed is not None, protocol=SUBPROTOCOL, message_bytes_max=frame_bytes)
         if not socket.can_prepare(request).ok:
             raise Refused(Code.BAD_REQUEST, f"This is a websocket. Connect with the subprotocol {SUBPROTOCOL}.")
         identity = await self._identified(request) if handed is None else handed.identity
         await socket.prepare(request)
-        assert request.transport is not None
+        link = self._link_of(request)
+        socket.leave_http(link)
         connection = WebsocketConnection(
             socket,
-            request.transport,
+            link.transport,
             self._services,
             identity,
             address=address,
@@ -77,13 +89,18 @@ class LiveRoutes:
         )
         if handed is not None:
             connection.go_on_from(handed)
-        self._sockets.add(connection)
-        self._take_at_once(request, connection.take_at_once)
-        try:
-            await connection.run(None if handed is None else handed.channels)
-        finally:
-            self._sockets.remove(connection)
-        return socket
+        link.take_at_once = connection.take_at_once
+        return connection
+
+    def _ended(self, connection: WebsocketConnection, task: asyncio.Task[None]) -> None:
+        self._sockets.remove(connection)
+        self._services.connection_limits.release_address(connection.address)
+        connection.transport.close()
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, StoreError | CacheError):
+            log.warning("socket.unavailable", error=str(error))
+        elif error is not None and not isinstance(error, ConnectionError):
+            log.error("socket.failed", exc_info=error)
 
     async def _identified(self, request: web.Request) -> Identity | None:
         """The identity of a request to upgrade.

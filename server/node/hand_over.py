@@ -27,7 +27,6 @@ from server.node.handover_messages import (
     Warm,
 )
 from server.node.node import Node
-from server.web.listening import unfinished_message
 
 log = structlog.get_logger()
 
@@ -71,9 +70,8 @@ class _Attempt:
         self._channel = channel
         self._is_writing = True
         self._listening: list[socket.socket] = []  # copies, until the successor is the node
-        self._departures = Departures(
-            node.rooms.sockets, node.rooms.hub, lambda: node.rooms.intake.pending_acks.owes_notices, unfinished_message
-        )
+        rooms = node.rooms
+        self._departures = Departures(rooms.sockets, rooms.hub, lambda: rooms.intake.pending_acks.owes_notices)
 
     async def run(self) -> HandedOver:
         node, rooms = self._node, self._node.rooms

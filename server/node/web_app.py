@@ -59,7 +59,7 @@ from server.web.listening import (
     limit_forwarded,
     make_end_connections,
     most_of_address,
-    take_at_once,
+    upgraded,
 )
 from server.web.openapi import document_endpoint
 from server.web.origins import check_origins
@@ -209,7 +209,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
     app.add_routes(
         routes_of(endpoints, counted_identify, TOKEN_TTL_S, address_of, is_secure, body_s=settings.limits.body_s)
     )
-    live = LiveRoutes(services, rooms.sockets, identify, address_of, handed_over=handed_over, take_at_once=take_at_once)
+    live = LiveRoutes(services, rooms.sockets, identify, address_of, link_of=upgraded, handed_over=handed_over)
     app.add_routes(live.routes())
     find_show = partial(find_show_id, rooms.databases.channels)
     app.add_routes(EventRoutes(services, rooms.sockets, identify, address_of, find_show).routes())

@@ -19,12 +19,12 @@ from aiohttp.web_request import BaseRequest
 
 from server.errors import Refused, SetupError
 from server.protocol.codes import Code
-from server.protocol.frames import WHOLE_TEXT, is_whole_frame, unmasked
 from server.protocol.http.addresses import Network, client_address, is_trusted
 from server.protocol.limits import Limits
 from server.protocol.unfinished import Unfinished
 from server.telemetry import LIMITED, OPEN_CONNECTIONS
 from server.web.errors import problem
+from server.web.upgraded import Upgraded, end_all
 
 log = structlog.get_logger()
 
@@ -48,7 +48,7 @@ def most_of_address(connections_max: int, files_max: int) -> int:
 
 
 class OpenConnections:
-    """Counts the open connections of clients, those of each address too.
+    """Counts the open connections of clients, those of each address too. upgraded: those that have left HTTP.
 
     Takes: files_max, how many files this process may open; trusted, the networks of proxies: these have no limit of their own
     """
@@ -60,6 +60,7 @@ class OpenConnections:
         self._trusted = trusted
         self._count = 0
         self._addresses: dict[str, int] = {}
+        self.upgraded: set[Upgraded] = set()
 
     def add(self, address: str, number: int) -> tuple[int, str]:
         """Counts a connection; `remove` must follow. Takes: address, "" for a proxy; number, of its file.
@@ -83,6 +84,11 @@ class OpenConnections:
         if not self._addresses[address]:
             del self._addresses[address]
 
+    def lost(self, upgraded: Upgraded) -> None:
+        """Counts a connection less that has left HTTP."""
+        self.upgraded.discard(upgraded)
+        self.remove(upgraded.address)
+
     def address_of(self, transport: asyncio.BaseTransport) -> str:
         """The address that is counted; "" for a trusted proxy, and for a peer without an address."""
         peer = transport.get_extra_info("peername")
@@ -91,17 +97,20 @@ class OpenConnections:
 
 
 class Runner(web.AppRunner):
-    """Serves an app, and does two things that aiohttp has no setting for: it answers bytes that are no HTTP with a problem
-    document, and closes a connection that sends no request.
+    """Serves an app, and does three things that aiohttp has no setting for: it answers bytes that are no HTTP with a problem
+    document, closes a connection that sends no request, and lets go of websockets (upgraded.py).
 
-    Takes: connections, which counts them
+    Takes: connections, which counts them; shutdown_timeout, for requests, and then for websockets
     """
 
-    __slots__ = ("_connections",)
+    __slots__ = ("_connections", "_websockets_end_s")
 
-    def __init__(self, app: web.Application, connections: OpenConnections, **options: Any) -> None:
-        super().__init__(app, **options)
+    def __init__(
+        self, app: web.Application, connections: OpenConnections, *, shutdown_timeout: float, **options: Any
+    ) -> None:
+        super().__init__(app, shutdown_timeout=shutdown_timeout, **options)
         self._connections = connections
+        self._websockets_end_s = shutdown_timeout
 
     @property
     def server(self) -> Any:
@@ -124,7 +133,12 @@ class Runner(web.AppRunner):
     def connection_count(self) -> int:
         """The connections that are open."""
         served = super().server
-        return 0 if served is None else len(served.connections)
+        return 0 if served is None else len(served.connections) + len(self._connections.upgraded)
+
+    async def cleanup(self) -> None:
+        """Ends all connections."""
+        await super().cleanup()
+        await end_all(self._connections.upgraded, self._websockets_end_s)
 
     async def adopt(self, connected: socket.socket, replayed: bytes, handed: object) -> None:
         """Serves a connection that another process has let in and handed over.
@@ -142,17 +156,20 @@ def handed_over(request: web.Request) -> Any:
     return protocol.handed if isinstance(protocol, _RequestHandler) else None
 
 
-def take_at_once(request: BaseRequest, take: Callable[[bytes], bool]) -> None:
-    """Hands each short text message of a websocket to `take` before aiohttp reads it; what `take` refuses, aiohttp reads."""
-    if isinstance(request.protocol, _RequestHandler):
-        request.protocol.take_at_once = take
-
-
-def unfinished_message(request: BaseRequest) -> bytes:
-    """What has come of the websocket message that is not whole yet."""
+def upgraded(request: web.Request) -> Upgraded:
+    """The connection of a request that is a websocket now."""
     protocol = request.protocol
     assert isinstance(protocol, _RequestHandler)
-    return bytes(protocol.unfinished.kept)
+    assert protocol.upgraded is not None
+    return protocol.upgraded
+
+
+def task_after(request: web.Request) -> asyncio.Task[None] | None:
+    """The task that serves the connection of a request that has become a websocket; None: the request ends with its answer."""
+    protocol = request.protocol
+    if isinstance(protocol, _RequestHandler) and protocol.upgraded is not None:
+        return protocol.upgraded.task
+    return None
 
 
 @web.middleware
@@ -195,9 +212,15 @@ def limit_forwarded(address_of: Callable[[web.Request], str], limits: Limits, fi
         try:
             return await handler(request)
         finally:
-            open_requests[address] -= 1
-            if not open_requests[address]:
-                del open_requests[address]
+            if (task := task_after(request)) is None:
+                end(address)
+            else:
+                task.add_done_callback(partial(end, address))
+
+    def end(address: str, _task: asyncio.Task[None] | None = None) -> None:
+        open_requests[address] -= 1
+        if not open_requests[address]:
+            del open_requests[address]
 
     return middleware
 
@@ -255,11 +278,10 @@ def reserve_port(host: str, port: int, *, is_shared: bool) -> socket.socket:
 class _RequestHandler(web.RequestHandler):
     """One connection. limit: the name of the limit that it is beyond; "": none, it serves everything.
 
-    unfinished: of a websocket, the message that has not come whole yet; handed: see `handed_over`
-    take_at_once: see the function of this name
+    handed: see `handed_over`; upgraded: what the connection is after HTTP
     """
 
-    __slots__ = ("_address", "_connections", "_replayed", "handed", "limit", "take_at_once", "unfinished")
+    __slots__ = ("_address", "_connections", "_replayed", "handed", "limit", "upgraded")
 
     def __init__(
         self,
@@ -275,8 +297,7 @@ class _RequestHandler(web.RequestHandler):
         self._replayed = replayed
         self.handed = handed
         self.limit = ""
-        self.unfinished = Unfinished()
-        self.take_at_once: Callable[[bytes], bool] | None = None
+        self.upgraded: Upgraded | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -306,21 +327,18 @@ class _RequestHandler(web.RequestHandler):
             self._replayed = b""
 
     def set_parser(self, parser: WebSocketReader, data_received_cb: Callable[[], None] | None = None) -> None:
-        self.unfinished.add(self._message_tail)  # what came behind the request to upgrade
+        """Called by aiohttp for a websocket: the connection leaves HTTP, and this object, before another byte comes."""
+        unfinished = Unfinished()
+        unfinished.add(self._message_tail)  # what came behind the request to upgrade
+        manager, address = self._manager, self._address
+        assert manager is not None
+        assert address is not None
         super().set_parser(parser, data_received_cb)
-
-    def data_received(self, data: bytes) -> None:
-        # Nearly always one whole frame comes, which its first two bytes tell. aiohttp does not say what it has read of the next one.
-        is_whole = is_whole_frame(data) and not self.unfinished.kept
-        if is_whole and self.take_at_once is not None and data[0] == WHOLE_TEXT and self.take_at_once(unmasked(data)):
-            return
-        super().data_received(data)
-        if not is_whole and self._payload_parser is not None:
-            self._keep_unfinished(data)
-
-    def _keep_unfinished(self, data: bytes) -> None:
-        if not self._close and not self._force_close:
-            self.unfinished.add(data)
+        self.upgraded = Upgraded(self, parser, unfinished, self._connections, address)
+        self._connections.upgraded.add(self.upgraded)
+        # Without a transport, aiohttp ends this object when the handler has returned, and closes nothing.
+        self.transport = self._address = self._parser = None
+        manager.connection_lost(self)
 
     @property
     def is_idle(self) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import time
+from collections.abc import Callable
+from functools import partial
 
 import structlog
 from aiohttp import hdrs, web
@@ -13,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 from server.protocol.http.addresses import Network, is_trusted
 from server.telemetry import FAILURES, REQUEST_SECONDS
 from server.tracing import Traces, trace_id_of
-from server.web.listening import handed_over
+from server.web.listening import handed_over, task_after
 
 HEADER = "X-Request-ID"
 
@@ -47,8 +50,15 @@ def observe_requests(trusted: tuple[Network, ...], counts: RequestCounts, traces
                 raise
         if not response.prepared:
             response.headers[HEADER] = request_id
-        if traces is not None and FAILURES.name_trace(ids["trace_id"]):
-            traces.request_failed(request_id, started_s, request.method, _route(request), response.status)
+        if traces is not None:
+            # Keeps no request: a websocket lasts for hours.
+            tell = partial(
+                traces.request_failed, request_id, started_s, request.method, _route(request), response.status
+            )
+            if (task := task_after(request)) is None:
+                _if_failed(ids["trace_id"], tell)
+            else:
+                task.add_done_callback(partial(_if_failed, ids["trace_id"], tell))
         counts.all += 1
         counts.failed += response.status >= 500
         _measure(request, response, started_s)
@@ -62,6 +72,11 @@ async def add_request_id(_request: web.Request, response: web.StreamResponse) ->
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     if request_id is not None:
         response.headers[HEADER] = request_id
+
+
+def _if_failed(trace_id: str, tell: Callable[[], None], _task: asyncio.Task[None] | None = None) -> None:
+    if FAILURES.name_trace(trace_id):
+        tell()
 
 
 def _id_of(request: web.Request, trusted: tuple[Network, ...]) -> str:

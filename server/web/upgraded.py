@@ -1,0 +1,86 @@
+"""Connections that have left HTTP. aiohttp keeps its parser, the request and the frames of all its handlers as long as a handler
+runs: 10 KB a websocket. So the handler of a websocket returns, and the connection goes on with a protocol and a task of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http import WebSocketReader
+
+from server.protocol.frames import WHOLE_TEXT, is_whole_frame, unmasked
+from server.protocol.unfinished import Unfinished
+
+
+class Registry(Protocol):
+    """Counts connections (listening.OpenConnections)."""
+
+    def lost(self, upgraded: Upgraded) -> None:
+        """Counts a connection less."""
+
+
+class Upgraded(BaseProtocol):
+    """The protocol of such a connection: hands what comes to the reader of frames. aiohttp's base class has the flow control.
+
+    Takes: before, which has the connection until now
+    task: serves the websocket, and is cancelled when the connection is lost; unfinished: the message that has not come whole yet
+    address: as counted by the registry
+    take_at_once: gets each short text message first; what it refuses (False), aiohttp reads
+    """
+
+    __slots__ = ("_is_over", "_reader", "_registry", "address", "take_at_once", "task", "unfinished")
+
+    def __init__(
+        self, before: BaseProtocol, reader: WebSocketReader, unfinished: Unfinished, registry: Registry, address: str
+    ) -> None:
+        super().__init__(asyncio.get_running_loop())
+        assert before.transport is not None
+        self.transport = before.transport
+        # To the base class: there is no parser of HTTP that reads on after a pause.
+        self._upgraded = True
+        self._paused = before.writing_paused
+        self._reading_paused = before._reading_paused  # noqa: SLF001  the reader's queue is full already
+        self._reader = reader
+        self._is_over = False
+        self._registry = registry
+        self.address = address
+        self.unfinished = unfinished
+        self.task: asyncio.Task[None] | None = None
+        self.take_at_once: Callable[[bytes], bool] | None = None
+        self.transport.set_protocol(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Hands bytes on, until the reader refuses some."""
+        if self._is_over:
+            return
+        # Nearly always one whole frame comes, which its first two bytes tell. aiohttp does not say what it has read of the next one.
+        is_whole = is_whole_frame(data) and not self.unfinished.kept
+        if is_whole and self.take_at_once is not None and data[0] == WHOLE_TEXT and self.take_at_once(unmasked(data)):
+            return
+        self._is_over, _ = self._reader.feed_data(data)
+        if not is_whole:
+            self.unfinished.add(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Ends the task."""
+        super().connection_lost(exc)
+        self._reader.feed_eof()
+        self._registry.lost(self)
+        if self.task is not None:
+            self.task.cancel()
+
+
+async def end_all(upgraded: set[Upgraded], wait_s: float) -> None:
+    """Waits until these connections have ended, and ends those that have not."""
+    tasks = [one.task for one in upgraded if one.task is not None]
+    if tasks:
+        await asyncio.wait(tasks, timeout=wait_s)
+    for one in list(upgraded):
+        if one.task is not None:
+            one.task.cancel()
+        if one.transport is not None:
+            one.transport.close()
+    await asyncio.gather(*tasks, return_exceptions=True)
