@@ -99,7 +99,7 @@ async def test_a_websocket_that_fails_ends(
             await fan.ok("ping")
             request_id = next(iter(node.rooms.sockets.connections())).request_id
             monkeypatch.setattr(WebsocketConnection, "_take", fail)
-            await fan.send("ping")
+            await fan.send("hello")
             assert await fan.close_code() == 1006
         await until(is_empty)
     told = [line for line in lines if str(line["event"]).startswith("socket.")]
