@@ -12,9 +12,12 @@ from server.voting.rules import MARK
 
 
 class Cast:
-    """One cast or mark, packed for cast.lua; a cast without songs asks for the ballot."""
+    """One cast or mark, packed for cast.lua; a cast without songs asks for the ballot.
 
-    __slots__ = ("number", "packed", "subject_id", "tries", "waiter")
+    user_id: the fan; weight: the work that it is, in votes (a mark and a question for the ballot are about one)
+    """
+
+    __slots__ = ("number", "packed", "subject_id", "tries", "user_id", "waiter", "weight")
 
     def __init__(self, number: int, subject_id: int, packed: list[int], waiter: Waiter) -> None:
         self.number = number  # in the sequence of arrival
@@ -22,16 +25,9 @@ class Cast:
         self.packed = packed
         self.waiter = waiter
         self.tries = 0  # the number of times it was sent again after a warm-up
-
-    @property
-    def user_id(self) -> int:
-        """The fan."""
-        return self.packed[2] if self.packed[0] == MARK else self.packed[1]
-
-    @property
-    def weight(self) -> int:
-        """The work that it is, in votes. A mark and a question for the ballot are about one."""
-        return len(self.packed) // 2
+        # Read several times for each cast.
+        self.user_id = packed[2] if packed[0] == MARK else packed[1]
+        self.weight = len(packed) // 2
 
     @property
     def is_abandoned(self) -> bool:

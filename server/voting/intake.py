@@ -153,8 +153,8 @@ class Intake:
         self._cast_number = cast.number
         if not self._queue:
             self._queued_s = self._clock.monotonic_s()
+            self._queued.set()
         self._queue.append(cast)
-        self._queued.set()
 
     async def run(self) -> None:
         """Sends rounds until cancelled. Cancel: queued casts are refused as unavailable."""
