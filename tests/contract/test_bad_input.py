@@ -171,20 +171,8 @@ async def test_paths(session: aiohttp.ClientSession, api: Api, endpoint: Endpoin
     asker = Asker(session, api, endpoint)
     for parameter in parameters_of(endpoint, "path"):
         values = [
-            "%00",
-            "%ff",
-            "%zz",
-            "%2e%2e%2f",
-            "%20",
-            "a%2fb",
-            "٣",
-            "+1",
-            "1e3",
-            "007.0",
-            "0",
-            "999999999999",
-            "x" * 7_000,
-        ]
+            "%00", "%ff", "%zz", "%2e%2e%2f", "%20", "a%2fb", "٣", "+1", "1e3", "007.0", "0", "999999999999", "x" * 7_000,
+        ]  # fmt: skip
         values += [_encoded(value) for value in bad_values(parameter["schema"], DOCUMENT) if value != ""]
 
         def asked(name: str, values: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -305,7 +293,11 @@ async def test_revalidation(session: aiohttp.ClientSession, api: Api, endpoint: 
         etag = response.headers.get("ETag")
     assert (etag is not None) == endpoint.is_revalidated
     if etag is not None:
-        assert await asker.ask("again", headers=asker.headers | {"If-None-Match": etag}) == 304
+        headers = asker.headers | {"If-None-Match": etag}
+        async with session.get(asker.url(), headers=headers, allow_redirects=False) as response:
+            # What is computed now and then, as the ranking is, may have changed in between; then its ETag has too.
+            assert (response.status == 304) == (response.headers["ETag"] == etag)
+            assert str(response.status) in operation_of(endpoint)["responses"]
 
 
 @pytest.mark.parametrize("path", dict.fromkeys(endpoint.path for endpoint in ENDPOINTS))
