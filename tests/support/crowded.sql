@@ -2,6 +2,7 @@
 -- makes the rows that triggers would make and that plans depend on: bills, search words, statistics of artists. Tallies stay 0.
 
 set session_replication_role = replica;
+set maintenance_work_mem = '256MB';
 
 -- An index that is made of all rows at once costs less than one that grows row by row.
 create temporary table later as
