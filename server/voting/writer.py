@@ -58,6 +58,11 @@ LOGGED_SHOWS_MAX = 20
 RefusedVote = tuple[int, int, int, str]
 
 
+def interval_s(commit_s: float) -> float:
+    """The time between the starts of two transactions. Takes: commit_s, how long the last one took."""
+    return min(COMMIT_INTERVAL_S, COMMIT_PAUSE_FACTOR * commit_s)
+
+
 class _OvertakenError(Exception):
     """A position has moved. is_reset: because a shard was opened after a loss, and no other writer has committed."""
 
@@ -184,8 +189,7 @@ class Writer:
             await self._finish_commits(COMMITS_IN_FLIGHT_MAX - 1)
             if sum(len(batch.entries) for batch in batches) == sum(len(batch.entries) for batch in read):
                 # All of the log is taken, so more casts may gather; a backlog does not wait.
-                next_s = started_s + min(COMMIT_INTERVAL_S, COMMIT_PAUSE_FACTOR * self._commit_s)
-                await asyncio.sleep(max(0.0, next_s - self._clock.monotonic_s()))
+                await asyncio.sleep(max(0.0, started_s + interval_s(self._commit_s) - self._clock.monotonic_s()))
         else:
             await self._finish_commits(0)
             if self._connection.is_cluster:
