@@ -6,7 +6,7 @@ import socket
 import time
 
 import asyncpg
-from floor import send_loop
+from send_loop import send_loop
 
 PYTHON_STEPS = 2_000_000
 SOCKETS = 100

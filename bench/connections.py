@@ -19,7 +19,7 @@ import asyncio
 import os
 import re
 import time
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
@@ -27,7 +27,7 @@ import asyncpg
 import orjson
 import uvloop
 from clients import PATIENCE_S, BenchClient, Dialect, open_all
-from measure import Node, data_folder, log_step, own_cpu_s, print_result, run_facts, spent
+from measure import Node, log_step, node, own_cpu_s, print_result, run_facts, spent
 
 from server.cli.terminal import raise_file_limit
 from server.client.http import HttpClient
@@ -41,19 +41,20 @@ _AT = re.compile(rb'"at":(\d+)')
 
 def main() -> None:
     """Measures and prints the result."""
+    arguments = parse()
+    raise_file_limit(arguments.connections + SPARE_FILES)
+    facts = run_facts()
+    with node() as server:
+        measured = uvloop.run(measure(server, arguments))
+    print_result({"benchmark": "connections", **facts, "settings": vars(arguments), **measured})
+
+
+def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options; without `given` those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--connections", type=int, default=20_000)
     parser.add_argument("--at-once", type=int, default=200, help="connections that open at the same time")
-    arguments = parser.parse_args()
-    raise_file_limit(arguments.connections + SPARE_FILES)
-    facts = run_facts()
-    with data_folder() as folder:
-        server = Node(folder, "--demo")
-        try:
-            measured = uvloop.run(_measure(server, folder, arguments))
-        finally:
-            server.stop()
-    print_result({"benchmark": "connections", **facts, "settings": vars(arguments), **measured})
+    return parser.parse_args(given)
 
 
 class TallyClient(BenchClient):
@@ -82,9 +83,10 @@ class TallyClient(BenchClient):
             self.at = int(found[1])
 
 
-async def _measure(server: Node, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+async def measure(server: Node, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measures all three steps."""
     http = HttpClient(server.url)
-    database = await asyncpg.connect(orjson.loads((folder / "engines.json").read_bytes())["database_url"])
+    database = await asyncpg.connect(server.database_url())
     try:
         shows = list((await fetch_shows(http, await http.open_shows())).values())
         # A song that was played takes no votes any more.

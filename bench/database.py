@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psutil
 import uvloop
-from measure import data_folder, log_step, print_result, run_facts
+from measure import cpu_s, data_folder, log_step, print_result, run_facts, spent
 
 from server.catalog.artists_venues_songs import list_venues
 from server.catalog.parameters import NearQuery, SearchQuery, ShowQuery
@@ -58,6 +59,15 @@ SEARCHES = (
 
 def main() -> None:
     """Measures and prints the result."""
+    arguments = parse()
+    facts = run_facts()
+    with data_folder() as folder:
+        measured = uvloop.run(_measure(folder, arguments))
+    print_result({"benchmark": "database", **facts, "settings": vars(arguments), **measured})
+
+
+def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options; without `given` those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shows", type=int, default=1_000)
     parser.add_argument("--votes", type=int, default=5_000_000)
@@ -66,31 +76,29 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=10, help="batches in a turn")
     parser.add_argument("--batch", type=int, default=2_000, help="votes in a batch")
     parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    facts = run_facts()
-    with data_folder() as folder:
-        measured = uvloop.run(_measure(folder, arguments))
-    print_result({"benchmark": "database", **facts, "settings": vars(arguments), **measured})
+    return parser.parse_args(given)
 
 
 async def _measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     engines = await EmbeddedEngines.start(folder)
     try:
         log_step("create a database without votes")
-        empty_url, _ = await _seeded(engines.database_url, "bench_empty", arguments, votes=0)
+        empty_url, _ = await seeded(engines.database_url, "bench_empty", arguments, votes=0)
         log_step(f"create a database with {arguments.votes} votes")
-        full_url, seeding = await _seeded(engines.database_url, "bench_full", arguments, votes=arguments.votes)
+        full_url, seeding = await seeded(engines.database_url, "bench_full", arguments, votes=arguments.votes)
         log_step("measure reads")
         reads = await _reads(full_url, arguments.seed)
         user_count = max(VOTERS, seeding["users"])
-        batches = await _batches({"empty": empty_url, "full": full_url}, arguments, user_count=user_count)
+        batches = await measure_batches(engines, {"empty": empty_url, "full": full_url}, arguments, user_count)
+        batches["full_to_empty"] = round(batches["full"]["votes_per_s"] / batches["empty"]["votes_per_s"], 3)
         log_step("check all counts")
         return {"seed": seeding, "reads_ms": reads, "batches": batches, "violations": await _violations(full_url)}
     finally:
         await engines.stop()
 
 
-async def _seeded(server_url: str, name: str, arguments: argparse.Namespace, *, votes: int) -> tuple[str, Any]:
+async def seeded(server_url: str, name: str, arguments: argparse.Namespace, *, votes: int) -> tuple[str, Any]:
+    """Creates a database with so many votes; gives its address and the facts about its seed."""
     administration = await asyncpg.connect(server_url)
     try:
         await administration.execute(f"create database {name}")
@@ -134,11 +142,16 @@ class VotingDatabase:
     rng: random.Random
 
 
-async def _batches(urls: dict[str, str], arguments: argparse.Namespace, *, user_count: int) -> dict[str, Any]:
+async def measure_batches(
+    engines: EmbeddedEngines, urls: dict[str, str], arguments: argparse.Namespace, user_count: int
+) -> dict[str, Any]:
+    """Commits batches on these databases, by turns; gives the figures of each by its name."""
+    postgres = psutil.Process(engines.postgres_pid)
     databases = {name: await _open(url, arguments.seed, user_count) for name, url in urls.items()}
     stored = {name: await _stored(target) for name, target in databases.items()}
     rates: dict[str, list[float]] = {name: [] for name in databases}
     times_ms: dict[str, list[float]] = {name: [] for name in databases}
+    cpu_us: dict[str, list[float]] = {name: [] for name in databases}
     log_step("warm up")
     for target in databases.values():
         # Each voter should have voted once: the first change of a page after a checkpoint costs many times the next ones.
@@ -147,7 +160,10 @@ async def _batches(urls: dict[str, str], arguments: argparse.Namespace, *, user_
     for number in range(arguments.rounds):
         log_step(f"round {number + 1} of {arguments.rounds}")
         for name, target in databases.items():
+            before = cpu_s([postgres])
             taken_s = [await _commit(target, arguments.batch) for _ in range(arguments.batches)]
+            votes = arguments.batch * arguments.batches
+            cpu_us[name].append(spent(before, cpu_s([postgres]))["postgres"] / votes * 1e6)
             rates[name].append(arguments.batch * len(taken_s) / sum(taken_s))
             times_ms[name] += [seconds * 1_000 for seconds in taken_s]
     summary: dict[str, Any] = {}
@@ -157,9 +173,9 @@ async def _batches(urls: dict[str, str], arguments: argparse.Namespace, *, user_
             "votes_per_s": round(statistics.median(rates[name])),
             "votes_per_s_by_round": [round(rate) for rate in rates[name]],
             "batch_ms": _percentiles(times_ms[name]),
+            "postgres_us_per_vote": round(statistics.median(cpu_us[name]), 2),
         }
         await target.database.close()
-    summary["full_to_empty"] = round(summary["full"]["votes_per_s"] / summary["empty"]["votes_per_s"], 3)
     return summary
 
 

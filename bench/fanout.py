@@ -1,6 +1,6 @@
 """Measures the server's cost of sending a vote to every watcher, relative to a bare `send()` loop in the same run.
 
-    .venv/bin/python bench/fanout.py [--watchers 5000] [--rate 2000] [--push-rate 20] [--seconds 15] [--seed 1]
+    .venv/bin/python bench/fanout.py [--watchers 5000] [--rate 2000] [--push-rate 20] [--seconds 15] [--seed 1] [--workers 1]
 
 1. A node without clients: the server's idle CPU.
 2. Few votes, enough for ten pushes a second, and no watchers.
@@ -25,6 +25,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,16 @@ BOUNDS_APART_MAX = 0.4
 
 def main() -> None:
     """Measures and prints the result."""
+    arguments = parse()
+    raise_file_limit()
+    facts = run_facts()
+    with node("--workers", str(arguments.workers)) as server:
+        measured = uvloop.run(measure(server, arguments))
+    print_result({"benchmark": "fanout", **facts, "settings": vars(arguments), **measured})
+
+
+def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options; without `given` those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--watchers", type=int, default=5000)
     parser.add_argument("--voters", type=int, default=400)
@@ -58,25 +69,24 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    raise_file_limit()
-    facts = run_facts()
-    with node() as server:
-        measured = uvloop.run(_measure(server, arguments))
+    parser.add_argument("--workers", type=int, default=1)
+    return parser.parse_args(given)
+
+
+async def measure(server: Node, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measures all phases, and the floor."""
+    measured = await _measure(server, arguments)
     log_step("the floor")
-    floor = uvloop.run(_floor(arguments.watchers, arguments.seconds, measured["frame_bytes_mean"]))
+    floor = await _floor(arguments.watchers, arguments.seconds, measured["frame_bytes_mean"])
     floor_us = floor["cpu_us_per_send"]
     upper, lower = (measured[f"server_cpu_us_per_frame{bound}"] / floor_us for bound in ("", "_lower"))
-    print_result({
-        "benchmark": "fanout",
-        **facts,
-        "settings": vars(arguments),
+    return {
         "ratio_to_floor": round(upper, 3),
         "ratio_to_floor_lower": round(lower, 3),
         "is_credible": upper - lower < BOUNDS_APART_MAX,
         **measured,
         "floor": floor,
-    })  # fmt: skip
+    }
 
 
 async def _measure(server: Node, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Measures the floor of fan-out: a bare `send()` loop to the same watchers.
 
 bench/fanout.py starts it as a process of its own: a server that understands just enough websocket for a watcher to connect
-(upgrade, hello, subscribe). Ten times a second it writes one prebuilt frame to every socket. The loop is C, compiled with
-gcc; without gcc it is Python's `socket.send`. It measures the CPU of this process, user and system, during the loops only.
+(upgrade, hello, subscribe). Ten times a second it writes one prebuilt frame to every socket. The loop is C
+(bench/send_loop.py). It measures the CPU of this process, user and system, during the loops only.
 
     python bench/floor.py SOCKETS SECONDS FRAME_BYTES     prints the port, and at the end one JSON object
 """
@@ -11,20 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ctypes
 import hashlib
-import shutil
 import socket
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import measure  # noqa: F401  # makes this checkout importable
 import orjson
 import uvloop
+from send_loop import Broadcast, send_loop
 
 from server.cli.terminal import raise_file_limit
 from server.protocol.frames import text_frame
@@ -32,18 +27,6 @@ from server.protocol.frames import text_frame
 ROUNDS_PER_S = 10
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SHOW = 1
-_SOURCE = """
-#include <sys/types.h>
-#include <sys/socket.h>
-long broadcast(const int *sockets, int count, const char *frame, size_t length) {
-    long whole = 0;
-    for (int i = 0; i < count; i++)
-        if (send(sockets[i], frame, length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t) length) whole++;
-    return whole;
-}
-"""
-
-Broadcast = Callable[[list[socket.socket], bytes], int]
 
 
 def main() -> None:
@@ -56,29 +39,6 @@ def main() -> None:
             {"language": language, **uvloop.run(_measure(broadcast, socket_count, seconds, frame_bytes))}
         ).decode()
     )
-
-
-def send_loop() -> tuple[str, Broadcast]:
-    """The send loop, and its language."""
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        return "python", _broadcast_in_python
-    with tempfile.TemporaryDirectory(prefix="mysetlist-floor-") as folder:
-        source, library = Path(folder, "floor.c"), Path(folder, "floor.so")
-        source.write_text(_SOURCE)
-        subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
-        function = ctypes.CDLL(str(library)).broadcast
-    function.restype = ctypes.c_long
-
-    def broadcast_in_c(sockets: list[socket.socket], frame: bytes) -> int:
-        numbers = (ctypes.c_int * len(sockets))(*(one.fileno() for one in sockets))
-        return int(function(numbers, len(sockets), frame, ctypes.c_size_t(len(frame))))
-
-    return "c", broadcast_in_c
-
-
-def _broadcast_in_python(sockets: list[socket.socket], frame: bytes) -> int:
-    return sum(one.send(frame) == len(frame) for one in sockets)
 
 
 async def _measure(broadcast: Broadcast, socket_count: int, seconds: float, frame_bytes: int) -> dict[str, float]:

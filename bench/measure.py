@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import shutil
@@ -12,13 +13,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 import psutil
+from calibration import calibrate
 
 ROOT = Path(__file__).resolve().parent.parent
 # The benchmarks measure this checkout, also if another version is installed.
@@ -41,6 +43,7 @@ class Node:
     def __init__(self, data_dir: Path, *arguments: str) -> None:
         environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
         environment["MYSETLIST_VOTES_PER_DAY"] = str(VOTES_PER_DAY)
+        self._data_dir = data_dir
         began_s = time.monotonic()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "server", "serve", "--port", "0", "--data-dir", str(data_dir), *arguments],
@@ -77,8 +80,12 @@ class Node:
         return cpu_s([self.process])
 
     def server_rss_bytes(self) -> int:
-        """The memory of the server process, without its engines."""
-        return int(self.process.memory_info().rss)
+        """The memory of the server, all workers, without its engines."""
+        return sum(int(process.memory_info().rss) for kind, process in _processes([self.process]) if kind == "server")
+
+    def database_url(self) -> str:
+        """The address of its PostgreSQL."""
+        return str(orjson.loads((self._data_dir / "engines.json").read_bytes())["database_url"])
 
     def stop(self) -> None:
         """Stops the node, which stops its engines."""
@@ -102,11 +109,11 @@ def data_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def node(*arguments: str) -> Iterator[Node]:
-    """Runs a node with sample data in a folder of its own."""
+def node(*arguments: str, has_shows: bool = True) -> Iterator[Node]:
+    """Runs a node in a folder of its own, with sample data if it has shows."""
     with data_folder() as folder:
         log_step("start a node")
-        started = Node(folder, "--demo", *arguments)
+        started = Node(folder, *(["--demo"] if has_shows else []), *arguments)
         try:
             yield started
         finally:
@@ -116,14 +123,20 @@ def node(*arguments: str) -> Iterator[Node]:
 def cpu_s(roots: Iterable[psutil.Process]) -> dict[str, float]:
     """The CPU seconds so far, user and system, of these processes and their children: `server`, `postgres` and `valkey`."""
     spent = {"server": 0.0, "postgres": 0.0, "valkey": 0.0}
-    for process in (one for root in roots for one in (root, *root.children(recursive=True))):
-        try:
-            name, times = process.name(), process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        kind = "postgres" if "postgres" in name else "valkey" if "valkey" in name or "redis" in name else "server"
-        spent[kind] += times.user + times.system
+    for kind, process in _processes(roots):
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            spent[kind] += times.user + times.system
     return spent
+
+
+def _processes(roots: Iterable[psutil.Process]) -> Iterator[tuple[str, psutil.Process]]:
+    """These processes and their children, each with its kind."""
+    for process in (one for root in roots for one in (root, *root.children(recursive=True))):
+        with suppress(psutil.NoSuchProcess):
+            name = process.name()
+            kind = "postgres" if "postgres" in name else "valkey" if "valkey" in name or "redis" in name else "server"
+            yield kind, process
 
 
 def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
@@ -148,8 +161,21 @@ def summary_ms(seconds: Sequence[float]) -> dict[str, float | int | None]:
 
 
 def run_facts() -> dict[str, Any]:
-    """The date, the commit and the machine of a run."""
-    return {"date": datetime.now(UTC).isoformat(timespec="seconds"), "commit": _commit(), "machine": _machine()}
+    """The date, the commit and the machine of a run, and how fast this machine is now (bench/calibration.py); takes seconds."""
+    date, machine = datetime.now(UTC).isoformat(timespec="seconds"), _machine()
+    log_step("calibrate")
+    return {"date": date, "commit": _commit(), "machine": machine, "calibration": asyncio.run(_calibrated())}
+
+
+async def _calibrated() -> dict[str, float | str]:
+    from server.embedded import EmbeddedEngines
+
+    with data_folder() as folder:
+        engines = await EmbeddedEngines.start(folder, valkey=False)
+        try:
+            return await calibrate(engines.database_url)
+        finally:
+            await engines.stop()
 
 
 def log_step(text: str) -> None:

@@ -1,6 +1,7 @@
 """Measures committed votes a second over many websockets, on one machine, with all rules on.
 
     .venv/bin/python bench/votes.py [--voters 1500] [--seconds 20] [--warm-up 5] [--in-flight 2] [--seed 1]
+        [--shows 63] [--workers 1]
 
 It starts a node with its own PostgreSQL and Valkey. A crowd in this process votes as fast as its votes are acknowledged, and
 checks at the end that every acknowledged vote is counted once. It prints one JSON object and asserts nothing.
@@ -9,18 +10,50 @@ checks at the end that every acknowledged vote is counted once. It prints one JS
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
+import asyncpg
 import uvloop
 from measure import Node, log_step, node, own_cpu_s, print_result, run_facts, spent
 
 from server.cli.terminal import raise_file_limit
 from server.load.crowd import CrowdOptions, run
 
+SONGS_PER_SHOW = 20
+# Shows `first` to `last`, whose voting is open for a day.
+_ADD_SHOWS = (
+    """insert into artists (slug, name) select 'bench-' || n, 'Bench ' || n from generate_series($1::int, $2::int) n""",
+    """insert into venues (slug, name, city, country, latitude, longitude, time_zone)
+       select 'bench-' || n, 'Bench ' || n, 'Austin', 'US', 30, -97, 'America/Chicago' from generate_series($1::int, $2::int) n""",
+    """insert into shows (slug, artist_id, venue_id, name, local_date, time_zone, starts_at, opens_at, closes_at, votes_per_user_max)
+       select a.slug, a.id, v.id, a.name, current_date, v.time_zone, now() + interval '1 day', now() - interval '1 day',
+              now() + interval '1 day', null
+         from generate_series($1::int, $2::int) n join artists a on a.slug = 'bench-' || n join venues v on v.slug = a.slug""",
+    """insert into setlists (show_id, type, name)
+       select s.id, 'predicted', 'Main set' from generate_series($1::int, $2::int) n join shows s on s.slug = 'bench-' || n""",
+    f"""insert into songs (artist_id, title) select a.id, 'Song ' || place
+          from generate_series($1::int, $2::int) n join artists a on a.slug = 'bench-' || n, generate_series(1, {SONGS_PER_SHOW}) place""",
+    """insert into setlist_songs (setlist_id, show_id, song_id, position)
+       select l.id, s.id, g.id, row_number() over (partition by s.id order by g.id)
+         from generate_series($1::int, $2::int) n join shows s on s.slug = 'bench-' || n
+         join setlists l on l.show_id = s.id join songs g on g.artist_id = s.artist_id""",
+)
+
 
 def main() -> None:
     """Measures and prints the result."""
+    arguments = parse()
+    raise_file_limit()
+    facts = run_facts()
+    with node("--workers", str(arguments.workers), has_shows=arguments.shows is None) as server:
+        if arguments.shows is not None:
+            uvloop.run(add_shows(server.database_url(), 1, arguments.shows))
+        print_result({"benchmark": "votes", **facts, **measure(server, arguments)})
+
+
+def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options; without `given` those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--voters", type=int, default=1500)
     parser.add_argument("--watchers", type=int, default=20)
@@ -30,18 +63,37 @@ def main() -> None:
     parser.add_argument("--votes-per-cast", type=int, default=1)
     parser.add_argument("--rate", type=float, default=0.0, help="casts a second; 0: as fast as acknowledged")
     parser.add_argument("--show", type=int, default=None, help="id of one show; default: all with open voting")
+    parser.add_argument("--shows", type=int, default=None, help="so many shows of 20 songs instead of the sample data")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--no-verify", action="store_true", help="does not compare ballots and tallies at the end")
     parser.add_argument("--subscribe", action="store_true", help="voters also watch their shows")
     parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    raise_file_limit()
+    return parser.parse_args(given)
+
+
+async def add_shows(database_url: str, first: int, last: int) -> None:
+    """Adds shows with these numbers, in one transaction: the node never sees half a show."""
+    database = await asyncpg.connect(database_url)
+    try:
+        async with database.transaction():
+            for statement in _ADD_SHOWS:
+                await database.execute(statement, first, last)
+        await database.execute("analyze")
+    finally:
+        await database.close()
+
+
+def measure(server: Node, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Lets a crowd vote on all shows of the node."""
     options = CrowdOptions(
+        url=server.url,
         show=arguments.show,
         voters=arguments.voters,
         watchers=arguments.watchers,
         rate_per_s=arguments.rate,
         duration_s=arguments.seconds,
         warm_up_s=arguments.warm_up,
-        verify=True,
+        verify=not arguments.no_verify,
         seed=arguments.seed,
         in_flight=arguments.in_flight,
         votes_per_cast=arguments.votes_per_cast,
@@ -49,12 +101,6 @@ def main() -> None:
         settle_s=20.0,
         processes=1,
     )
-    facts = run_facts()
-    with node() as server:
-        print_result({"benchmark": "votes", **facts, **_measure(server, options)})
-
-
-def _measure(server: Node, options: CrowdOptions) -> dict[str, Any]:
     readings: dict[str, tuple[dict[str, float], float]] = {}
 
     async def on_step(step: str) -> None:
@@ -62,7 +108,6 @@ def _measure(server: Node, options: CrowdOptions) -> dict[str, Any]:
         if step in {"counting", "counted"}:
             readings[step] = (server.cpu_s(), own_cpu_s())
 
-    options = replace(options, url=server.url)
     report = uvloop.run(run(options, on_step=on_step))
     casts = report["casts"]
     votes = casts["committed"] * options.votes_per_cast

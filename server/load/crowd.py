@@ -125,7 +125,7 @@ class _Crowd:
     async def run(self) -> dict[str, Any]:
         """Casts, and gives the report."""
         options = self._options
-        before = await self._tallies()
+        before = await self._tallies() if options.verify else {}
         await self._all(process.start_casting() for process in self._processes)
         await self._on_step("casting")
         interrupted = False
