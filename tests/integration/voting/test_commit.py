@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
+
+import pytest
 
 from server.voting.compaction import Compacted
 from server.voting.queries import voting as queries
@@ -42,3 +45,18 @@ async def test_a_commit_changes_each_counted_row_once(factory: RowFactory) -> No
     assert await changes(sql) - before == Counter(TABLES)
     assert await sql.fetchrow("select up_count, down_count from setlist_songs where id = $1", song) == (24, 3)
     assert await sql.fetch("select * from miscounts()") == []
+
+
+async def test_votes_that_are_only_added_leave_the_other_heat_alone(factory: RowFactory) -> None:
+    """A commit adds the heat of new votes to that of the show, and does not add up all its votes again."""
+    show = await factory.show(7, song_count=1)
+    users = await factory.users(2)
+    (song,), sql = show.songs, factory.sql
+    at_ms = await sql.fetchval("select (extract(epoch from now()) * 1000)::bigint")
+    await commit(sql, 7, [(song, users[0], "up")], at_ms)
+    # As if the show had a hundred more votes: whoever adds up its rows finds one.
+    await sql.execute("update show_trending set heat = heat + log(2.0, 101) where show_id = 7")
+    before = await sql.fetchval("select heat from show_trending where show_id = 7")
+    await commit(sql, 7, [(song, users[1], "up")], at_ms)
+    heat = await sql.fetchval("select heat from show_trending where show_id = 7")
+    assert heat == pytest.approx(before + math.log2(102 / 101))
