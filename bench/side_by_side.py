@@ -11,7 +11,7 @@ then votes, as fast as they are acknowledged. A server's CPU of a frame is its C
 same watchers. MySetlist pushes what real votes cause, 20 a second, and their work counts as work of the frames. The ratio to the floor is
 taken in each round.
 
-It prints one JSON object. With --write it also writes docs/benchmarks.md, its charts and docs/benchmarks.json.
+It prints one JSON object, also when Ctrl-C ends it after some rounds. With --write it also writes docs/benchmarks.md, its charts and docs/benchmarks.json.
 """
 
 from __future__ import annotations
@@ -78,7 +78,12 @@ def main() -> None:
         log_step(f"missing: {text}")
     facts = run_facts()
     comparison = Comparison([one for one in asked if one.name not in missing], arguments)
-    rounds = uvloop.run(comparison.run())
+    try:
+        uvloop.run(comparison.run())
+    except KeyboardInterrupt:
+        log_step(f"interrupted after {len(comparison.rounds)} rounds")
+    if not comparison.rounds:
+        raise SystemExit(1)
     result = {
         "benchmark": "side_by_side",
         **facts,
@@ -86,7 +91,7 @@ def main() -> None:
         "settings": {name: value for name, value in vars(arguments).items() if name not in {"peers", "write"}},
         "versions": {one.name: one.version() for one in comparison.peers},
         "missing": sorted(missing),
-        "rounds": rounds,
+        "rounds": comparison.rounds,
     }
     print_result(result)
     if arguments.write:
@@ -110,18 +115,20 @@ class Comparison:
 
     def __init__(self, peers: list[Peer], arguments: argparse.Namespace) -> None:
         self.peers = peers
+        self.rounds: list[Round] = []  # those that are complete
         self._arguments = arguments
         self._server_core, client_core = two_cores()
         self._turns = 0
         os.sched_setaffinity(0, {client_core})
 
-    async def run(self) -> list[Round]:
-        """Runs all rounds; gives the figures of each."""
+    async def run(self) -> None:
+        """Runs all rounds."""
         with data_folder() as folder:
             with pinned(self._server_core):
                 engines = await EmbeddedEngines.start(folder)
             try:
-                return [await self._round(number, engines) for number in range(1, self._arguments.rounds + 1)]
+                for number in range(1, self._arguments.rounds + 1):
+                    self.rounds.append(await self._round(number, engines))
             finally:
                 await engines.stop()
 

@@ -124,8 +124,8 @@ def _javascript(program: str) -> Callable[[Start], list[str]]:
     return lambda start: [_node(), str(PROGRAMS / program), str(start.port)]
 
 
-def _asgi(name: str) -> Callable[[Start], list[str]]:
-    return lambda start: [str(PYTHON), str(PROGRAMS / "asgi.py"), name, str(start.port), start.redis_url]
+def _python(name: str) -> Callable[[Start], list[str]]:
+    return lambda start: [str(PYTHON), str(PROGRAMS / "python_servers.py"), name, str(start.port), start.redis_url]
 
 
 def _nchan(start: Start) -> list[str]:
@@ -223,7 +223,7 @@ PEERS = (
     ),
     Peer(
         name="socketio-postgres",
-        title="Socket.IO, Postgres adapter",
+        title="Socket.IO with Postgres adapter",
         language="Node.js",
         version=_npm("@socket.io/postgres-adapter"),
         get=FROM_MAKE,
@@ -240,7 +240,7 @@ PEERS = (
         version=_pip("python-socketio"),
         get=FROM_MAKE,
         needs=(PYTHON,),
-        command=_asgi("socketio"),
+        command=_python("socketio"),
         dialect=SOCKETIO,
     ),
     Peer(
@@ -250,7 +250,7 @@ PEERS = (
         version=_pip("channels"),
         get=FROM_MAKE,
         needs=(PYTHON,),
-        command=_asgi("channels"),
+        command=_python("channels"),
         dialect=Dialect("/"),
         engines=("valkey",),
     ),

@@ -14,9 +14,10 @@ from .report import FLOOR, FanoutRow, Result, VotesRow, calibration, fanout_rows
 
 PAGE = "benchmarks.md"
 RECORD = "benchmarks.json"
+BUSY_LOAD = 1.0  # before the run
 _PEERS = {one.name: one for one in PEERS}
 Row = TypeVar("Row", FanoutRow, VotesRow)
-_FLOOR_TITLE = "C, send() in a loop (floor)"
+_FLOOR_TITLE = "send() loop in C (floor)"
 
 
 def write_page(result: Result, folder: Path) -> None:
@@ -40,13 +41,15 @@ def pages(result: Result) -> dict[str, str]:
 
 
 def _head(result: Result) -> str:
-    commit, machine, settings = result["commit"], result["machine"], result["settings"]
+    commit, machine = result["commit"], result["machine"]
     changed = ", with changes that are not committed" if commit["is_changed"] else ""
     taken = calibration(result)
+    busy = machine["load_before"] >= BUSY_LOAD
+    warning = "\n**Other programs ran beside this run. Its times are too long and its votes too few; the ratios of CPU hold better.**\n"
     return f"""# MySetlist beside other servers
 
 `{result["command"]}` measured everything on this page in one run, and wrote it: {PAGE}, its charts and [{RECORD}]({RECORD}), which has the figures
-of each round. Each figure is the median of {settings["rounds"]} rounds.
+of each round. Each figure is the median of {len(result["rounds"])} rounds.
 
 | | |
 |---|---|
@@ -57,7 +60,7 @@ of each round. Each figure is the median of {settings["rounds"]} rounds.
 | calibration | a loop of 2,000,000 additions in Python {taken["python_ms"]:.0f} ms, `send()` in a loop in C {taken["send_us"]:.1f} µs, 50,000 rows inserted in PostgreSQL {taken["insert_ms"]:.0f} ms |
 
 Machines differ: compare ratios of one run, and times only as multiples of its calibration.
-"""
+{warning if busy else ""}"""
 
 
 def _fanout_part(result: Result, rows: Sequence[FanoutRow], charts: dict[str, str]) -> str:
@@ -94,10 +97,10 @@ def _fanout_part(result: Result, rows: Sequence[FanoutRow], charts: dict[str, st
     return "\n".join(lines)
 
 
-_FANOUT_NOTES = f"""
+_FANOUT_NOTES = """
 - CPU a frame: user and system time of the server's processes while they push, less that of the same time without pushes and with the
   same clients, for each frame that arrived. Engines (PostgreSQL, Valkey) have their own column.
-- {_FLOOR_TITLE}: a program that only calls `send()` for each socket (`bench/floor.py`). Only the time in this loop counts.
+- The floor is a program that only calls `send()` for each socket (`bench/floor.py`). Only the time in its loop counts.
 - MySetlist runs as for users and pushes what 20 votes a second cause; the others get a finished text. The work for these votes counts as
   work of its frames. "Published" is the moment when the vote was *cast*: its time includes the commit in PostgreSQL and the wait for the
   next push, at most 100 ms. From the first to the last watcher is the same for all.
@@ -151,11 +154,8 @@ same PostgreSQL with the same settings serves both, and the same clients vote in
 
 
 def _foot(result: Result) -> str:
-    versions = result["versions"]
-    names = [one.name for one in PEERS if one.name not in versions]
-    absent = [
-        f"{_PEERS[name].title} ({'not installed' if name in result['missing'] else 'not asked for'})" for name in names
-    ]
+    measured = {row.name for row in fanout_rows(result)} | {row.name for row in votes_rows(result)}
+    absent = [f"{one.title} ({_reason(result, one.name)})" for one in PEERS if one.name not in measured]
     left_out = f"\nNot in this run: {', '.join(absent)}.\n" if absent else ""
     rows = "\n".join(f"| {one.title} | `{one.name}` | {one.get} |" for one in PEERS)
     return f"""## Repeat it
@@ -168,6 +168,12 @@ each library advises, with one worker and, in Python, uvloop.
 |---|---|---|
 {rows}
 """
+
+
+def _reason(result: Result, name: str) -> str:
+    if name in result["missing"]:
+        return "not installed"
+    return "no turn came to an end" if name in result["versions"] else "not asked for"
 
 
 _FANOUT_FIGURES: dict[str, Callable[[FanoutRow], float | None]] = {
