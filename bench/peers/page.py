@@ -160,7 +160,7 @@ def _foot(result: Result) -> str:
     rows = "\n".join(f"| {one.title} | `{one.name}` | {one.get} |" for one in PEERS)
     return f"""## Repeat it
 `make bench-peers` prints the figures, and with `OPTIONS=--write` it writes this page. `PEERS="mysetlist nchan"` measures only these. The script says
-what is missing. `make peers` installs into `.bench/` what comes from npm and PyPI, in the versions of `bench/peers/package.json` and
+what is missing. `make peers` installs into the folder `.bench` what comes from npm and PyPI, in the versions of `bench/peers/package.json` and
 `bench/peers/requirements.txt`. The programs that are measured are in `bench/peers/programs/`: ours, and as short and quick as the documentation of
 each library advises, with one worker and, in Python, uvloop.
 {left_out}
