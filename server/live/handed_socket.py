@@ -60,12 +60,12 @@ class Link(Protocol):
     """The connection of a websocket after HTTP (web/upgraded.py).
 
     task: serves the websocket, and is cancelled when the connection is lost; unfinished: the message that has not come whole yet
-    take_at_once: gets each short text message before the task
+    take_at_once: gets each short text message before aiohttp reads it; what it refuses, aiohttp reads
     """
 
+    take_at_once: Callable[[bytes], bool] | None
     transport: asyncio.Transport | None
     task: asyncio.Task[None] | None
-    take_at_once: Callable[[bytes], bool] | None
     unfinished: Unfinished
 
 
@@ -76,7 +76,7 @@ class LiveSocket(web.WebSocketResponse):
     """
 
     # aiohttp's attributes alone fit into the table that Python shares among instances: one key more than 30 costs 1.3 KB each.
-    __slots__ = ("_is_receiving", "_is_upgraded", "_kept_headers", "before_close", "link")
+    __slots__ = ("_is_upgraded", "_kept_headers", "before_close", "link")
 
     link: Link
 
@@ -88,9 +88,11 @@ class LiveSocket(web.WebSocketResponse):
             max_msg_size=message_bytes_max + 1,  # aiohttp refuses from this size on
         )
         self._is_upgraded = is_upgraded
-        self._is_receiving = False
         self.before_close: Callable[[], None] | None = None
         self._kept_headers = b""
+
+    def __repr__(self) -> str:
+        return "<LiveSocket>"  # aiohttp's names the request
 
     def leave_http(self, link: Link) -> None:
         """Lets go of the request. Whatever aiohttp does for the websocket from now on, it does with the link."""
@@ -114,18 +116,10 @@ class LiveSocket(web.WebSocketResponse):
         # Never waits until a slow client has taken what is before the close frame: the sweep watches over that.
         return await super().close(code=code, message=message, drain=False)
 
-    async def receive(self, timeout: float | None = None) -> WSMessage:
-        """As aiohttp's."""
-        self._is_receiving = True
-        try:
-            return await super().receive(timeout)
-        finally:
-            self._is_receiving = False
-
     @property
     def is_awaited(self) -> bool:
         """Whether the reader waits for the next message, and none is before it."""
-        return self._is_receiving and self._reader is not None and not self._reader._buffer  # noqa: SLF001
+        return self._waiting and self._reader is not None and not self._reader._buffer  # noqa: SLF001
 
     async def _write_headers(self) -> None:
         if not self._is_upgraded:

@@ -96,6 +96,8 @@ class LiveRoutes:
         self._sockets.remove(connection)
         self._services.connection_limits.release_address(connection.address)
         connection.transport.close()
+        # A cancelled task holds the frames that it was cancelled in, and these hold the link.
+        connection.socket.link.task = None
         error = None if task.cancelled() else task.exception()
         if isinstance(error, StoreError | CacheError):
             log.warning("socket.unavailable", error=str(error))

@@ -56,6 +56,7 @@ EXPIRY_NOTICE_MS = 60_000
 _AT_ONCE = frozenset({Cast, Ballot, Ping})
 
 _PING = ping_frame()
+_ENDS = WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED
 
 
 class WebsocketConnection(ClientConnection):
@@ -102,7 +103,7 @@ class WebsocketConnection(ClientConnection):
         """Reads until either side closes. Takes: watched, the channels of a client that was let in before, by another process."""
         try:
             await (self._enter() if watched is None else self._go_on(watched))
-            async for message in self.socket:
+            while (message := await self.socket.receive()).type not in _ENDS:
                 self.heard_s = self.services.clock.monotonic_s()
                 match message.type:
                     case WSMsgType.TEXT:
@@ -117,6 +118,9 @@ class WebsocketConnection(ClientConnection):
                         self._malformed(BadRequest("This is a binary frame. Send text frames.", None))
                     case WSMsgType.CONTINUATION if self.departure is not None:
                         await self.departure.marked()
+                    case WSMsgType.ERROR:
+                        # The frames of the error hold this connection, and aiohttp's queue of messages holds the error.
+                        message.data.__traceback__ = None
         except Disconnect as end:
             await self.close(end.close_code, end.reason)
         finally:

@@ -27,8 +27,8 @@ class Upgraded(BaseProtocol):
 
     Takes: before, which has the connection until now
     task: serves the websocket, and is cancelled when the connection is lost; unfinished: the message that has not come whole yet
+    take_at_once: gets each short text message before aiohttp reads it; what it refuses, aiohttp reads
     address: as counted by the registry
-    take_at_once: gets each short text message first; what it refuses (False), aiohttp reads
     """
 
     __slots__ = ("_is_over", "_reader", "_registry", "address", "take_at_once", "task", "unfinished")
@@ -48,8 +48,8 @@ class Upgraded(BaseProtocol):
         self._registry = registry
         self.address = address
         self.unfinished = unfinished
-        self.task: asyncio.Task[None] | None = None
         self.take_at_once: Callable[[bytes], bool] | None = None
+        self.task: asyncio.Task[None] | None = None
         self.transport.set_protocol(self)
 
     def data_received(self, data: bytes) -> None:
@@ -65,9 +65,12 @@ class Upgraded(BaseProtocol):
             self.unfinished.add(data)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Ends the task."""
+        """Ends the task, and lets go of everything: no search for circles of references has to free it."""
         super().connection_lost(exc)
+        self._is_over = True
         self._reader.feed_eof()
+        del self._reader
+        self.take_at_once = None
         self._registry.lost(self)
         if self.task is not None:
             self.task.cancel()

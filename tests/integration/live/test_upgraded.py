@@ -34,6 +34,9 @@ OF_HTTP = (
     "StreamWriter",
     "UrlMappingMatchInfo",
 )
+OF_WEBSOCKETS = {"LiveSocket", "WebsocketConnection", "Upgraded", "WebSocketReader"}
+CLOSE = bytes((0x88, 0x80, 0, 0, 0, 0))
+BAD_FRAME = bytes((0x83, 0x80, 0, 0, 0, 0))
 # As a browser's: with headers that nobody asks for later.
 UPGRADE = (
     b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -80,6 +83,31 @@ async def test_an_open_websocket_keeps_nothing_of_http(node: Node, factory: RowF
         assert held_bytes / CLIENTS < BYTES_MAX
 
 
+@pytest.mark.parametrize("last", [b"", CLOSE, BAD_FRAME])
+async def test_a_websocket_that_ends_is_freed_at_once(node: Node, factory: RowFactory, last: bytes) -> None:
+    """Without a search for circles of references, which would come to old objects once in hours."""
+    await factory.show(7)
+
+    async def is_freed() -> bool:
+        return not {type(one).__name__ for one in gc.get_objects()} & OF_WEBSOCKETS
+
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            with await watch(node.port) as connected:
+                await asyncio.get_running_loop().sock_sendall(connected, last)
+        await until(lambda: is_empty(node))
+        await until(is_freed)
+    finally:
+        gc.enable()
+
+
+async def is_empty(node: Node) -> bool:
+    """Whether no client is connected."""
+    return not len(node.rooms.sockets) and not node._runner.connection_count
+
+
 @pytest.mark.parametrize(
     ("failure", "action"), [(RuntimeError("a bug"), "socket.failed"), (StoreUnavailable("away"), "socket.unavailable")]
 )
@@ -91,9 +119,6 @@ async def test_a_websocket_that_fails_ends(
     async def fail(*_: object) -> None:
         raise failure
 
-    async def is_empty() -> bool:
-        return not len(node.rooms.sockets) and not node._runner.connection_count
-
     with capture_logs(processors=[merge_contextvars]) as lines:
         async with SocketClient.connect(node.url) as fan:
             await fan.ok("ping")
@@ -101,6 +126,6 @@ async def test_a_websocket_that_fails_ends(
             monkeypatch.setattr(WebsocketConnection, "_take", fail)
             await fan.send("hello")
             assert await fan.close_code() == 1006
-        await until(is_empty)
+        await until(lambda: is_empty(node))
     told = [line for line in lines if str(line["event"]).startswith("socket.")]
     assert [(line["event"], line["request_id"]) for line in told] == [(action, request_id)]
