@@ -159,6 +159,8 @@ def read_record(folder: Path) -> dict[str, Run]:
 
 def drawn(record: Mapping[str, Run]) -> tuple[str, dict[str, str]]:
     """The part of the page, and its charts: name of the file -> text."""
+    if not record:
+        return "No run is recorded yet: `make bench-curves OPTIONS=--write` records one.\n", {}
     parts: list[str] = []
     charts: dict[str, str] = {}
     for curve in CURVES:
