@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 from server.errors import Refused
 from server.protocol.codes import Code
@@ -10,6 +11,13 @@ from server.protocol.limits import Limits
 from server.telemetry import LIMITED
 
 RETRY_AFTER_MS = 5_000
+
+
+@cache
+def _cost_and_burst_s(per_s: float) -> tuple[float, float]:
+    """Of one request, and of all that may come at once. The same two numbers for thousands of buckets."""
+    cost_s = 1.0 / per_s
+    return cost_s, 2.0 - cost_s
 
 
 class TokenBucket:
@@ -21,8 +29,7 @@ class TokenBucket:
     __slots__ = ("_burst_s", "_cost_s", "_paid_until_s", "holder_count")
 
     def __init__(self, per_s: float) -> None:
-        self._cost_s = 1.0 / per_s
-        self._burst_s = 2.0 - self._cost_s
+        self._cost_s, self._burst_s = _cost_and_burst_s(per_s)
         self._paid_until_s = -math.inf
         self.holder_count = 0
 

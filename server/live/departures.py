@@ -167,12 +167,13 @@ class Departures:
             self._sockets.release(connection)
             assert departure.channels is not None
             socket = connection.socket
+            unfinished = socket.link.unfinished
             batch.append(
                 (
                     departure,
                     HandedSocket(
                         head=socket.head(connection.request_id),
-                        unread=bytes(socket.link.unfinished.kept),
+                        unread=b"" if unfinished is None else bytes(unfinished.kept),
                         identity=connection.identity,
                         number=connection.number,
                         opened_ms=connection.opened_ms,

@@ -59,14 +59,14 @@ class Leaving(Protocol):
 class Link(Protocol):
     """The connection of a websocket after HTTP (web/upgraded.py).
 
-    task: serves the websocket, and is cancelled when the connection is lost; unfinished: the message that has not come whole yet
+    task: serves the websocket, and is cancelled when the connection is lost; unfinished: the message that has not come whole yet, if any
     take_at_once: gets each short text message before aiohttp reads it; what it refuses, aiohttp reads
     """
 
     take_at_once: Callable[[bytes], bool] | None
     transport: asyncio.Transport | None
     task: asyncio.Task[None] | None
-    unfinished: Unfinished
+    unfinished: Unfinished | None
 
 
 class LiveSocket(web.WebSocketResponse):
@@ -98,12 +98,11 @@ class LiveSocket(web.WebSocketResponse):
         """Lets go of the request. Whatever aiohttp does for the websocket from now on, it does with the link."""
         assert self._req is not None
         assert self._reader is not None
-        assert self._writer is not None
         kept = [b"%b: %b\r\n" % line for line in self._req.raw_headers if line[0].lower() in _KEPT]
         self._kept_headers = b"".join(kept)
         self.link = link
         stand_in: Any = link
-        self._req = self._payload_writer = self._writer.protocol = self._reader._protocol = stand_in  # noqa: SLF001
+        self._req = self._payload_writer = self._writer = self._reader._protocol = stand_in  # noqa: SLF001
         self.headers.clear()
 
     async def write_eof(self, _data: bytes = b"") -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import WebSocketReader
 
-from server.protocol.frames import WHOLE_TEXT, is_whole_frame, unmasked
+from server.protocol.frames import WHOLE_TEXT, close_frame, is_whole_frame, unmasked
 from server.protocol.unfinished import Unfinished
 
 
@@ -26,7 +26,7 @@ class Upgraded(BaseProtocol):
     """The protocol of such a connection: hands what comes to the reader of frames. aiohttp's base class has the flow control.
 
     Takes: before, which has the connection until now
-    task: serves the websocket, and is cancelled when the connection is lost; unfinished: the message that has not come whole yet
+    task: serves the websocket, and is cancelled when the connection is lost; unfinished: the message that has not come whole yet, if any
     take_at_once: gets each short text message before aiohttp reads it; what it refuses, aiohttp reads
     address: as counted by the registry
     """
@@ -47,7 +47,7 @@ class Upgraded(BaseProtocol):
         self._is_over = False
         self._registry = registry
         self.address = address
-        self.unfinished = unfinished
+        self.unfinished = unfinished if unfinished.kept else None
         self.take_at_once: Callable[[bytes], bool] | None = None
         self.task: asyncio.Task[None] | None = None
         self.transport.set_protocol(self)
@@ -57,12 +57,23 @@ class Upgraded(BaseProtocol):
         if self._is_over:
             return
         # Nearly always one whole frame comes, which its first two bytes tell. aiohttp does not say what it has read of the next one.
-        is_whole = is_whole_frame(data) and not self.unfinished.kept
+        is_whole = self.unfinished is None and is_whole_frame(data)
         if is_whole and self.take_at_once is not None and data[0] == WHOLE_TEXT and self.take_at_once(unmasked(data)):
             return
         self._is_over, _ = self._reader.feed_data(data)
         if not is_whole:
-            self.unfinished.add(data)
+            self._keep(data)
+
+    def _keep(self, data: bytes) -> None:
+        unfinished = self.unfinished or Unfinished()
+        unfinished.add(data)
+        self.unfinished = unfinished if unfinished.kept else None
+
+    async def close(self, code: int, message: bytes) -> None:
+        """Sends a close frame: the one thing that aiohttp's own writer, which is 650 bytes, would be kept for."""
+        if self.transport is None or self.transport.is_closing():
+            raise ConnectionResetError("The transport is closing.")
+        self.transport.write(close_frame(code, message.decode()))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Ends the task, and lets go of everything: no search for circles of references has to free it."""
