@@ -44,6 +44,7 @@ from server.load.requests import fetch_shows
 
 WARM_UP_S = 2.0
 SETTLE_S = 10.0
+LAST_PUSH_S = 1.0
 ACCEPT_TIMEOUT_S = 60.0
 BOUNDS_APART_MAX = 0.4
 
@@ -184,6 +185,7 @@ async def _phase(
     counted = await asyncio.gather(*(process.result() for process in processes))
     await asyncio.gather(*(process.settle(SETTLE_S) for process in processes))
     # Pushes of the last casts arrive later; the counts are those of the measured time.
+    await asyncio.sleep(LAST_PUSH_S)
     reached = await asyncio.gather(*(process.result() for process in processes))
     results = [one | {"timelines": later["timelines"]} for one, later in zip(counted, reached, strict=True)]
     counts = merged([one["counts"] for one in results])
