@@ -55,6 +55,9 @@ SESSION_SETTINGS = {
 }
 # Queries for clients have optional filters, and a good plan depends on which are set. Planning takes under a millisecond.
 _REQUEST_SETTINGS = {"plan_cache_mode": "force_custom_plan"}
+# Each statement of a commit finds its rows by an index. Without this, a plan that was made while a table was empty reads it whole once
+# for each vote, until the table's statistics are taken again.
+_WRITER_SETTINGS = {"enable_seqscan": "off"}
 # What a pooler in transaction mode keeps for each client. TCP is the pooler's own affair.
 _POOLER_SETTINGS = frozenset({"application_name", "timezone"})
 
@@ -143,6 +146,7 @@ class Database:
             | {"statement_timeout": f"{timeout_s + SERVER_PATIENCE_S:.0f}s"}
             | ({} if role is None else {"role": role})
             | (_REQUEST_SETTINGS if role == REQUEST_ROLE else {})
+            | (_WRITER_SETTINGS if role == WRITER_ROLE else {})
         )
         options: dict[str, Any] = {"server_settings": settings, "connect": connect_to_primary}
         begin = ""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from server.store.database import WRITER_ROLE, Database
 from server.voting.compaction import Compacted
 from server.voting.queries import voting as queries
 from tests.support.row_factory import RowFactory
@@ -60,3 +61,28 @@ async def test_votes_that_are_only_added_leave_the_other_heat_alone(factory: Row
     await commit(sql, 7, [(song, users[1], "up")], at_ms)
     heat = await sql.fetchval("select heat from show_trending where show_id = 7")
     assert heat == pytest.approx(before + math.log2(102 / 101))
+
+
+async def test_a_commit_reads_no_table_whole(database_url: str, factory: RowFactory) -> None:
+    """Also when a table was empty as its statistics were taken, as after a restore: PostgreSQL then thinks that this is quick."""
+    show = await factory.show(7, song_count=1)
+    users = await factory.users(3)
+    (song,), sql = show.songs, factory.sql
+    at_ms = await sql.fetchval("select (extract(epoch from now()) * 1000)::bigint")
+    await sql.execute("analyze")
+    before = await whole_reads(sql)
+    writer = await Database.open(database_url, role=WRITER_ROLE, pool_size=1)
+    try:
+        for choice in ("up", "down", None):
+            async with writer.transaction() as connection:
+                await commit(connection, 7, [(song, user, choice) for user in users], at_ms)
+                await connection.execute("select pg_stat_force_next_flush()")
+    finally:
+        await writer.close()
+    assert await whole_reads(sql) - before == Counter()
+
+
+async def whole_reads(connection: Any) -> Counter[str]:
+    """How often each table was read whole so far."""
+    rows = await connection.fetch("select relname, seq_scan from pg_stat_user_tables")
+    return Counter(dict(rows))
