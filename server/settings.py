@@ -63,6 +63,7 @@ class Settings:
     crowd: int = 0  # simulated voters
     reuse_port: bool = False  # one of several workers on the same port
     origins: tuple[str, ...] = ()  # other sites whose pages may connect; the pages of the node always may
+    embed_origins: tuple[str, ...] = ()  # other sites that may show /embed/{show} in a frame; "*": all
     trusted_proxies: tuple[Network, ...] = ()  # peers whose X-Forwarded-For is used
     votes_per_day_max: int = VOTES_PER_DAY_DEFAULT  # per user and UTC day
     limits: Limits = DEFAULT_LIMITS  # the limits for one client
@@ -325,6 +326,10 @@ def _origins(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def _embed_origins(text: str) -> tuple[str, ...]:
+    return ("*",) if text == "*" else _origins(text)
+
+
 def _networks(text: str) -> tuple[Network, ...]:
     found: list[Network] = []
     for item in _items(text):
@@ -397,6 +402,7 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MYSETLIST_JWT_ISSUER": ("jwt_issuer", _text),
     "MYSETLIST_JWT_ROLE_CLAIM": ("jwt_role_claim", _text),
     "MYSETLIST_ORIGINS": ("origins", _origins),
+    "MYSETLIST_EMBED_ORIGINS": ("embed_origins", _embed_origins),
     "MYSETLIST_TRUSTED_PROXIES": ("trusted_proxies", _networks),
     "MYSETLIST_VOTES_PER_DAY": ("votes_per_day_max", _count),
     "MYSETLIST_LOG_FORMAT": ("log_format", _one_of(LogFormat)),

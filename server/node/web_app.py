@@ -67,6 +67,7 @@ from server.web.pages import Pages, answer_unknown_paths, make_add_headers
 from server.web.request_log import add_request_id, observe_requests
 from server.web.routing import routes_of, take_turns
 from server.web.static_files import StaticFiles
+from server.web.walls import WallPages
 from server.webhooks.routes import WebhookRoutes
 
 # How many reads of a kind run at once on a node. Those of anyone together have the pool of reads, those of signed-in users
@@ -224,6 +225,15 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
         metrics_token=settings.metrics_token,
     )
     app.add_routes(pages.routes())
+    walls = WallPages(
+        files,
+        get_show,
+        address_of,
+        is_secure,
+        public_url=settings.public_url or next(iter(settings.origins), None),
+        embed_origins=settings.embed_origins,
+    )
+    app.add_routes(walls.routes())
     return app
 
 

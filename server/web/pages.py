@@ -23,7 +23,7 @@ from server.web.static_files import GZIPPED, StaticFiles, accepts_gzip
 
 # Paths whose answers are read by programs. Any other unknown path is a page that a person has asked for.
 _NO_PAGES = ("/api", "/static", "/ws")
-_CONTENT_SECURITY_POLICY = (
+CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
@@ -36,7 +36,7 @@ def make_add_headers(is_secure: IsSecure) -> Callable[[web.Request, web.StreamRe
 
     async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
         headers = response.headers
-        headers.setdefault("Content-Security-Policy", _CONTENT_SECURITY_POLICY)
+        headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "same-origin")
         if is_secure(request):
@@ -93,7 +93,7 @@ class Pages:
 
     async def get_page(self, request: web.Request) -> web.Response:
         """`GET /`: the page with the list of shows."""
-        return _page(request, self._files.page("index.html"))
+        return html_page(request, self._files.page("index.html"))
 
     async def get_show_page(self, request: web.Request) -> web.Response:
         """`GET /shows/{show}`: the page with the show in it, so that a slow phone need not ask for the show once more."""
@@ -103,17 +103,11 @@ class Pages:
             call = Call(path=request.match_info, identity=identity, address=address)
             show: Show = (await self._get_show(call)).document
         except Refused as error:
-            return _page(request, text, status=404 if error.code == Code.NOT_FOUND else 200)
+            return html_page(request, text, status=404 if error.code == Code.NOT_FOUND else 200)
         except (StoreError, CacheError):
             # The page asks for the show itself, says what is wrong, and tries again.
-            return _page(request, text)
-        title = html.escape(f"{show['artist']['name']}, {show['venue']['name']} | MySetlist")
-        # "<" would end the script element; as an escape it is the same JSON.
-        data = msgspec.json.encode(show).decode().replace("<", "\\u003c")
-        text = text.replace("<title>MySetlist</title>", f"<title>{title}</title>", 1)
-        return _page(
-            request, text.replace("</head>", f'<script type="application/json" id="show">{data}</script></head>', 1)
-        )
+            return html_page(request, text)
+        return html_page(request, with_show(text, show))
 
     async def redirect_to_show(self, request: web.Request) -> web.Response:
         """`GET /shows/{show}/`: the same page has one address."""
@@ -122,19 +116,19 @@ class Pages:
 
     async def get_signin(self, request: web.Request) -> web.Response:
         """`GET /signin`: the page of a sign-in link. Its script reads the token from the fragment; only its button acts."""
-        return _page(request, self._files.page("signin.html"))
+        return html_page(request, self._files.page("signin.html"))
 
     async def get_console(self, request: web.Request) -> web.Response:
         """`GET /admin` and `GET /admin/{page}`: the console of staff. What it shows, the API gives to staff only."""
-        return _page(request, self._files.page("admin/index.html"))
+        return html_page(request, self._files.page("admin/index.html"))
 
     async def get_me(self, request: web.Request) -> web.Response:
         """`GET /me`: where the visitor's account is signed in."""
-        return _page(request, self._files.page("me.html"))
+        return html_page(request, self._files.page("me.html"))
 
     async def get_docs(self, request: web.Request) -> web.Response:
         """`GET /api/docs`: the OpenAPI document as a page."""
-        return _page(request, self._files.page("docs.html"))
+        return html_page(request, self._files.page("docs.html"))
 
     async def get_file(self, request: web.Request) -> web.Response:
         """`GET /static/{name}` and `GET /static/{version}/{name}`; the name may be in a folder."""
@@ -172,13 +166,23 @@ def answer_unknown_paths(files: StaticFiles) -> Middleware:
     async def middleware(request: web.Request, handler: RequestHandler) -> web.StreamResponse:
         is_unknown = isinstance(request.match_info.http_exception, web.HTTPNotFound)
         if is_unknown and request.method in ("GET", "HEAD") and not request.raw_path.startswith(_NO_PAGES):
-            return _page(request, files.page("not-found.html"), status=404)
+            return html_page(request, files.page("not-found.html"), status=404)
         return await handler(request)
 
     return middleware
 
 
-def _page(request: web.Request, text: str, *, status: int = 200) -> web.Response:
+def with_show(text: str, show: Show) -> str:
+    """The HTML of a page with the show's title and its document, which the page's script reads."""
+    title = html.escape(f"{show['artist']['name']}, {show['venue']['name']} | MySetlist")
+    # "<" would end the script element; as an escape it is the same JSON.
+    data = msgspec.json.encode(show).decode().replace("<", "\\u003c")
+    text = text.replace("<title>MySetlist</title>", f"<title>{title}</title>", 1)
+    return text.replace("</head>", f'<script type="application/json" id="show">{data}</script></head>', 1)
+
+
+def html_page(request: web.Request, text: str, *, status: int = 200) -> web.Response:
+    """The answer that carries a page."""
     body = text.encode()
     headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding, Cookie, Authorization"}
     if accepts_gzip(request):

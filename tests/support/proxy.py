@@ -167,5 +167,8 @@ class TcpProxy:
             except OSError:
                 target.close()
                 continue
+            except asyncio.CancelledError:
+                target.close()
+                raise
             return target
         return None

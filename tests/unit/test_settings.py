@@ -30,6 +30,7 @@ def test_an_empty_environment_is_enough(tmp_path: Path) -> None:
     assert (found.host, found.port, found.workers, found.crowd, found.demo) == ("127.0.0.1", 8080, 1, 0, False)
     assert found.votes_per_day_max == VOTES_PER_DAY_DEFAULT
     assert found.origins == ()
+    assert found.embed_origins == ()
     assert found.trusted_proxies == ()
 
 
@@ -46,6 +47,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         MYSETLIST_JWT_ISSUER="https://id.example.org",
         MYSETLIST_JWT_ROLE_CLAIM="role",
         MYSETLIST_ORIGINS="https://Example.org, http://localhost:3000 https://example.org:443/",
+        MYSETLIST_EMBED_ORIGINS="https://band.example https://club.example:8443",
         MYSETLIST_TRUSTED_PROXIES="10.0.0.0/8,127.0.0.1,fd00::/8",
         MYSETLIST_VOTES_PER_DAY="5",
         MYSETLIST_LOG_FORMAT="json",
@@ -88,6 +90,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert (found.jwks_url, found.jwt_audience) == ("https://id.example.org/keys", "fans")
     assert (found.jwt_issuer, found.jwt_role_claim) == ("https://id.example.org", "role")
     assert found.origins == ("https://example.org", "http://localhost:3000")
+    assert found.embed_origins == ("https://band.example", "https://club.example:8443")
     assert found.trusted_proxies == tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "127.0.0.1/32", "fd00::/8")))
     assert (found.votes_per_day_max, found.log_format, found.log_level) == (5, "json", "warning")
     assert found.io_uring == "off"

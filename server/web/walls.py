@@ -1,0 +1,124 @@
+"""Serves the pages that show one show and take no votes: for a venue's wall, for a video stream, and for other sites."""
+
+from __future__ import annotations
+
+import html
+from typing import Literal
+from urllib.parse import urlsplit
+
+import segno
+from aiohttp import web
+
+from server.catalog.documents import Show
+from server.errors import CacheError, Refused, StoreError
+from server.protocol.codes import Code
+from server.protocol.http.endpoints import Call, Handler
+from server.protocol.join_codes import join_code_of, show_of_join_code
+from server.web.identity import AddressOf, IsSecure
+from server.web.pages import CONTENT_SECURITY_POLICY, html_page, with_show
+from server.web.static_files import StaticFiles
+
+Kind = Literal["screen", "overlay", "embed"]
+# When the light colours apply. A reader's own scheme decides on other sites; a hall and a stream are dark.
+_LIGHT_MEDIA = {"light": "all", "dark": "not all", "auto": "(prefers-color-scheme: light)"}
+_DEFAULT_THEMES: dict[Kind, str] = {"screen": "dark", "overlay": "dark", "embed": "auto"}
+
+
+class WallPages:
+    """The routes of the walls and of join codes.
+
+    Takes: files, of the pages; get_show, the handler of `GET /api/shows/{show}`; address_of, a request's address; is_secure,
+           whether its client uses TLS; public_url, the address of the pages for everybody, None: as the client names this
+           node; embed_origins, the sites that may show `/embed/{show}` in a frame
+    """
+
+    def __init__(
+        self,
+        files: StaticFiles,
+        get_show: Handler,
+        address_of: AddressOf,
+        is_secure: IsSecure,
+        *,
+        public_url: str | None,
+        embed_origins: tuple[str, ...],
+    ) -> None:
+        self._files = files
+        self._get_show = get_show
+        self._address_of = address_of
+        self._is_secure = is_secure
+        self._public_url = public_url
+        ancestors = " ".join(("'self'", *embed_origins))
+        self._embed_policy = CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", f"frame-ancestors {ancestors}")
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        """Routes for the router of the web application."""
+        return [
+            web.get("/screen/{show}", self.get_screen),
+            web.get("/overlay/{show}", self.get_overlay),
+            web.get("/embed/{show}", self.get_embed),
+            web.get("/j/{code}", self.redirect_to_show),
+        ]
+
+    async def get_screen(self, request: web.Request) -> web.Response:
+        """`GET /screen/{show}`: the page for a venue's wall."""
+        return await self._wall(request, "screen")
+
+    async def get_overlay(self, request: web.Request) -> web.Response:
+        """`GET /overlay/{show}`: the same without a background, for a video stream."""
+        return await self._wall(request, "overlay")
+
+    async def get_embed(self, request: web.Request) -> web.Response:
+        """`GET /embed/{show}`: the same for a frame of another site."""
+        response = await self._wall(request, "embed")
+        response.headers["Content-Security-Policy"] = self._embed_policy
+        return response
+
+    async def redirect_to_show(self, request: web.Request) -> web.Response:
+        """`GET /j/{code}`: leads from a join code to the page of its show."""
+        show_id = show_of_join_code(request.match_info["code"])
+        try:
+            show = None if show_id is None else await self._show(request, str(show_id))
+        except Refused as error:
+            if error.code != Code.NOT_FOUND:
+                raise
+            show = None
+        if show is None:
+            return html_page(request, self._files.page("not-found.html"), status=404)
+        raise web.HTTPFound(f"/shows/{show['slug']}")
+
+    async def _show(self, request: web.Request, reference: str) -> Show:
+        """The show as a reader without an account sees it: a wall is for everybody, whoever has signed in on its machine."""
+        call = Call(path={"show": reference}, address=self._address_of(request))
+        show: Show = (await self._get_show(call)).document
+        return show
+
+    async def _wall(self, request: web.Request, kind: Kind) -> web.Response:
+        text = self._files.page("wall.html").replace('data-wall="screen"', f'data-wall="{kind}"', 1)
+        media = _LIGHT_MEDIA.get(request.query.get("theme", ""), _LIGHT_MEDIA[_DEFAULT_THEMES[kind]])
+        text = text.replace('media="not all"', f'media="{media}"', 1)
+        try:
+            show = await self._show(request, request.match_info["show"])
+        except Refused as error:
+            if error.code == Code.NOT_FOUND:
+                return html_page(request, self._files.page("not-found.html"), status=404)
+            return html_page(request, text)
+        except (StoreError, CacheError):
+            # The page asks for the show itself, and tries again.
+            return html_page(request, text)
+        return html_page(request, with_show(text.replace("<!-- join -->", self._join(request, show), 1), show))
+
+    def _join(self, request: web.Request, show: Show) -> str:
+        """How to come to the page of the show: a QR code, and an address that is short enough to type."""
+        base = self._public_url or f"{'https' if self._is_secure(request) else 'http'}://{request.host}"
+        code = join_code_of(show["id"])
+        host = html.escape(f"{urlsplit(base).netloc}{urlsplit(base).path}")
+        # By its id, because a slug makes a finer pattern, which is hard to scan from far away.
+        picture = segno.make_qr(f"{base}/shows/{show['id']}", error="m").svg_inline(
+            omitsize=True, border=3, dark="#000", light="#fff", svgclass=None, lineclass=None
+        )
+        return (
+            f'<div class="qr" role="img" aria-label="QR code of the page where fans vote">{picture}</div>'
+            '<p class="join-text"><span class="join-word">Vote at</span> <span class="join-address" translate="no">'
+            f'<span class="join-host">{host}</span><span class="join-code">/j/{code}</span></span></p>'
+            f'<a class="join-link" href="/shows/{html.escape(show["slug"])}" target="_blank" rel="noopener">Vote on these songs</a>'
+        )
