@@ -21,6 +21,7 @@ from server.web.static_files import StaticFiles
 Kind = Literal["screen", "overlay", "embed"]
 # When the light colours apply. A reader's own scheme decides on other sites; a hall and a stream are dark.
 _LIGHT_MEDIA = {"light": "all", "dark": "not all", "auto": "(prefers-color-scheme: light)"}
+_HOST_CHARS_MAX = 260  # a name (RFC 1035) and a port; a QR code holds some more
 _DEFAULT_THEMES: dict[Kind, str] = {"screen": "dark", "overlay": "dark", "embed": "auto"}
 
 
@@ -109,6 +110,8 @@ class WallPages:
 
     def _join(self, request: web.Request, show: Show) -> str:
         """How to come to the page of the show: a QR code, and an address that is short enough to type."""
+        if self._public_url is None and len(request.host) > _HOST_CHARS_MAX:
+            raise Refused(Code.BAD_REQUEST, "The header Host is longer than any name of a host. Send the name of this host.")
         base = self._public_url or f"{'https' if self._is_secure(request) else 'http'}://{request.host}"
         code = join_code_of(show["id"])
         host = html.escape(f"{urlsplit(base).netloc}{urlsplit(base).path}")

@@ -159,6 +159,18 @@ async def test_a_screen_hides_what_fans_may_not_see(node: Node, open_fan: OpenFa
     await expect(tab.page.locator(".voting")).to_have_text("Final result")
     await expect(count_of(tab, song)).to_have_text("1")
     await expect(note).to_have_text("")
+
+    # The result on paper: black on white also for a fan whose screen is dark, with counts and without what can only be tapped.
+    await fan.page.emulate_media(media="print", color_scheme="dark")
+    await expect(fan.connection).to_be_hidden()
+    await expect(fan.page.get_by_role("button", name="Setlist order")).to_be_hidden()
+    await expect(fan.page.get_by_role("textbox")).to_have_count(0)
+    await fan.expect_counts(song, 1, 0)
+    await expect(fan.button(song, "up").locator(".count")).to_be_visible()
+    await expect(fan.page.get_by_text("The result is final")).to_be_visible()
+    await expect(fan.page.locator("body")).to_have_css("background-color", "rgb(255, 255, 255)")
+    await expect(fan.row(song).locator(".title")).to_have_css("color", "rgb(0, 0, 0)")
+
     await tab.goto(f"/screen/{show.id}?theme=light")
     await expect(count_of(tab, song)).to_have_text("1")
     assert await severe_findings(tab.page) == []

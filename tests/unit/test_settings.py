@@ -109,6 +109,11 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert (found.mail_from, found.public_url) == ("Sets <sets@example.org>", "https://sets.example.org")
 
 
+def test_every_site_may_embed(tmp_path: Path) -> None:
+    """`*` stands for all sites, but only alone."""
+    assert settings(tmp_path, MYSETLIST_EMBED_ORIGINS="*").embed_origins == ("*",)
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -196,6 +201,8 @@ def test_several_servers_are_told_how_to_write_a_cluster(tmp_path: Path, scheme:
         ("MYSETLIST_ORIGINS", "https://example.org/page"),
         ("MYSETLIST_ORIGINS", "https://user@example.org"),
         ("MYSETLIST_ORIGINS", "*"),
+        ("MYSETLIST_EMBED_ORIGINS", "example.org"),
+        ("MYSETLIST_EMBED_ORIGINS", "* https://example.org"),
         ("MYSETLIST_TRUSTED_PROXIES", "10.0.0.1/8"),
         ("MYSETLIST_TRUSTED_PROXIES", "proxy.example.org"),
         ("MYSETLIST_VOTES_PER_DAY", "0"),
