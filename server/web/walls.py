@@ -111,7 +111,9 @@ class WallPages:
     def _join(self, request: web.Request, show: Show) -> str:
         """How to come to the page of the show: a QR code, and an address that is short enough to type."""
         if self._public_url is None and len(request.host) > _HOST_CHARS_MAX:
-            raise Refused(Code.BAD_REQUEST, "The header Host is longer than any name of a host. Send the name of this host.")
+            raise Refused(
+                Code.BAD_REQUEST, "The header Host is longer than any name of a host. Send the name of this host."
+            )
         base = self._public_url or f"{'https' if self._is_secure(request) else 'http'}://{request.host}"
         code = join_code_of(show["id"])
         host = html.escape(f"{urlsplit(base).netloc}{urlsplit(base).path}")

@@ -8,6 +8,7 @@ import json
 import socket
 import tracemalloc
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import ExitStack
 
 import pytest
@@ -45,6 +46,17 @@ UPGRADE = (
 )
 
 
+def objects_of(names: Iterable[str]) -> list[object]:
+    """All objects of these classes, those of other tests' nodes too."""
+    return [one for one in gc.get_objects() if type(one).__name__ in names]
+
+
+def newer_than(earlier: list[object], names: Iterable[str]) -> Counter[str]:
+    """How many objects of each of these classes there are that were not there earlier."""
+    known = {id(one) for one in earlier}
+    return Counter(type(one).__name__ for one in objects_of(names) if id(one) not in known)
+
+
 async def watch(port: int) -> socket.socket:
     """Opens a websocket and subscribes to four channels; a bare socket, because its own memory would count here."""
     loop = asyncio.get_running_loop()
@@ -64,6 +76,7 @@ async def watch(port: int) -> socket.socket:
 async def test_an_open_websocket_keeps_nothing_of_http(node: Node, factory: RowFactory) -> None:
     """Of a hundred open websockets no request, parser or frame of a handler is left, and each has at most 10 KB."""
     await factory.show(7)
+    earlier = objects_of({*OF_HTTP, "LiveSocket"})
     with ExitStack() as sockets:
         async with asyncio.timeout(PATIENCE_S):
             for _ in range(10):
@@ -77,7 +90,7 @@ async def test_an_open_websocket_keeps_nothing_of_http(node: Node, factory: RowF
                 held_bytes, _ = tracemalloc.get_traced_memory()
             finally:
                 tracemalloc.stop()
-        kinds = Counter(type(one).__name__ for one in gc.get_objects())
+        kinds = newer_than(earlier, {*OF_HTTP, "LiveSocket"})
         assert kinds["LiveSocket"] >= CLIENTS
         assert {kind: kinds[kind] for kind in OF_HTTP if kinds[kind] > 10} == {}
         assert held_bytes / CLIENTS < BYTES_MAX
@@ -89,9 +102,10 @@ async def test_a_websocket_that_ends_is_freed_at_once(node: Node, factory: RowFa
     await factory.show(7)
 
     async def is_freed() -> bool:
-        return not {type(one).__name__ for one in gc.get_objects()} & OF_WEBSOCKETS
+        return not newer_than(earlier, OF_WEBSOCKETS)
 
     gc.collect()
+    earlier = objects_of(OF_WEBSOCKETS)
     gc.disable()
     try:
         for _ in range(3):

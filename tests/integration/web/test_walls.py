@@ -71,7 +71,9 @@ async def test_hidden_counts_are_not_in_the_page(http: aiohttp.ClientSession, fa
 async def test_the_address_on_the_wall_is_the_hosts(http: aiohttp.ClientSession, factory: RowFactory) -> None:
     """Without a setting, the wall names the host under which it was asked for, as text; a name that is too long is refused."""
     show = await factory.show(1)
-    async with http.get(f"/screen/{show.id}", headers={"Host": "<b>.example", "Accept-Encoding": "identity"}) as response:
+    async with http.get(
+        f"/screen/{show.id}", headers={"Host": "<b>.example", "Accept-Encoding": "identity"}
+    ) as response:
         assert '<span class="join-host">&lt;b&gt;.example</span>' in await response.text()
     async with http.get(f"/screen/{show.id}", headers={"Host": "x" * 4_000}) as response:
         assert response.status == 400
