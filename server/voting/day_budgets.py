@@ -230,7 +230,8 @@ class DayBudgets:
     async def _until_committed(self, ends: Mapping[int, int]) -> None:
         while True:
             async with self._database.connection() as connection:
-                positions = {row["shard"]: row["position"] async for row in queries.fetch_positions(connection)}
+                # Waits for the commits under way too: one may be of a log that its new process has lost.
+                positions = {row["shard"]: row["position"] async for row in queries.settled_positions(connection)}
             if all(positions[shard] >= end for shard, end in ends.items()):
                 return
             await asyncio.sleep(SETTLE_EVERY_S)
