@@ -215,10 +215,15 @@ async def _limits(connection: Any) -> list[str]:
     ]
 
 
-async def _process_of(cluster: Any, key: str) -> str:
-    """The run_id of the server of a cluster that has a key."""
-    info = await cluster.execute_command("INFO", "server", target_nodes=cluster.get_node_from_key(key))
-    return str(info["run_id"])
+async def _generation(valkey: Any, key: str, *, is_cluster: bool) -> str | None:
+    """The generation in which a number of spent votes counts; None: none does."""
+    if is_cluster:
+        info = await valkey.execute_command("INFO", "server", target_nodes=valkey.get_node_from_key(key))
+        if await valkey.hget(key, "server") != info["run_id"]:
+            # Another process left it: a new generation begins before anyone reads a number of it.
+            return None
+    generation: str | None = await valkey.hget(key, "generation")
+    return generation
 
 
 async def _hot(connection: Any, redis_url: str, *, may_lose_accepted: bool) -> list[str]:
@@ -259,10 +264,7 @@ async def _hot(connection: Any, redis_url: str, *, may_lose_accepted: bool) -> l
         )
         for row in spent:
             key = spent_key(shard_of(row["user_id"], SHARD_COUNT), is_cluster=is_cluster)
-            generation = await valkey.hget(key, "generation")
-            if is_cluster and await valkey.hget(key, "server") != await _process_of(valkey, key):
-                # Another process left it: it begins a new generation before anyone reads a number of it.
-                continue
+            generation = await _generation(valkey, key, is_cluster=is_cluster)
             known_in, *spent_in = str(await valkey.hget(key, row["user_id"]) or "never").split()
             held = (row["day"], row["spent"])
             if known_in != generation or (budget := tuple(map(int, spent_in))) == held:
