@@ -91,6 +91,11 @@ async def is_fine(page: Page) -> None:
     await fits(page)
 
 
+async def tap_is_answered(page: Page) -> None:
+    """Waits for the answer to the last tap of a stage: a push may show the song before, and the next tap then does nothing."""
+    await expect(page.locator(".stage-sets")).not_to_have_attribute("aria-busy", "true")
+
+
 async def fits(page: Page) -> None:
     """On a tablet and on a phone nothing reaches past the edge or is cut, no table scrolls sideways, no sentence is squeezed into a
     narrow column, and all that can be tapped is as large as a finger.

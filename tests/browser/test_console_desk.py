@@ -14,7 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Dialog, Page, Route, WebSocketRoute, expect
 
 from tests.browser.conftest import Console
-from tests.browser.console import REFUSALS, TABLET, confirm, open_staff
+from tests.browser.console import REFUSALS, TABLET, confirm, open_staff, tap_is_answered
 from tests.browser.pages import NETWORK_ERRORS, Fan, FanPool
 from tests.support.open_shows import Show, make_shows
 
@@ -277,6 +277,7 @@ async def test_the_second_administrator_learns_of_each_act_of_the_first(
     await other.locator(".stage-song").nth(0).click()
     await expect(news).to_contain_text("the sets, the songs or the tickets")
     await page.goto(f"{console.node.url}/admin/shows/{show.id}/stage")
+    await tap_is_answered(other)
     await other.locator(".stage-song").nth(1).click()
     await expect(page.locator(".stage-now")).to_have_text("Song 3")
     await other.close()

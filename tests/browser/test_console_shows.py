@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Console
-from tests.browser.console import TABLET, confirm, fits, is_fine, open_staff, visit
+from tests.browser.console import TABLET, confirm, fits, is_fine, open_staff, tap_is_answered, visit
 from tests.browser.pages import DESKTOP, FanPool
 from tests.support.open_shows import Show, make_shows
 
@@ -176,6 +176,7 @@ async def test_the_stage_marks_with_one_tap_and_takes_it_back(moderator: Page, c
     await expect(songs.nth(1)).to_have_attribute("aria-current", "true")
     played = "select played_at is not null from setlist_songs where id = $1"
     assert await console.sql.fetchval(played, show.songs[1])
+    await tap_is_answered(moderator)
     await moderator.get_by_role("button", name="Undo: Song 2").click()
     await expect(moderator.locator(".stage-now")).to_have_text("Nothing yet")
     assert not await console.sql.fetchval(played, show.songs[1])
@@ -186,6 +187,7 @@ async def test_the_stage_marks_with_one_tap_and_takes_it_back(moderator: Page, c
     for key in ("j", "Enter"):
         await moderator.keyboard.press(key)
     await expect(moderator.locator(".stage-now")).to_have_text("Song 1")
+    await tap_is_answered(moderator)
     await moderator.keyboard.press("u")
     await expect(moderator.locator(".stage-now")).to_have_text("Song 3")
 
