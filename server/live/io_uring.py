@@ -233,8 +233,8 @@ class IoUring:
         failed = self._take_results()
         if taken < count:
             # The kernel has no memory, say. What it has not taken is as good as not sent.
-            left = range(head + max(taken, 0), head + count)
-            numbers = [self._number((index & 0xFFFFFFFF) % self._entry_count) for index in left]
+            left = [index % self._entry_count for index in range(head + max(taken, 0), head + count)]
+            numbers = [self._number(index) for index in left if self._entries[index * ENTRY_BYTES] != _NOP]
             self._ring[self._entry_tail] = self._ring[self._entry_head]
             failed += [(number, -(error if taken < 0 else errno.EAGAIN)) for number in numbers]
         return failed

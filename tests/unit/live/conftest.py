@@ -16,14 +16,20 @@ from tests.support.hub_rig import Rig, Watcher
 
 
 @pytest.fixture
-def seating() -> Iterator[Seating]:
-    """A seating; the test is skipped where the system has no io_uring."""
+def uring() -> Iterator[IoUring]:
+    """A queue to the kernel; the test is skipped where the system has none."""
     try:
-        opened = Seating(IoUring())
+        opened = IoUring()
     except IoUringUnavailable as error:
         pytest.skip(str(error))
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def seating(uring: IoUring) -> Seating:
+    """A seating."""
+    return Seating(uring)
 
 
 @pytest.fixture(params=["one by one", "seated"])

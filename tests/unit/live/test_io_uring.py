@@ -17,17 +17,6 @@ from server.live.pusher import SLICE_SOCKETS
 
 
 @pytest.fixture
-def uring() -> Iterator[IoUring]:
-    """A queue; the test is skipped where the system has none."""
-    try:
-        opened = IoUring()
-    except IoUringUnavailable as error:
-        pytest.skip(str(error))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def stack() -> Iterator[ExitStack]:
     """Closes sockets at the end."""
     with ExitStack() as stack:
@@ -166,6 +155,24 @@ def test_what_the_kernel_does_not_take_is_reported(
     uring.queue(sends.rows(0, 1))
     assert uring.submit() == []
     assert [read(theirs) for _, theirs in pairs] == [b"x" * (1 + (taken > 0)), b"x" * (taken > 0), b""]
+
+
+def test_a_cleared_row_that_the_kernel_does_not_take_is_no_failed_send(
+    uring: IoUring, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its slot may be another socket's by now."""
+    ours, _ = pair(stack)
+    slot = uring.add(ours.fileno())
+    assert slot is not None
+    sends = Sends()
+    for _ in range(3):
+        sends.append(slot)
+    sends.load(b"x")
+    sends.clear(1)
+    uring.queue(sends.rows(0, 3))
+    with monkeypatch.context() as patch:
+        patch.setattr(io_uring, "_syscall", lambda *_: 0)
+        assert uring.submit() == [(slot, -errno.EAGAIN)] * 2
 
 
 @pytest.mark.parametrize(
