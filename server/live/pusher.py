@@ -44,16 +44,12 @@ class Push:
         self.at = state.at
         self.change = state.change() if channel.is_changed else None
         self.whole: bytes | None = None  # for subscribers that are behind, if there are any
-        self._frames: dict[tuple[WireFormat, bool], bytes] = {}
+        self._frames: dict[tuple[WireFormat, bytes], bytes] = {}
         self.committed_ms, channel.committed_ms = channel.committed_ms, 0
 
     def change_frame(self, wire: WireFormat) -> bytes:
         """The frame for subscribers that have every push so far."""
-        frame = self._frames.get((wire, False))
-        if frame is None:
-            frame = b"" if self.change is None else wire.frame(self.channel.name, self.at, self.change)
-            self._frames[wire, False] = frame
-        return frame
+        return b"" if self.change is None else self._frame(wire, self.change)
 
     def frame_for(self, subscriber: Subscriber) -> bytes:
         """What a subscriber gets; nothing if it has the state already. One that was behind is not any more."""
@@ -64,9 +60,12 @@ class Push:
         if self.whole is None or subscriber not in channel.behind:
             return self.change_frame(wire)
         channel.take_back(subscriber)
-        frame = self._frames.get((wire, True))
+        return self._frame(wire, self.whole)
+
+    def _frame(self, wire: WireFormat, fields: bytes) -> bytes:
+        frame = self._frames.get((wire, fields))
         if frame is None:
-            frame = self._frames[wire, True] = wire.frame(channel.name, self.at, self.whole)
+            frame = self._frames[wire, fields] = wire.frame(self.channel.name, self.at, fields)
         return frame
 
 
@@ -251,14 +250,13 @@ class Pusher:
             written_count += len(frames)
             frame = frames[0] if len(frames) == 1 else b"".join(frames)
             is_idle = not waiting_bytes and subscriber.descriptor >= 0
-            if is_idle and seating is not None and not subscriber.behind_count and subscriber.cohort is None:
-                is_idle = not frame or _write_through(subscriber, frame)
-                if is_idle and subscriber.channels:
-                    seating.seat(subscriber)
-            elif is_idle:
-                _write_through(subscriber, frame)
+            if frame and is_idle:
+                is_idle = _write_through(subscriber, frame)
             elif frame:
                 transport.write(frame)
+            has_all = subscriber.channels and not subscriber.behind_count
+            if seating is not None and is_idle and has_all and subscriber.cohort is None:
+                seating.seat(subscriber)
         self._count(written_count, skipped_count)
 
     def _count(self, written_count: int, skipped_count: int) -> None:

@@ -21,7 +21,6 @@ from server.errors import Refused, SetupError
 from server.protocol.codes import Code
 from server.protocol.http.addresses import Network, client_address, is_trusted
 from server.protocol.limits import Limits
-from server.protocol.unfinished import Unfinished
 from server.telemetry import LIMITED, OPEN_CONNECTIONS
 from server.web.errors import problem
 from server.web.upgraded import Upgraded, end_all
@@ -164,12 +163,14 @@ def upgraded(request: web.Request) -> Upgraded:
     return protocol.upgraded
 
 
-def task_after(request: web.Request) -> asyncio.Task[None] | None:
-    """The task that serves the connection of a request that has become a websocket; None: the request ends with its answer."""
+def when_over(request: web.Request, call: Callable[[], None]) -> None:
+    """Calls when a request that has its answer is over: now, or at the end of the websocket that it has become."""
     protocol = request.protocol
-    if isinstance(protocol, _RequestHandler) and protocol.upgraded is not None:
-        return protocol.upgraded.task
-    return None
+    task = protocol.upgraded.task if isinstance(protocol, _RequestHandler) and protocol.upgraded is not None else None
+    if task is None:
+        call()
+    else:
+        task.add_done_callback(lambda _task: call())
 
 
 @web.middleware
@@ -212,12 +213,9 @@ def limit_forwarded(address_of: Callable[[web.Request], str], limits: Limits, fi
         try:
             return await handler(request)
         finally:
-            if (task := task_after(request)) is None:
-                end(address)
-            else:
-                task.add_done_callback(partial(end, address))
+            when_over(request, partial(end, address))
 
-    def end(address: str, _task: asyncio.Task[None] | None = None) -> None:
+    def end(address: str) -> None:
         open_requests[address] -= 1
         if not open_requests[address]:
             del open_requests[address]
@@ -328,13 +326,12 @@ class _RequestHandler(web.RequestHandler):
 
     def set_parser(self, parser: WebSocketReader, data_received_cb: Callable[[], None] | None = None) -> None:
         """Called by aiohttp for a websocket: the connection leaves HTTP, and this object, before another byte comes."""
-        unfinished = Unfinished()
-        unfinished.add(self._message_tail)  # what came behind the request to upgrade
+        tail = self._message_tail  # what came behind the request to upgrade
         manager, address = self._manager, self._address
         assert manager is not None
         assert address is not None
         super().set_parser(parser, data_received_cb)
-        self.upgraded = Upgraded(self, parser, unfinished, self._connections, address)
+        self.upgraded = Upgraded(self, parser, tail, self._connections, address)
         self._connections.upgraded.add(self.upgraded)
         # Without a transport, aiohttp ends this object when the handler has returned, and closes nothing.
         self.transport = self._address = self._parser = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
 import time
@@ -16,7 +15,7 @@ from aiohttp.typedefs import Handler, Middleware
 from server.protocol.http.addresses import Network, is_trusted
 from server.telemetry import FAILURES, REQUEST_SECONDS
 from server.tracing import Traces, trace_id_of
-from server.web.listening import handed_over, task_after
+from server.web.listening import handed_over, when_over
 
 HEADER = "X-Request-ID"
 
@@ -55,10 +54,7 @@ def observe_requests(trusted: tuple[Network, ...], counts: RequestCounts, traces
             tell = partial(
                 traces.request_failed, request_id, started_s, request.method, _route(request), response.status
             )
-            if (task := task_after(request)) is None:
-                _if_failed(ids["trace_id"], tell)
-            else:
-                task.add_done_callback(partial(_if_failed, ids["trace_id"], tell))
+            when_over(request, partial(_if_failed, ids["trace_id"], tell))
         counts.all += 1
         counts.failed += response.status >= 500
         _measure(request, response, started_s)
@@ -74,7 +70,7 @@ async def add_request_id(_request: web.Request, response: web.StreamResponse) ->
         response.headers[HEADER] = request_id
 
 
-def _if_failed(trace_id: str, tell: Callable[[], None], _task: asyncio.Task[None] | None = None) -> None:
+def _if_failed(trace_id: str, tell: Callable[[], None]) -> None:
     if FAILURES.name_trace(trace_id):
         tell()
 

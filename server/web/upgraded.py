@@ -25,7 +25,7 @@ class Registry(Protocol):
 class Upgraded(BaseProtocol):
     """The protocol of such a connection: hands what comes to the reader of frames. aiohttp's base class has the flow control.
 
-    Takes: before, which has the connection until now
+    Takes: before, which has the connection until now; tail, bytes that the reader has and that were behind the request
     task: serves the websocket, and is cancelled when the connection is lost; unfinished: the message that has not come whole yet, if any
     take_at_once: gets each short text message before aiohttp reads it; what it refuses, aiohttp reads
     address: as counted by the registry
@@ -34,7 +34,7 @@ class Upgraded(BaseProtocol):
     __slots__ = ("_is_over", "_reader", "_registry", "address", "take_at_once", "task", "unfinished")
 
     def __init__(
-        self, before: BaseProtocol, reader: WebSocketReader, unfinished: Unfinished, registry: Registry, address: str
+        self, before: BaseProtocol, reader: WebSocketReader, tail: bytes, registry: Registry, address: str
     ) -> None:
         super().__init__(asyncio.get_running_loop())
         assert before.transport is not None
@@ -47,7 +47,8 @@ class Upgraded(BaseProtocol):
         self._is_over = False
         self._registry = registry
         self.address = address
-        self.unfinished = unfinished if unfinished.kept else None
+        self.unfinished: Unfinished | None = None
+        self._keep(tail)
         self.take_at_once: Callable[[bytes], bool] | None = None
         self.task: asyncio.Task[None] | None = None
         self.transport.set_protocol(self)
