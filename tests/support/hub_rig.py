@@ -13,7 +13,7 @@ from server.live.seating import Seating
 from server.live.states import State
 from server.live.watchers import WatcherCounts
 from tests.support.clock import FakeClock
-from tests.support.transport import RecordingTransport
+from tests.support.transport import RecordingTransport, whole_frames
 
 
 class SocketTransport(RecordingTransport):
@@ -38,14 +38,9 @@ class SocketTransport(RecordingTransport):
             if not part:
                 break
             self._read += part
-        while len(self._read) >= 2:
-            short = self._read[1]
-            header = 2 if short < 126 else 4
-            end = header + (short if short < 126 else int.from_bytes(self._read[2:4], "big"))
-            if len(self._read) < end:
-                break
-            self._taken.append(bytes(self._read[:end]))
-            del self._read[:end]
+        frames = whole_frames(bytes(self._read))
+        del self._read[: sum(map(len, frames))]
+        self._taken += frames
         return self._taken
 
     @frames.setter

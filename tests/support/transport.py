@@ -53,8 +53,26 @@ class RecordingTransport:
         return code
 
 
+def whole_frames(data: bytes) -> list[bytes]:
+    """Cuts bytes that a server has sent into frames; one that is not whole yet is left out."""
+    frames: list[bytes] = []
+    start = 0
+    while start + 2 <= len(data):
+        header = _header_bytes(data[start:])
+        length = data[start + 1] if header == 2 else int.from_bytes(data[start + 2 : start + header], "big")
+        end = start + header + length
+        if end > len(data):
+            break
+        frames.append(data[start:end])
+        start = end
+    return frames
+
+
+def _header_bytes(frame: bytes) -> int:
+    return 2 if frame[1] < 126 else 4 if frame[1] == 126 else 10
+
+
 def decoded(frame: bytes) -> dict[str, Any]:
     """The content of a text frame of any length."""
-    header = 2 if frame[1] < 126 else 4 if frame[1] == 126 else 10
-    message: dict[str, Any] = json.loads(frame[header:])
+    message: dict[str, Any] = json.loads(frame[_header_bytes(frame) :])
     return message
