@@ -16,8 +16,8 @@ begin
     with change as materialized (
         select c.show_id, t.top,
                power(2.0::float8, greatest(t.heat - t.top, -1000))
-               + coalesce(power(2.0::float8, greatest(c.gain - t.top, -1000)), 0) as had,
-               coalesce(power(2.0::float8, greatest(least(c.loss - t.top, 1), -1000)), 0) as lost
+               + case when c.gain is null then 0 else power(2.0::float8, greatest(c.gain - t.top, -1000)) end as had,
+               case when c.loss is null then 0 else power(2.0::float8, greatest(least(c.loss - t.top, 1), -1000)) end as lost
           from unnest(show_ids, gains, losses) as c (show_id, gain, loss)
           left join lateral (select heat, greatest(heat, c.gain) as top from show_trending where show_id = c.show_id) t on true
     ), moved as (
@@ -30,7 +30,7 @@ begin
         insert into artists_to_rank (artist_id) select distinct artist_id from moved
     )
     -- A show without heat, or the difference of nearly equal numbers, which has few correct digits: the rows are added up.
-    select array_agg(show_id) into doubtful_ids from change where (lost <= 0.999 * had) is not true;
+    select array_agg(show_id) into doubtful_ids from change where top is null or lost > 0.999 * had;
     if doubtful_ids is not null then
         perform recount_heat(doubtful_ids);
     end if;
