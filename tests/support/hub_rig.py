@@ -143,6 +143,16 @@ class Rig:
             self.seating.seat(watcher)
         return state
 
+    async def half_pushed(self) -> list[Watcher]:
+        """Six watchers, and a push at 101 that has reached the first slice of them."""
+        watchers = [Watcher() for _ in range(6)]
+        for watcher in watchers:
+            await self.watch(watcher)
+        self.vote(101, (1, 1, 0))
+        while not any(watcher.wire.frames for watcher in watchers):
+            await asyncio.sleep(0)
+        return watchers
+
     def vote(self, at: int, *counts: tuple[int, int, int], after: int = 0) -> None:
         """Publishes new counts of show 7. Takes: after, the position that they follow; 0: they follow any."""
         self.hub.publish_tally(7, at, sum(up + down for _, up, down in counts), counts, after=after)

@@ -16,12 +16,7 @@ from tests.support.hub_rig import Rig, Watcher
 
 async def sliced_push(rig: Rig) -> tuple[list[Watcher], Callable[[], Watcher]]:
     """Six watchers in slices of one, stopped after the first write of a push at 101; gives one not written to yet."""
-    watchers = [Watcher() for _ in range(6)]
-    for watcher in watchers:
-        await rig.watch(watcher)
-    rig.vote(101, (1, 1, 0))
-    while not any(watcher.wire.frames for watcher in watchers):
-        await asyncio.sleep(0)
+    watchers = await rig.half_pushed()
     return watchers, lambda: next(watcher for watcher in watchers if not watcher.wire.frames)
 
 

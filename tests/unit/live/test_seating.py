@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from contextlib import suppress
@@ -143,12 +142,7 @@ async def test_a_subscriber_that_is_behind_in_one_channel_has_no_seat(rig: Rig) 
 @pytest.mark.parametrize("rig", [2], indirect=True)
 async def test_bytes_that_wait_in_the_transport_come_before_a_push_under_way(rig: Rig) -> None:
     """A reply is written to a subscriber in the middle of a push. It gets this push after the reply, and once."""
-    watchers = [Watcher() for _ in range(6)]
-    for watcher in watchers:
-        await rig.watch(watcher)
-    rig.vote(101, (1, 1, 0))
-    while not any(watcher.wire.frames for watcher in watchers):
-        await asyncio.sleep(0)
+    watchers = await rig.half_pushed()
     has, waits = ([watcher for watcher in watchers if bool(watcher.wire.frames) is done] for done in (True, False))
     assert (len(has), len(waits)) == (2, 4)
     for watcher in (has[0], waits[0]):
@@ -164,12 +158,7 @@ async def test_bytes_that_wait_in_the_transport_come_before_a_push_under_way(rig
 @pytest.mark.parametrize("when", ["before its turn", "after its turn"])
 async def test_other_channels_in_the_middle_of_a_push(rig: Rig, when: str) -> None:
     """A subscriber that watches one channel more gets the push under way once, and both channels from then on."""
-    watchers = [Watcher() for _ in range(6)]
-    for watcher in watchers:
-        await rig.watch(watcher)
-    rig.vote(101, (1, 1, 0))
-    while not any(watcher.wire.frames for watcher in watchers):
-        await asyncio.sleep(0)
+    watchers = await rig.half_pushed()
     has_it = when == "after its turn"
     mover = next(watcher for watcher in watchers if bool(watcher.wire.frames) is has_it)
     await rig.hub.prepare(["status:7"], {})
