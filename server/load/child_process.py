@@ -8,6 +8,7 @@ child  -> parent  {"result": …} | {"error": "one line"}                       
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 from typing import Any, TypeVar
@@ -103,6 +104,10 @@ class ChildProcess:
         except TimeoutError:
             process.kill()
             await process.wait()
+        if process.stdin is not None:
+            # Before 3.11.4, Python reports a broken pipe as lost when nobody waits here.
+            with contextlib.suppress(OSError):
+                await process.stdin.wait_closed()
         if self._reading is not None:
             await self._reading
 

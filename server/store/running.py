@@ -113,3 +113,7 @@ class Running:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_TIMEOUT_S):
                     await self._process.wait()
+        if self._process.stdin is not None:
+            # Before 3.11.4, Python reports a broken pipe as lost when nobody waits here.
+            with contextlib.suppress(OSError):
+                await self._process.stdin.wait_closed()
