@@ -416,6 +416,18 @@ begin
     return true;
 end $$;
 
+CREATE FUNCTION audit_about_text(entry public.audit_log) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_build_array(entry.subject, entry.detail, entry.salt)::text
+$$;
+
+CREATE FUNCTION audit_entry_text(entry public.audit_log) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    select jsonb_build_array(entry.id, entry.actor_id, entry.action, (extract(epoch from entry.at) * 1000000)::bigint)::text
+$$;
+
 CREATE FUNCTION balance_history(wanted_show bigint, songs bigint[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'public', 'pg_temp'
@@ -487,6 +499,33 @@ CREATE FUNCTION casts_set_aside(show_ids bigint[]) RETURNS TABLE(show_id bigint,
      where h.show_id = any(show_ids) and m.show_id = any(show_ids)
      group by 1, 2
 $$;
+
+CREATE FUNCTION chain_acts(most integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+declare
+    entry audit_log;
+    last_position bigint;
+    last_hash bytea;
+    about bytea;
+    chained bigint[] := '{}';
+begin
+    perform pg_advisory_xact_lock(hashtext('mysetlist.audit_chain'));
+    select position, hash into last_position, last_hash from audit_chain order by position desc limit 1;
+    last_position := coalesce(last_position, 0);
+    last_hash := coalesce(last_hash, decode(repeat('00', 32), 'hex'));
+    for entry in
+        select l.* from acts_to_chain t join audit_log l on l.id = t.entry_id order by t.entry_id limit most
+    loop
+        about := sha256(convert_to(audit_about_text(entry), 'UTF8'));
+        last_position := last_position + 1;
+        last_hash := sha256(last_hash || about || convert_to(audit_entry_text(entry), 'UTF8'));
+        insert into audit_chain (position, entry_id, about_hash, hash) values (last_position, entry.id, about, last_hash);
+        chained := chained || entry.id;
+    end loop;
+    delete from acts_to_chain where entry_id = any(chained);
+    return cardinality(chained);
+end $$;
 
 CREATE FUNCTION closeness(folded text, words text[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1364,6 +1403,14 @@ CREATE FUNCTION folds_of_songs(wanted_gone bigint, wanted_kept bigint) RETURNS T
      where e.song_id = wanted_gone
 $$;
 
+CREATE FUNCTION forget_salt() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    new.salt := null;
+    return new;
+end $$;
+
 CREATE FUNCTION forget_voter() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -2021,6 +2068,15 @@ CREATE FUNCTION next_revision(current bigint) RETURNS bigint
     AS $$
     select greatest(current + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint << 10)
 $$;
+
+CREATE FUNCTION note_acts_to_chain() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into acts_to_chain (entry_id) select id from added;
+    return null;
+end $$;
 
 CREATE FUNCTION note_due_voting(since timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql
@@ -3364,9 +3420,15 @@ GRANT ALL ON FUNCTION public.apply_decisions(group_ids bigint[]) TO mysetlist_wr
 REVOKE ALL ON FUNCTION ask_for_export(kept interval, waiting_max integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ask_for_export(kept interval, waiting_max integer) TO mysetlist_request;
 
+REVOKE ALL ON FUNCTION audit_about_text(entry public.audit_log) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit_entry_text(entry public.audit_log) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balance_history(wanted_show bigint, songs bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION casts_set_aside(show_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION chain_acts(most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION count_votes(most integer, as_of timestamp with time zone) FROM PUBLIC;
 
@@ -3543,6 +3605,15 @@ ALTER TABLE ONLY activity_clock ADD CONSTRAINT activity_clock_pkey PRIMARY KEY (
 GRANT SELECT ON TABLE activity_clock TO mysetlist_request;
 GRANT SELECT ON TABLE activity_clock TO mysetlist_writer;
 
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────── acts_to_chain
+
+CREATE TABLE acts_to_chain (
+    entry_id bigint NOT NULL
+);
+COMMENT ON TABLE acts_to_chain IS 'A note that an entry of audit_log has no place in the chain yet; a chore gives it one within a second.';
+ALTER TABLE ONLY acts_to_chain ADD CONSTRAINT acts_to_chain_pkey PRIMARY KEY (entry_id);
+ALTER TABLE acts_to_chain ENABLE ROW LEVEL SECURITY;
+
 -- ─────────────────────────────────────────────────────────────────────────────────────────────────────────── api_keys
 
 CREATE TABLE api_keys (
@@ -3686,6 +3757,26 @@ ALTER TABLE ONLY artists_to_rank ADD CONSTRAINT artists_to_rank_pkey PRIMARY KEY
 GRANT SELECT ON TABLE artists_to_rank TO mysetlist_request;
 GRANT SELECT,INSERT ON TABLE artists_to_rank TO mysetlist_writer;
 
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────── audit_chain
+
+CREATE TABLE audit_chain (
+    "position" bigint NOT NULL,
+    entry_id bigint NOT NULL,
+    about_hash bytea NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT audit_chain_about_hash_check CHECK ((octet_length(about_hash) = 32)),
+    CONSTRAINT audit_chain_hash_check CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT audit_chain_position_check CHECK (("position" > 0))
+);
+COMMENT ON TABLE audit_chain IS 'One entry of audit_log in the order in which entries became known; append-only. No foreign key: it shows which entry is missing.';
+COMMENT ON COLUMN audit_chain.about_hash IS 'SHA-256 of subject, detail and salt. It stays when an erasure takes them out of the entry.';
+COMMENT ON COLUMN audit_chain.hash IS 'SHA-256 of the hash before it, about_hash, and the rest of the entry.';
+ALTER TABLE ONLY audit_chain ADD CONSTRAINT audit_chain_entry_id_key UNIQUE (entry_id);
+ALTER TABLE ONLY audit_chain ADD CONSTRAINT audit_chain_pkey PRIMARY KEY ("position");
+CREATE TRIGGER audit_chain_append_only BEFORE DELETE OR UPDATE ON audit_chain FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER audit_chain_not_emptied BEFORE TRUNCATE ON audit_chain FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE audit_chain ENABLE ROW LEVEL SECURITY;
+
 -- ────────────────────────────────────────────────────────────────────────────────────────────────────────── audit_log
 
 CREATE TABLE audit_log (
@@ -3695,17 +3786,21 @@ CREATE TABLE audit_log (
     subject text DEFAULT ''::text NOT NULL,
     detail jsonb DEFAULT '{}'::jsonb NOT NULL,
     at timestamp with time zone DEFAULT now() NOT NULL,
+    salt uuid DEFAULT gen_random_uuid(),
     CONSTRAINT audit_log_action_check CHECK ((action ~ '^[a-z_-]+\.[a-z_-]+$'::text)),
     CONSTRAINT audit_log_subject_check CHECK ((char_length(subject) <= 200))
 );
 COMMENT ON TABLE audit_log IS 'Every action that needs the rights of staff, for ever: append-only. The erasure of a user takes out what was done to them.';
 COMMENT ON COLUMN audit_log.actor_id IS 'The account that acted; it stays when the account is erased. Null: nobody was signed in, and detail says who acted.';
+COMMENT ON COLUMN audit_log.salt IS 'Random; hashed with subject and detail, so that nobody finds out by trying what an erased entry was about. Null: erased.';
 ALTER TABLE audit_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY audit_log ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
 CREATE INDEX audit_log_actor_idx ON audit_log USING btree (actor_id) WHERE (actor_id IS NOT NULL);
 CREATE INDEX audit_log_subject_idx ON audit_log USING btree (subject);
 CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE ON audit_log FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER audit_log_erased BEFORE UPDATE ON audit_log FOR EACH ROW EXECUTE FUNCTION forget_salt();
 CREATE TRIGGER audit_log_not_emptied BEFORE TRUNCATE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER audit_log_to_chain AFTER INSERT ON audit_log REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION note_acts_to_chain();
 ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY audit_log_read ON audit_log FOR SELECT TO mysetlist_request USING ((( SELECT app_is_admin() AS app_is_admin) OR (actor_id = ( SELECT app_user_id() AS app_user_id))));
 CREATE POLICY audit_log_write ON audit_log FOR INSERT TO mysetlist_request WITH CHECK ((( SELECT app_is_staff() AS app_is_staff) AND (actor_id = ( SELECT app_user_id() AS app_user_id))));

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from server.cli import (
+    audit,
     backup,
     crowd,
     doctor,
@@ -40,6 +41,7 @@ for command in (
     crowd.crowd,
     watch.watch,
     reconcile.reconcile,
+    audit.audit,
     token.token,
     export.export,
     backup.backup,

@@ -9,6 +9,7 @@ from server.store.named_queries import load_queries
 _FOLDER = Path(__file__).parent
 
 audit = load_queries(_FOLDER / "audit.sql")
+audit_chain = load_queries(_FOLDER / "audit_chain.sql")
 bans = load_queries(_FOLDER / "bans.sql")
 decisions = load_queries(_FOLDER / "decisions.sql")
 logs = load_queries(_FOLDER / "logs.sql")

@@ -30,6 +30,32 @@ class _Audit:
         count: int | None,
     ) -> AsyncIterator[ListActsRow]: ...
 
+# moderation/audit_chain.sql
+class HeadRow(TypedDict):
+    position: int
+    hash: str | Any
+
+class LinksRow(TypedDict):
+    position: int
+    entry_id: int
+    about_hash: bytes
+    hash: bytes
+    entry: str | Any
+    about: str | Any
+    is_blank: bool | Any
+
+class StraysRow(TypedDict):
+    entry_id: int | Any
+    is_missing: bool | Any
+
+class _AuditChain:
+    async def chain_acts(self, connection: Connection, *, most: int | None) -> int | Any: ...
+    async def head(self, connection: Connection) -> HeadRow | None: ...
+    def links(
+        self, connection: Connection, *, after_position: int | None, count: int | None
+    ) -> AsyncIterator[LinksRow]: ...
+    def strays(self, connection: Connection, *, count: int | None) -> AsyncIterator[StraysRow]: ...
+
 # moderation/bans.sql
 class FetchLongestBanRow(TypedDict):
     id: int | Any
@@ -206,6 +232,7 @@ class _TextReview:
     ) -> str: ...
 
 audit: _Audit
+audit_chain: _AuditChain
 bans: _Bans
 decisions: _Decisions
 logs: _Logs

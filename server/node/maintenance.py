@@ -19,6 +19,7 @@ from server.admin.routes import DatabaseRoutes
 from server.cache.cluster import connection_to
 from server.clock import Clock
 from server.insight import accuracy, counting, trending
+from server.moderation import audit_chain
 from server.people.ticket_codes import keying_of
 from server.protocol.http.endpoints import Endpoint
 from server.protocol.progress import ReportProgress
@@ -72,6 +73,7 @@ class Maintenance:
                 *counting.CHORES,
                 accuracy.SCORING,
                 keying_of(secret),
+                audit_chain.CHAINING,
             ],
         )
         self.backups = Backups(owner, backup_age_max_s)

@@ -158,6 +158,9 @@ insert into moderation_log (moderator_id, action, subject)
 select 1 + n % 5, 'review.approve', 'review:' || n from generate_series(1, 20000) n;
 insert into audit_log (actor_id, action, subject, at)
 select 1 + n % 5, 'show.lock', 'show:' || n, now() - n * interval '1 minute' from generate_series(1, 20000) n;
+insert into audit_chain (position, entry_id, about_hash, hash)
+select id, id, sha256(''), sha256('') from audit_log;
+truncate acts_to_chain;
 
 insert into email_preferences (user_id, address, confirmed_at, frequency)
 select id, 'fan' || id || '@example.org', now(), case id % 4 when 0 then 'daily' when 1 then 'weekly' else 'immediately' end::email_frequency

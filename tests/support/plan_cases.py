@@ -35,6 +35,7 @@ ROLES: dict[str, str | None] = {
     "mail/": OWNER,
     "mail/routes": REQUEST_ROLE,
     "moderation/": STAFF,
+    "moderation/audit_chain": OWNER,
     "moderation/text_review": REQUEST_ROLE,
     "people/": REQUEST_ROLE,
     "people/access_monitor": WRITER_ROLE,
@@ -71,6 +72,7 @@ READS_ALL: dict[str, dict[str, str]] = {
     "admin/retention.delete_vote_groups": {"vote_groups": "looks once a day at every group; a show has few"},
     "admin/retention.delete_merge_folds": {"merges": "looks once a day at every merge; administrators make few"},
     "admin/retention.delete_merge_rows": {"merges": "looks once a day at every merge; administrators make few"},
+    "moderation/audit_chain.strays": dict.fromkeys(("audit_log", "audit_chain"), "an administrator has the whole log checked"),
     "sync/jobs.queue_artists": {
         "artists": "looks once an hour at every artist to find the few that are due",
         "artist_identities": "the same",

@@ -116,6 +116,7 @@ EXAMPLES: dict[str, Any] = {
     "after_id": 15_000,
     "after_kind": 0,
     "after_km": -1.0,
+    "after_position": 15_000,
     "after_place": dt.timedelta(),
     "after_priority": "normal",
     "after_user": None,

@@ -67,6 +67,8 @@ EXPECTED = {
     "show_accuracy": public(),
     "voter_accuracy": Expected(user="s. .. .. ..", moderator=READ, admin=READ),
     "shows_to_score": Expected(),
+    "audit_chain": Expected(),
+    "acts_to_chain": Expected(),
     "platform_stats": public(),
     "service_health": public(),
     "level_minutes": Expected(),
@@ -215,6 +217,7 @@ ROWS = {
         "(user_id, show_id, predicted, hits, played) values ({n}, {n}, 1, 1, 1)", "user_id = {n}", "hits = 0"
     ),
     "shows_to_score": Row("(show_id) values ({n})", change="show_id = 1"),
+    "audit_chain": Row("values ({n}, {n}, sha256(''), sha256(''))", "position = {n}", "entry_id = 0"),
     "activity": Row(
         "(position, previous, kind, show_id, name) values ({n}, 0, 'live', {n}, 'Show')", "position = {n}", "count = 1"
     ),
@@ -306,6 +309,7 @@ ROWS = {
         "detail = '{{}}'",
     ),
     "audit_log": Row("(actor_id, action) values ({n}, 'show.lock')", "actor_id = {n}", "detail = '{{}}'"),
+    "acts_to_chain": Row("values ({n})", "entry_id = {n}", "entry_id = 0"),
     "email_preferences": Row(
         "(user_id, address) values ({n}, 'fan{n}@example.org')", "user_id = {n}", "frequency = 'daily'"
     ),

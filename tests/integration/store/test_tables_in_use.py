@@ -114,6 +114,11 @@ TABLES = {
     "user_bans": ("people/accounts.sql:insert_ban", "moderation/bans.sql:active_bans"),
     "moderation_log": ("moderation/logs.sql:insert_moderation_entry", "moderation/decisions.sql:list_decisions"),
     "audit_log": ("moderation/logs.sql:insert_audit_entry", "people/export.sql:audit_log"),
+    "acts_to_chain": (
+        "moderation/logs.sql:insert_audit_entry > audit_log! > note_acts_to_chain()",
+        "moderation/audit_chain.sql:chain_acts > chain_acts()",
+    ),
+    "audit_chain": ("moderation/audit_chain.sql:chain_acts > chain_acts()", "moderation/audit_chain.sql:links"),
     "email_preferences": ("mail/routes.sql:save_preferences", "mail/routes.sql:fetch_preferences"),
     "email_queue": ("mail/enqueuer.sql:enqueue_announcements", "mail/sender.sql:claim_due"),
     "email_log": ("mail/sender.sql:settle", "people/export.sql:email_log"),

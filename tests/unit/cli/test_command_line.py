@@ -14,7 +14,7 @@ from server.cli.terminal import duration_s, raise_file_limit
 from server.errors import SetupError
 
 COMMANDS = (
-    "serve", "migrate", "sync", "seed", "crowd", "watch", "reconcile", "token", "export", "backup", "restore", "drill", "doctor",
+    "serve", "migrate", "sync", "seed", "crowd", "watch", "reconcile", "audit", "token", "export", "backup", "restore", "drill", "doctor",
     "upgrade",
 )  # fmt: skip
 HEAVY = ("aiohttp", "asyncpg", "redis", "uvloop", "picows", "rich.progress", "server.settings")
