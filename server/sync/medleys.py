@@ -8,7 +8,7 @@ from collections.abc import Callable
 # A word that says that a title is a medley: at its end, in brackets, or before a colon.
 _MEDLEY = re.compile(
     r"^(?:[^:]*\b)?(?:medley|potpourri|mash-?up)\s*:\s*|\s*[(\[](?:[^)\]]*\s)?(?:medley|potpourri|mash-?up)[)\]]\s*$|"
-    r"\s*[-–]?\s+(?:medley|potpourri|mash-?up)\s*$",
+    r"(?:\s*[-–])?\s+(?:medley|potpourri|mash-?up)\s*$",
     re.IGNORECASE,
 )
 # Signs between songs that are played as one. A title may hold a slash, a comma or a plus itself.
