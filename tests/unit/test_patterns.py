@@ -67,7 +67,8 @@ def _example_of(code: Any, value: Any) -> str:
     if code is _CODES.IN:
         return _example_of_set(value)
     if code in (_CODES.MAX_REPEAT, _CODES.MIN_REPEAT):
-        return example(value[2]) * max(value[0], 1)
+        times: int = max(value[0], 1)
+        return example(value[2]) * times
     if code is _CODES.SUBPATTERN:
         return example(value[3])
     return example(value[1][0]) if code is _CODES.BRANCH else ""
