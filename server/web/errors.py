@@ -14,6 +14,8 @@ log = structlog.get_logger()
 
 # The codes of aiohttp's own errors; any other status of a client's error is `bad_request`.
 _CODES = {status: code for code, status in HTTP_STATUS.items() if status in (400, 401, 403, 404, 413)}
+# Nobody reads this answer: the client has gone. nginx counts such requests with the same number.
+CLIENT_GONE = 499
 
 
 def problem(error: Refused, status: int | None = None) -> web.Response:
@@ -55,7 +57,9 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return problem(
             Refused(Code.UNAVAILABLE, "This is unavailable for a moment. Try again in a second.", retry_after_ms=1_000)
         )
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+            return web.Response(status=CLIENT_GONE)
         # Not swallowed: the traceback is in the log, and the client must not see it.
         log.exception("request.failed", method=request.method, path=_route(request))
         return problem(Refused(Code.INTERNAL, "The server has a fault. It is logged under the request's id."))

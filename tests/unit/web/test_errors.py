@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from aiohttp.test_utils import make_mocked_request
 from structlog.testing import capture_logs
 
 from server.errors import CacheUnavailable, Refused, StoreConflict, StoreUnavailable
 from server.protocol.codes import HTTP_STATUS, Code
-from server.web.errors import answer_errors, problem
+from server.web.errors import CLIENT_GONE, answer_errors, problem
 
 
 def body_of(response: web.StreamResponse) -> dict[str, Any]:
@@ -81,6 +82,21 @@ async def test_a_bug_is_logged_and_hidden() -> None:
     assert "secret" not in json.dumps(body_of(response))
     (entry,) = entries
     assert (entry["event"], entry["log_level"], bool(entry["exc_info"])) == ("request.failed", "error", True)
+
+
+@pytest.mark.parametrize(("is_gone", "status", "logged"), [(True, CLIENT_GONE, 0), (False, 500, 1)])
+async def test_a_client_that_goes_is_no_fault(is_gone: bool, status: int, logged: int) -> None:
+    """What cannot be written to a closed connection is not logged as a fault; the same error with an open one is."""
+
+    async def handler(_: web.Request) -> web.StreamResponse:
+        raise ClientConnectionResetError("Cannot write to closing transport")
+
+    transport = Mock()
+    transport.is_closing.return_value = is_gone
+    request = make_mocked_request("GET", "/ws", transport=transport)
+    with capture_logs() as entries:
+        response = await answer_errors(request, handler)
+    assert (response.status, len(entries)) == (status, logged)
 
 
 async def test_an_unexpected_conflict_is_not_the_clients_fault() -> None:
