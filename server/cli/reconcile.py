@@ -1,36 +1,37 @@
-"""`mysetlist reconcile`: compares the votes with all counts of them."""
+"""`mysetlist reconcile`: compares the votes with all counts of them, and the leaderboards with the picks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from server.cli.terminal import DataDir, run_to_end, settings_from
 
-if TYPE_CHECKING:
-    from server.voting.reconcile import Difference
-
 
 def reconcile(
-    repair: Annotated[bool, typer.Option("--repair", help="Correct tallies and Valkey to match the rows.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Correct tallies, leaderboards and Valkey to match the rows.")
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Compare rows, tallies and Valkey; exit 1 if they differ."""
+    """Compare rows, tallies, leaderboards and Valkey; exit 1 if they differ."""
     from server.cli.engines import engines_for
+    from server.game.reconcile import run as compare_boards
     from server.voting.reconcile import run as compare
 
     settings = settings_from(data_dir=data_dir)
 
-    async def command() -> list[Difference]:
+    async def command() -> list[str]:
         async with engines_for(settings, valkey=True, tables=True) as engines:
-            return await compare(engines.database_url, engines.redis_url, repair=repair)
+            votes = await compare(engines.database_url, engines.redis_url, repair=repair)
+            return [*map(str, votes), *await compare_boards(engines.database_url, repair=repair)]
 
     differences = run_to_end(command())
     for difference in differences:
-        typer.echo(str(difference))
+        typer.echo(difference)
     if not differences:
-        typer.echo("rows, tallies and Valkey agree")
+        typer.echo("rows, tallies, leaderboards and Valkey agree")
     elif repair:
         typer.echo(f"repaired {len(differences)}")
     else:

@@ -18,6 +18,7 @@ from server.admin.retention import Retention
 from server.admin.routes import DatabaseRoutes
 from server.cache.cluster import connection_to
 from server.clock import Clock
+from server.game.counting import BoardCounting
 from server.insight import accuracy, counting, trending
 from server.moderation import audit_chain
 from server.people.ticket_codes import keying_of
@@ -35,7 +36,7 @@ from server.voting.reconcile import reopen_shards
 class Maintenance:
     """The maintenance of one node: its loops and its endpoints.
 
-    Takes: owner, a database with the rights of its owner; reads, whose replica is shown; is_own, whether it belongs to the node's own engines;
+    Takes: owner, a database with the rights of its owner; reads, whose replica is shown; board_counting, of leaderboards; is_own, whether it belongs to the node's own engines;
            backup_age_max_s, from which on the newest backup is overdue; kept_days, by provider the days for which its data is kept; alert_webhook_url, which gets alerts, None: no webhook;
            alert_webhook_secret, which signs them, None: they are not signed; secret, of the nodes, which hashes ticket codes
     """
@@ -48,6 +49,7 @@ class Maintenance:
         clock: Clock,
         change_rules: ChangeRules,
         *,
+        board_counting: BoardCounting,
         is_own: bool,
         backup_age_max_s: int,
         kept_days: Mapping[str, int],
@@ -72,6 +74,7 @@ class Maintenance:
                 trending.RANKING,
                 *counting.CHORES,
                 accuracy.SCORING,
+                board_counting.chore(),
                 keying_of(secret),
                 audit_chain.CHAINING,
             ],

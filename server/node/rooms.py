@@ -15,6 +15,8 @@ from server.admin.ring import Ring
 from server.cache.cluster import connection_to
 from server.catalog.shows import find_show_id
 from server.clock import SystemClock
+from server.game.counting import BoardCounting
+from server.game.show_boards import ShowBoards
 from server.insight.visits import Visits
 from server.live.fleet import Fleet
 from server.live.hub import Hub
@@ -136,6 +138,7 @@ class Rooms:
         # The catalogue, limits, maintenance.
         self.find_show = partial(find_show_id, databases.requests)
         self.catalogue_sync = CatalogueSync(databases.owner, clock, providers)
+        self.show_boards = ShowBoards(databases.channels)
         self.rate_limits = RateLimits(redis_url, clock, settings.limits)
         stack.push_async_callback(self.rate_limits.close)
         self.maintenance = Maintenance(
@@ -144,6 +147,7 @@ class Rooms:
             redis_url,
             clock,
             rule_changes,
+            board_counting=BoardCounting(self.show_boards),
             is_own=has_own_database,
             backup_age_max_s=settings.backup_age_hours * 3600,
             kept_days=settings.kept_days,

@@ -19,6 +19,10 @@ from server.catalog.show_making import ShowMakingRoutes
 from server.catalog.shows import find_show_id
 from server.catalog.song_lists import SongListRoutes
 from server.catalog.suggestions import SuggestionRoutes
+from server.game.crews import CrewRoutes
+from server.game.leaderboards import LeaderboardRoutes
+from server.game.picks import PickRoutes
+from server.game.tours import TourRoutes
 from server.insight.routes import InsightRoutes
 from server.live.connection_limits import ConnectionLimits
 from server.live.routes import LiveRoutes
@@ -101,6 +105,10 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
             pending_max=settings.limits.suggestions_waiting,
         ).endpoints(),
         *VotingRoutes(rooms.intake, rooms.find_show, rooms.rate_limits.count_request).endpoints(),
+        *PickRoutes(requests, rooms.intake.submit_pick, rooms.show_boards).endpoints(),
+        *LeaderboardRoutes(rooms.databases.channels, requests, rooms.show_boards, clock).endpoints(),
+        *CrewRoutes(requests).endpoints(),
+        *TourRoutes(reads, owner).endpoints(),
         *SessionRoutes(
             requests,
             clock,

@@ -177,6 +177,28 @@ class ExportedAttendance(msgspec.Struct, frozen=True):
     created_at: str
 
 
+class ExportedPick(msgspec.Struct, frozen=True):
+    """The user's pick for a show; its final points and place, null until the show is over."""
+
+    show_id: int
+    show_name: str
+    song_ids: list[int]
+    opener: int | None
+    closer: int | None
+    encore: int | None
+    picked_at: str
+    points: int | None
+    rank: int | None
+
+
+class ExportedCrew(msgspec.Struct, frozen=True):
+    """A crew that the user is in."""
+
+    name: str
+    code: str
+    joined_at: str
+
+
 class ExportedTicket(msgspec.Struct, frozen=True):
     """A show for which the user redeemed a ticket code. The code itself is not stored."""
 
@@ -314,6 +336,8 @@ class Export(msgspec.Struct, frozen=True):
     day_budgets: list[ExportedDay]
     follows: list[ExportedFollow]
     attendance: list[ExportedAttendance]
+    picks: list[ExportedPick]
+    crews: list[ExportedCrew]
     tickets: list[ExportedTicket]
     suggestions: list[ExportedSuggestion]
     reviews: list[ExportedReview]

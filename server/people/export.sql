@@ -107,6 +107,20 @@ select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
           from user_show_attendance g join shows w on w.id = g.show_id
          where g.user_id = :user_id::bigint order by g.created_at desc, g.show_id limit :count::bigint) s;
 
+-- name: picks^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select p.show_id, w.name as show_name, p.song_ids, p.opener, p.closer, p.encore, p.picked_at, f.points, f.rank
+          from picks p
+          join shows w on w.id = p.show_id
+          left join standings f on f.board = 'show' and f.subject_id = p.show_id and f.user_id = p.user_id
+         where p.user_id = :user_id::bigint order by p.picked_at desc, p.show_id limit :count::bigint) s;
+
+-- name: crews^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select c.name, c.code, m.joined_at
+          from crew_members m join crews c on c.id = m.crew_id
+         where m.user_id = :user_id::bigint order by m.joined_at desc, m.crew_id limit :count::bigint) s;
+
 -- name: tickets^
 select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
   from (select t.show_id, w.name as show_name, t.created_at, t.redeemed_at

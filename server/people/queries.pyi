@@ -185,6 +185,14 @@ class AttendanceRow(TypedDict):
     row_count: int | Any
     rows: str | Any
 
+class PicksRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class CrewsRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
 class TicketsRow(TypedDict):
     row_count: int | Any
     rows: str | Any
@@ -269,6 +277,8 @@ class _Export:
     async def attendance(
         self, connection: Connection, *, user_id: int | None, count: int | None
     ) -> AttendanceRow | None: ...
+    async def picks(self, connection: Connection, *, user_id: int | None, count: int | None) -> PicksRow | None: ...
+    async def crews(self, connection: Connection, *, user_id: int | None, count: int | None) -> CrewsRow | None: ...
     async def tickets(self, connection: Connection, *, user_id: int | None, count: int | None) -> TicketsRow | None: ...
     async def suggestions(
         self, connection: Connection, *, user_id: int | None, count: int | None

@@ -1,4 +1,4 @@
-"""The outcome of a cast or a mark, and the waiters that get it."""
+"""What goes through the log beside casts: marks and picks. The outcome of each, and the waiters that get it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,17 @@ from server.errors import Refused
 Marked = Literal["show", "artist"]
 
 
+class Picked(NamedTuple):
+    """The songs that a fan expects in a show, and which of them open it, end it and are played in an encore."""
+
+    songs: list[int]
+    opener: int | None = None
+    closer: int | None = None
+    encore: int | None = None
+
+
 class Waiter(Protocol):
-    """Waits for the outcome of one cast or mark.
+    """Waits for the outcome of one cast, mark or pick.
 
     Each method is called at most once, in this order: answered or refused, then committed. "It" is the cast or mark.
     """

@@ -5,12 +5,13 @@
 --          grants (docs/adr/0040)
 --            show row     {show, position, opens_ms, closes_ms, is_locked 0|1, budget (0: none), revision,
 --                          {song, up, down, song, up, down, …}, requires_ticket 0|1,
---                          audience of its counts (protocol/embargo.py), played songs " 101 102 "}
+--                          audience of its counts (protocol/embargo.py), played songs " 101 102 ", picks_close_ms}
 --            ballot row   {show, user, position, ballot, day, spent, has_ticket 0|1}
 --            cast         {show, user, song, choice, song, choice, …}   choice 0 none, 1 up, 2 down;
 --                         without a song it only asks for the ballot;
 --                         a last pair {-order, 0}: the order of the cast among the casts of the fan in the show
 --            mark         {0, kind, user, show or artist, 0|1}: logged unchanged, answered {0, '', -1}
+--            pick         {0, 4, user, show, opener, closer, encore, song, …}: logged unchanged until the show begins, answered {0, '', -1}
 --            decision     {0, 3, group, show, 1}, about a group of votes: as a mark, and the show becomes cold
 --            grant        {user, day, spent, limit}: what reserve.lua lets the casts of a fan spend here
 -- ARGV[2]  in a cluster, the process that runs this; a shard that another process opened is cold
@@ -22,6 +23,7 @@
 --            {8} the show requires a ticket, and Valkey knows no ticket of this fan
 --            {9} the show's rules are changing (hold.lua)  {10, song} the song has been played
 --            {11} the fan's ballot has a later cast, and this one would change it
+--            {12} the show has begun, or is cancelled: its picks are locked
 --
 -- A ballot is written "101u102d", and "7:101u102d" once a cast had an order: the greatest one so far. "-" before it means that
 -- it is set aside: it changes, but no count does (docs/adr/0033). Cold means that Valkey does not hold it: the node warms it up from the database and asks again. Rows read at a position before the barrier are
@@ -90,18 +92,23 @@ for _, row in ipairs(request[2]) do
     local show_key = prefix .. 'show:' .. string.format('%d', row[1])
     -- The row may be outdated: revise.lua may have run after it was read.
     local revision_min = tonumber(redis.call('HGET', prefix .. 'revisions', string.format('%d', row[1])) or 0)
-    if row[2] >= barrier and row[7] >= revision_min and redis.call('EXISTS', show_key) == 0 then
-        redis.call('HSET', show_key, 'o', row[3], 'c', row[4], 'l', row[5], 'b', row[6], 'r', row[7],
-                   't', row[9], 'a', row[10], 'p', row[11], 'u', now_ms)
-        local fields, tally = {}, row[8]
-        for i = 1, #tally, 3 do
-            fields[#fields + 1] = string.format('%d', tally[i])
-            fields[#fields + 1] = string.format('%d %d', tally[i + 1], tally[i + 2])
+    if row[2] >= barrier and row[7] >= revision_min then
+        if redis.call('EXISTS', show_key) == 1 then
+            -- A version before this one, which knew no picks, may have warmed it up.
+            redis.call('HSETNX', show_key, 'k', row[12])
+        else
+            redis.call('HSET', show_key, 'o', row[3], 'c', row[4], 'l', row[5], 'b', row[6], 'r', row[7],
+                       't', row[9], 'a', row[10], 'p', row[11], 'k', row[12], 'u', now_ms)
+            local fields, tally = {}, row[8]
+            for i = 1, #tally, 3 do
+                fields[#fields + 1] = string.format('%d', tally[i])
+                fields[#fields + 1] = string.format('%d %d', tally[i + 1], tally[i + 2])
+            end
+            if #fields > 0 then
+                redis.call('HSET', prefix .. 'tally:' .. string.format('%d', row[1]), unpack(fields))
+            end
+            redis.call('SADD', prefix .. 'shows', string.format('%d', row[1]))
         end
-        if #fields > 0 then
-            redis.call('HSET', prefix .. 'tally:' .. string.format('%d', row[1]), unpack(fields))
-        end
-        redis.call('SADD', prefix .. 'shows', string.format('%d', row[1]))
     end
 end
 
@@ -176,8 +183,20 @@ local function counts_of(show, show_id, song)
     return counts
 end
 
+local function decide_pick(pick)
+    local show_id = string.format('%d', pick[4])
+    local show = shows[show_id] or read_show(show_id)
+    if show.is_held then return {9} end
+    local closes_ms = redis.call('HGET', prefix .. 'show:' .. show_id, 'k')
+    if not closes_ms then return {1} end
+    if cast_ms >= tonumber(closes_ms) then return {12} end
+    entry[#entry + 1] = pick
+    return {0, '', -1}
+end
+
 local function decide(cast)
     if cast[1] == 0 then
+        if cast[2] == 4 then return decide_pick(cast) end
         entry[#entry + 1] = cast
         -- Which ballots of the group count is known once this entry is committed: rows read before it are not taken.
         if cast[2] == 3 then forget(string.format('%d', cast[4])) end

@@ -8,11 +8,11 @@ from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.outcomes import Waiter
 from server.telemetry import CASTS, CLIENT_GONE
-from server.voting.rules import MARK
+from server.voting.rules import MARK, PICK
 
 
 class Cast:
-    """One cast or mark, packed for cast.lua; a cast without songs asks for the ballot.
+    """One cast, mark or pick, packed for cast.lua; a cast without songs asks for the ballot.
 
     user_id: the fan; weight: the work that it is, in votes (a mark and a question for the ballot are about one)
     """
@@ -39,9 +39,15 @@ class Cast:
         return len(packed) > 2 and packed[-2] >= 0 and self.waiter.is_gone
 
     @property
+    def ruled_by(self) -> int:
+        """The show whose rules decide it. A mark follows no rules: 0."""
+        packed = self.packed
+        return packed[3] if packed[0] == MARK and packed[1] == PICK else packed[0]
+
+    @property
     def ballot_key(self) -> tuple[int, int]:
-        """(show, user) of a cast. A mark has no ballot; its key matches no show."""
-        return self.packed[0], self.packed[1]
+        """(show, user). A mark has no ballot; its key matches no show."""
+        return self.ruled_by, self.user_id
 
     def refuse(self, error: Refused) -> None:
         """Counts the refusal, and hands it to the waiter."""
@@ -69,28 +75,32 @@ class ScriptCode(IntEnum):
     HELD = 9
     PLAYED = 10
     OVERTAKEN = 11
+    PICKS_LOCKED = 12
+
+
+# The code and the sentence of each refusal; "{}" stands for what the script's answer adds.
+_REFUSALS: dict[int | str, tuple[Code, str]] = {
+    ScriptCode.CLOSED: (Code.CLOSED, "Voting for this show is closed."),
+    ScriptCode.LOCKED: (Code.LOCKED, "Voting for this show is locked."),
+    ScriptCode.SONG: (Code.NOT_FOUND, "Song {} is not in a setlist of this show."),
+    ScriptCode.SHOW_BUDGET: (Code.BUDGET, "This show gives each fan {} votes. Withdraw one first."),
+    ScriptCode.DAY_BUDGET: (Code.BUDGET, "You have used up your votes for today. They come back at midnight UTC."),
+    ScriptCode.TICKET: (Code.FORBIDDEN, "Voting in this show needs a ticket. Redeem your ticket code first."),
+    ScriptCode.PLAYED: (Code.CLOSED, "Song {} has been played, so votes on it are closed."),
+    ScriptCode.OVERTAKEN: (
+        Code.CONFLICT,
+        "Your ballot has a later vote already. Read your ballot, and send this vote again with a greater `order`.",
+    ),
+    ScriptCode.PICKS_LOCKED: (
+        Code.LOCKED,
+        "Picks of this show are locked, because it has begun or is cancelled.",
+    ),
+}
 
 
 def refusal(answer: list[int | str]) -> Refused:
     """Translates an answer of cast.lua into a refusal."""
-    match answer[0]:
-        case ScriptCode.CLOSED:
-            return Refused(Code.CLOSED, "Voting for this show is closed.")
-        case ScriptCode.LOCKED:
-            return Refused(Code.LOCKED, "Voting for this show is locked.")
-        case ScriptCode.SONG:
-            return Refused(Code.NOT_FOUND, f"Song {answer[1]} is not in a setlist of this show.")
-        case ScriptCode.SHOW_BUDGET:
-            return Refused(Code.BUDGET, f"This show gives each fan {answer[1]} votes. Withdraw one first.")
-        case ScriptCode.DAY_BUDGET:
-            return Refused(Code.BUDGET, "You have used up your votes for today. They come back at midnight UTC.")
-        case ScriptCode.TICKET:
-            return Refused(Code.FORBIDDEN, "Voting in this show needs a ticket. Redeem your ticket code first.")
-        case ScriptCode.PLAYED:
-            return Refused(Code.CLOSED, f"Song {answer[1]} has been played, so votes on it are closed.")
-        case ScriptCode.OVERTAKEN:
-            return Refused(
-                Code.CONFLICT,
-                "Your ballot has a later vote already. Read your ballot, and send this vote again with a greater `order`.",
-            )
-    raise ValueError(f"cast.lua answered {answer!r}")
+    if answer[0] not in _REFUSALS:
+        raise ValueError(f"cast.lua answered {answer!r}")
+    code, sentence = _REFUSALS[answer[0]]
+    return Refused(code, sentence.format(*answer[1:]))

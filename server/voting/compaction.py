@@ -11,7 +11,7 @@ from typing import Any
 
 from server.protocol.positions import SEQ_BITS
 from server.voting.log import Entry
-from server.voting.rules import CHOICES, DECISION, MARK, MARK_CODES
+from server.voting.rules import CHOICES, DECISION, MARK, MARK_CODES, PICK
 
 _MARK_COLUMNS = (
     ("going_user_ids", "going_show_ids", "goings"),
@@ -45,7 +45,7 @@ class ShardBatch:
 
 @dataclass(slots=True)
 class Compacted:
-    """The rows of one transaction: votes, spent day budgets, orders of casts, the shows with votes, and marks."""
+    """The rows of one transaction: votes, spent day budgets, orders of casts, the shows with votes, marks, and picks."""
 
     votes: dict[tuple[int, int], tuple[int, str | None, int]] = field(
         default_factory=dict
@@ -54,6 +54,8 @@ class Compacted:
     orders: dict[tuple[int, int], int] = field(default_factory=dict)  # (user, show) -> the greatest order of a cast
     shows: dict[int, int] = field(default_factory=dict)  # show -> the batch's new position
     marks: dict[tuple[int, int, int], bool] = field(default_factory=dict)  # (kind, fan or group, subject) -> wanted
+    # (fan, show) -> its time [ms]; opener, closer, encore, songs
+    picks: dict[tuple[int, int], tuple[int, list[int]]] = field(default_factory=dict)
     cast_count: int = 0
 
     def mark_parameters(self) -> dict[str, Any]:
@@ -63,6 +65,20 @@ class Compacted:
             rows = sorted((user, subject, wanted) for (k, user, subject), wanted in self.marks.items() if k == kind)
             columns |= {name: [row[place] for row in rows] for place, name in enumerate(names)}
         return columns
+
+    def pick_parameters(self) -> dict[str, Any]:
+        """The picks as columns for commit_picks."""
+        picks = [pick for _, pick in self.picks.values()]
+        columns: dict[str, Any] = {
+            name: [pick[place] or None for pick in picks]
+            for place, name in enumerate(("openers", "closers", "encores"))
+        }
+        return columns | {
+            "pick_user_ids": [user for user, _ in self.picks],
+            "pick_show_ids": [show for _, show in self.picks],
+            "picked_songs": [",".join(map(str, pick[3:])) for pick in picks],
+            "pick_ms": [ms for ms, _ in self.picks.values()],
+        }
 
     def group_ids(self) -> list[int]:
         """The groups of votes that were decided on."""
@@ -81,7 +97,10 @@ def compact(batches: Iterable[ShardBatch]) -> Compacted:
             for cast in entry.casts:
                 show, user = cast[0], cast[1]
                 if show == MARK:
-                    compacted.marks[cast[1], cast[2], cast[3]] = bool(cast[4])
+                    if user == PICK:
+                        compacted.picks[cast[2], cast[3]] = (cast_ms, cast[4:])
+                    else:
+                        compacted.marks[cast[1], cast[2], cast[3]] = bool(cast[4])
                     continue
                 compacted.shows[show] = new_position
                 end = len(cast) - 2
@@ -115,7 +134,7 @@ def take_entries(batches: list[ShardBatch], votes_max: int) -> list[ShardBatch]:
         for entry in batch.entries:
             if left <= 0:
                 break
-            # A mark counts as a vote.
+            # A mark and a pick count as a vote.
             left -= sum(1 if cast[0] == MARK else vote_count(cast) for cast in entry.casts)
             count += 1
         if count:

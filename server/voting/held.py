@@ -61,7 +61,7 @@ class HeldCasts:
 
     def keeps(self, cast: Cast) -> bool:
         """Keeps a new cast behind those of its show that wait; gives whether it does. A mark follows no rules."""
-        held = self._shows.get(cast.packed[0])
+        held = self._shows.get(cast.ruled_by)
         if held is None or cast is held.probe:
             return False
         insort(held.casts, cast, key=lambda one: one.number)
@@ -69,7 +69,7 @@ class HeldCasts:
 
     def asks_with(self, cast: Cast) -> bool:
         """Whether the script is asked about a held show with this cast."""
-        held = self._shows.get(cast.packed[0])
+        held = self._shows.get(cast.ruled_by)
         return held is not None and cast is held.probe
 
     def waiting(self) -> Iterable[Cast]:

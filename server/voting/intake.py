@@ -20,7 +20,7 @@ from server.cache.keys import shard_prefix
 from server.clock import Clock
 from server.errors import CacheError, CacheUnavailable, NothingRan, Refused, StoreError, WritesRefused
 from server.protocol.codes import Code
-from server.protocol.outcomes import Marked, Waiter
+from server.protocol.outcomes import Marked, Picked, Waiter
 from server.store.database import Database
 from server.telemetry import CASTS, INTAKE_WAIT_SECONDS, PENDING_CASTS, SCRIPT_CASTS, SCRIPT_SECONDS
 from server.tracing import Traces
@@ -30,7 +30,7 @@ from server.voting.held import HeldCasts
 from server.voting.log import CAST_SCRIPT, CAST_SHA, open_shard, open_shards
 from server.voting.missing_tickets import MissingTickets
 from server.voting.pending_acks import PendingAck, PendingAcks, PendingEntry
-from server.voting.rules import pack_cast, pack_decision, pack_mark, shard_of
+from server.voting.rules import pack_cast, pack_decision, pack_mark, pack_pick, shard_of
 from server.voting.settlement import Settlement
 from server.voting.tallies import revise_warm
 from server.voting.valkey_watch import ValkeyWatch
@@ -94,9 +94,7 @@ class Intake:
         self._cast_number = 0
         self.traces: Traces | None = None  # set by the node when traces are on
         self._queued_s = 0.0  # when the oldest cast of the queue came
-        self._is_busy = False
-        self._is_in_round = False
-        self._is_draining = False
+        self._is_busy = self._is_in_round = self._is_draining = False
         self.pending_acks = PendingAcks(clock)
         self._settlement = Settlement(self.pending_acks, database, self._connection, clock)
 
@@ -131,6 +129,12 @@ class Intake:
     def submit_mark(self, marked: Marked, subject_id: int, user_id: int, waiter: Waiter, *, wanted: bool) -> None:
         """Takes a mark on a show or an artist that exists. Raises: Refused: overloaded; unavailable."""
         self._enqueue(subject_id, pack_mark(marked, subject_id, user_id, wanted=wanted), waiter)
+
+    def submit_pick(self, show_id: int, user_id: int, picked: Picked, waiter: Waiter) -> None:
+        """Takes a pick; one without songs withdraws the fan's pick. Raises: Refused: as submit."""
+        if picked.songs and (reason := self._why_refused(user_id)) is not None:
+            raise Refused(Code.FORBIDDEN, reason)
+        self._enqueue(show_id, pack_pick(show_id, user_id, picked), waiter)
 
     def submit_decision(self, group_id: int, show_id: int, waiter: Waiter) -> None:
         """Takes the note that a group of votes was decided on, whose commit applies the decision. Raises: as submit_mark."""
@@ -364,8 +368,6 @@ class Intake:
         """Sends casts of a held show again."""
         self._resumed += casts
         self._queued.set()
-
-    # ── opening
 
     async def _open_shards(self, line: Line) -> None:
         await line.ask_first([("SCRIPT", "LOAD", CAST_SCRIPT)])

@@ -16,6 +16,8 @@ from server.protocol.codes import Code
 from server.protocol.outcomes import Waiter
 from server.protocol.positions import SEQ_BITS
 from server.telemetry import ACKNOWLEDGEMENT_SECONDS, CASTS
+from server.voting.casts import ScriptCode, refusal
+from server.voting.rules import MARK, PICK
 
 AWAITING_CASTS_MAX = 100_000
 EARLY_MAX = 10_000
@@ -65,8 +67,8 @@ class PendingAcks:
         self._casts_max = casts_max
         self._entries: dict[tuple[int, int], PendingEntry] = {}
         self._early: dict[tuple[int, int], None] = {}  # entries whose commit came before `add`
-        # Votes that the database has refused: show, user, cast_ms. Their commits are announced next.
-        self._refused: dict[tuple[int, int, int], None] = {}
+        # Votes and picks that the database has refused: show, user, cast_ms, whether it is a pick. Their commits are announced next.
+        self._refused: dict[tuple[int, int, int, bool], None] = {}
         self._answers: deque[tuple[PendingAck, int, str]] = deque()  # answers to give: ack, position, durability
         self._is_answering_later = False
         self.cast_count = 0
@@ -102,9 +104,9 @@ class PendingAcks:
             self._answer(entry, "durable" if entry.is_accepted else "committed")
 
     def refused(self, votes: Iterable[tuple[int, int, int, str]]) -> None:
-        """Learns which votes of the commits announced next do not count: show, user, cast_ms, reason."""
-        for show_id, user_id, cast_ms, _ in votes:
-            self._refused[show_id, user_id, cast_ms] = None
+        """Learns which votes and picks of the commits announced next do not count: show, user, cast_ms, reason."""
+        for show_id, user_id, cast_ms, reason in votes:
+            self._refused[show_id, user_id, cast_ms, reason == "pick"] = None
             if len(self._refused) > EARLY_MAX:
                 del self._refused[next(iter(self._refused))]
 
@@ -178,15 +180,17 @@ class PendingAcks:
             self._give_answers()
 
     def _refuse(self, entry: PendingEntry) -> None:
-        """Refuses the casts of an entry whose votes do not count. One that was answered as accepted is not confirmed."""
+        """Refuses the casts and picks of an entry that do not count. One that was answered as accepted is not confirmed."""
         cast_ms = entry.position >> SEQ_BITS
         acks, entry.acks = entry.acks, []
         for ack in acks:
-            if (ack.packed[0], ack.packed[1], cast_ms) not in self._refused:
+            packed = ack.packed
+            is_pick = packed[0] == MARK and packed[1] == PICK
+            show_id, user_id = (packed[3], packed[2]) if is_pick else (packed[0], packed[1])
+            if (show_id, user_id, cast_ms, is_pick) not in self._refused:
                 entry.acks.append(ack)
             elif not entry.is_accepted:
-                message = "This vote came when its voting was over, so it does not count."
-                ack.waiter.refused(Refused(Code.CLOSED, message))
+                ack.waiter.refused(refusal([ScriptCode.PICKS_LOCKED]) if is_pick else _late_vote())
 
     def _give_answers(self) -> None:
         """Gives up to ANSWERS_IN_A_ROW answers; the rest follows after other work has had its turn."""
@@ -204,3 +208,7 @@ class PendingAcks:
     def _remove(self, entry: PendingEntry) -> None:
         del self._entries[entry.shard, entry.position]
         self.cast_count -= len(entry.acks)
+
+
+def _late_vote() -> Refused:
+    return Refused(Code.CLOSED, "This vote came when its voting was over, so it does not count.")

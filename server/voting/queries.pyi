@@ -60,6 +60,10 @@ class CommitLogRow(TypedDict):
     changed_count: int | Any
     refused: str | Any
 
+class CommitLogWithPicksRow(TypedDict):
+    changed_count: int | Any
+    refused: str | Any
+
 class FetchCommitsRow(TypedDict):
     shard: int | Any
     position: int | Any
@@ -78,6 +82,7 @@ class FetchWarmUpShowsRow(TypedDict):
     ups: list[int] | Any
     downs: list[int] | Any
     played: str | Any
+    picks_close_ms: int | Any
 
 class FetchWarmUpBallotsRow(TypedDict):
     show_id: int | Any
@@ -111,6 +116,7 @@ class FetchRevisedShowsRow(TypedDict):
     audience: int | Any
     song_ids: list[int] | Any
     played_ids: list[int] | Any
+    picks_close_ms: int | Any
 
 class FetchTallyRow(TypedDict):
     position: int
@@ -161,6 +167,40 @@ class _Voting:
         cast_orders: Sequence[int | None] | None,
         group_ids: Sequence[int | None] | None,
     ) -> CommitLogRow: ...
+    async def commit_log_with_picks(
+        self,
+        connection: Connection,
+        *,
+        shards: Sequence[int | None] | None,
+        old_positions: Sequence[int | None] | None,
+        new_positions: Sequence[int | None] | None,
+        pick_user_ids: Sequence[int | None] | None,
+        pick_show_ids: Sequence[int | None] | None,
+        picked_songs: Sequence[str | None] | None,
+        openers: Sequence[int | None] | None,
+        closers: Sequence[int | None] | None,
+        encores: Sequence[int | None] | None,
+        pick_ms: Sequence[int | None] | None,
+        entries: Sequence[str | None] | None,
+        song_ids: Sequence[int | None] | None,
+        user_ids: Sequence[int | None] | None,
+        show_ids: Sequence[int | None] | None,
+        choices: Sequence[str | None] | None,
+        cast_ms: Sequence[int | None] | None,
+        spent_user_ids: Sequence[int | None] | None,
+        spent_days: Sequence[int | None] | None,
+        spent: Sequence[int | None] | None,
+        going_user_ids: Sequence[int | None] | None,
+        going_show_ids: Sequence[int | None] | None,
+        goings: Sequence[bool | None] | None,
+        following_user_ids: Sequence[int | None] | None,
+        following_artist_ids: Sequence[int | None] | None,
+        followings: Sequence[bool | None] | None,
+        order_user_ids: Sequence[int | None] | None,
+        order_show_ids: Sequence[int | None] | None,
+        cast_orders: Sequence[int | None] | None,
+        group_ids: Sequence[int | None] | None,
+    ) -> CommitLogWithPicksRow: ...
     def fetch_commits(
         self, connection: Connection, *, shards: Sequence[int | None] | None, positions: Sequence[int | None] | None
     ) -> AsyncIterator[FetchCommitsRow]: ...

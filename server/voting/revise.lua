@@ -4,7 +4,7 @@
 -- KEYS[1]  the shard's prefix
 -- ARGV[1]  msgpack: {token of the change that ends, or '', {change, …}}, each one of
 --            {show, opens_ms, closes_ms, is_locked 0|1, budget (0: none), revision, {song, …}, requires_ticket 0|1,
---             audience of its counts, {played song, …}}   opens_ms 0: the show is deleted
+--             audience of its counts, {played song, …}, picks_close_ms}   opens_ms 0: the show is deleted
 --            {show}      its rules have not changed
 -- returns  how many shows it wrote
 --
@@ -53,7 +53,7 @@ local function revise(change)
     local played = {''}
     for _, song in ipairs(change[10]) do played[#played + 1] = string.format('%d', song) end
     redis.call('HSET', show_key, 'o', change[2], 'c', change[3], 'l', change[4], 'b', change[5],
-               'r', string.format('%d', change[6]), 't', change[8], 'a', change[9],
+               'r', string.format('%d', change[6]), 't', change[8], 'a', change[9], 'k', change[11],
                'p', #played > 1 and table.concat(played, ' ') .. ' ' or '')
     local stays, gone = {}, {}
     for _, song in ipairs(change[7]) do

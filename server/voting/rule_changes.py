@@ -202,7 +202,7 @@ async def fetch_rules(connection: Transaction, show_ids: list[int]) -> list[Rule
     return [
         (
             row["id"], row["opens_ms"], row["closes_ms"], int(row["is_locked"]), row["budget"], row["revision"],
-            row["song_ids"], int(row["requires_ticket"]), row["audience"], row["played_ids"],
+            row["song_ids"], int(row["requires_ticket"]), row["audience"], row["played_ids"], row["picks_close_ms"],
         )
         async for row in queries.fetch_revised_shows(connection, show_ids=show_ids)
     ]  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from server.errors import Refused
 from server.protocol.codes import Code
-from server.protocol.outcomes import Marked
+from server.protocol.outcomes import Marked, Picked
 
 CHOICE_CODES = {"none": 0, "up": 1, "down": 2}
 CHOICES = (None, "up", "down")  # the database's values, by code
@@ -19,6 +19,7 @@ CHOICES = (None, "up", "down")  # the database's values, by code
 MARK = 0
 MARK_CODES: dict[Marked, int] = {"show": 1, "artist": 2}  # a fan goes to a show, or follows an artist
 DECISION = 3  # the kind of a mark about a group of votes, which has its place instead of the user's
+PICK = 4  # the kind of a pick: user and show, then opener, closer and encore (0: none), then its songs
 
 _LETTER_CHOICES = {"u": "up", "d": "down"}
 _BALLOT_ENTRY = re.compile(r"(\d+)([ud])")
@@ -55,6 +56,12 @@ def pack_mark(marked: Marked, subject_id: int, user_id: int, *, wanted: bool) ->
 def pack_decision(group_id: int, show_id: int) -> list[int]:
     """Packs the note that a group of votes was decided on; the writer then reads the decision itself."""
     return [MARK, DECISION, group_id, show_id, 1]
+
+
+def pack_pick(show_id: int, user_id: int, picked: Picked) -> list[int]:
+    """Packs a pick as the log keeps it. One without songs withdraws the fan's pick."""
+    places = (picked.opener or 0, picked.closer or 0, picked.encore or 0)
+    return [MARK, PICK, user_id, show_id, *places, *picked.songs]
 
 
 def ballot_json(packed: str) -> bytes:

@@ -43,6 +43,21 @@ select changed_count, refused::text as refused from commit_log(
     :following_user_ids::bigint[], :following_artist_ids::bigint[], :followings::boolean[],
     :order_user_ids::bigint[], :order_show_ids::bigint[], :cast_orders::bigint[], :group_ids::bigint[]);
 
+-- name: commit_log_with_picks^
+-- takes: as commit_log; the last pick of each fan in each show, see commit_picks in migrations
+-- gives: as commit_log; refused has late picks too
+select c.changed_count, (coalesce(p.refused, '[]') || coalesce(c.refused, '[]'))::text as refused
+  from commit_picks(
+    :shards::smallint[], :old_positions::bigint[], :new_positions::bigint[], :pick_user_ids::bigint[], :pick_show_ids::bigint[],
+    :picked_songs::text[], :openers::bigint[], :closers::bigint[], :encores::bigint[], :pick_ms::bigint[]) p
+ cross join lateral commit_log(
+    p.committed_shards, :old_positions::bigint[], :new_positions::bigint[], :entries::text[],
+    :song_ids::bigint[], :user_ids::bigint[], :show_ids::bigint[], :choices::vote_choice[], :cast_ms::bigint[],
+    :spent_user_ids::bigint[], :spent_days::int[], :spent::int[],
+    :going_user_ids::bigint[], :going_show_ids::bigint[], :goings::boolean[],
+    :following_user_ids::bigint[], :following_artist_ids::bigint[], :followings::boolean[],
+    :order_user_ids::bigint[], :order_show_ids::bigint[], :cast_orders::bigint[], :group_ids::bigint[]) c;
+
 -- name: fetch_commits
 -- takes: shards, and the oldest pending position of each
 -- gives: the committed position, and the entries committed since the oldest pending one
@@ -69,7 +84,9 @@ select w.id, w.revision,
        coalesce(array_agg(s.id order by s.id) filter (where s.id is not null), '{}') as song_ids,
        coalesce(array_agg(s.up_count order by s.id) filter (where s.id is not null), '{}') as ups,
        coalesce(array_agg(s.down_count order by s.id) filter (where s.id is not null), '{}') as downs,
-       coalesce(' ' || string_agg(s.id::text, ' ') filter (where s.played_at is not null) || ' ', '') as played
+       coalesce(' ' || string_agg(s.id::text, ' ') filter (where s.played_at is not null) || ' ', '') as played,
+       case when w.status <> 'upcoming' then 0
+            else ceil(extract(epoch from show_begins_at(w.id)) * 1000)::bigint end as picks_close_ms
   from shows w
   left join setlist_songs s on s.show_id = w.id
  where w.id = any(:show_ids::bigint[])
@@ -160,7 +177,9 @@ select r.id, coalesce(w.revision, next_revision(0)) as revision,
        coalesce(w.requires_ticket, false) as requires_ticket,
        case when w.id is null then 0 else results_audience(w.results, w.finalised_at) end as audience,
        array(select s.id from setlist_songs s where s.show_id = r.id order by s.id) as song_ids,
-       array(select s.id from setlist_songs s where s.show_id = r.id and s.played_at is not null) as played_ids
+       array(select s.id from setlist_songs s where s.show_id = r.id and s.played_at is not null) as played_ids,
+       case when w.status = 'upcoming' then ceil(extract(epoch from show_begins_at(w.id)) * 1000)::bigint
+            else 0 end as picks_close_ms
   from unnest(:show_ids::bigint[]) as r (id)
   left join shows w on w.id = r.id;
 

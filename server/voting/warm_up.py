@@ -21,7 +21,7 @@ TRIES_MAX = 40
 RETRY_PAUSE_S = 0.05
 READ_MAX = 2_000
 
-ShowRow = tuple[int, int, int, int, int, int, int, list[int], int, int, str]
+ShowRow = tuple[int, int, int, int, int, int, int, list[int], int, int, str, int]
 BallotRow = tuple[int, int, int, str, int, int, int]
 
 
@@ -151,7 +151,7 @@ class WarmUp:
         self._shows.setdefault(shard, {})[row["id"]] = (
             row["id"], positions[shard], row["opens_ms"], row["closes_ms"], int(row["is_locked"]),
             row["budget"], row["revision"], tally, int(row["requires_ticket"]), row["audience"],
-            row["played"],
+            row["played"], row["picks_close_ms"],
         )  # fmt: skip
 
 

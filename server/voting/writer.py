@@ -12,6 +12,7 @@ import asyncio
 import datetime as dt
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 import structlog
@@ -54,7 +55,7 @@ BACKOFF_S = 0.05
 BACKOFF_S_MAX = 1.0
 LOGGED_SHOWS_MAX = 20
 
-# A vote that commit_log() refused: show, user, cast_ms, and "final", "window" or "played".
+# A vote or pick that the commit refused: show, user, cast_ms, and "final", "window", "played" or "pick".
 RefusedVote = tuple[int, int, int, str]
 
 
@@ -271,26 +272,29 @@ class Writer:
         # In the order of the primary key: neighbours share index pages, and two writers cannot deadlock.
         votes = sorted(compacted.votes.items())
         async with self._database.connection() as connection:
-            commit = queries.commit_log(
-                connection,
-                shards=[batch.shard for batch in batches],
-                old_positions=[batch.old_position for batch in batches],
-                new_positions=[batch.new_position for batch in batches],
-                entries=[",".join([str(entry.position) for entry in batch.entries]) for batch in batches],
-                song_ids=[song for (song, _), _ in votes],
-                user_ids=[user for (_, user), _ in votes],
-                show_ids=[show for _, (show, _, _) in votes],
-                choices=[choice for _, (_, choice, _) in votes],
-                cast_ms=[cast_ms for _, (_, _, cast_ms) in votes],
-                spent_user_ids=[user for user, _ in compacted.spent],
-                spent_days=[day for _, day in compacted.spent],
-                spent=list(compacted.spent.values()),
-                order_user_ids=[user for user, _ in compacted.orders],
-                order_show_ids=[show for _, show in compacted.orders],
-                cast_orders=list(compacted.orders.values()),
-                group_ids=compacted.group_ids(),
+            parameters: dict[str, Any] = {
+                "shards": [batch.shard for batch in batches],
+                "old_positions": [batch.old_position for batch in batches],
+                "new_positions": [batch.new_position for batch in batches],
+                "entries": [",".join([str(entry.position) for entry in batch.entries]) for batch in batches],
+                "song_ids": [song for (song, _), _ in votes],
+                "user_ids": [user for (_, user), _ in votes],
+                "show_ids": [show for _, (show, _, _) in votes],
+                "choices": [choice for _, (_, choice, _) in votes],
+                "cast_ms": [cast_ms for _, (_, _, cast_ms) in votes],
+                "spent_user_ids": [user for user, _ in compacted.spent],
+                "spent_days": [day for _, day in compacted.spent],
+                "spent": list(compacted.spent.values()),
+                "order_user_ids": [user for user, _ in compacted.orders],
+                "order_show_ids": [show for _, show in compacted.orders],
+                "cast_orders": list(compacted.orders.values()),
+                "group_ids": compacted.group_ids(),
                 **compacted.mark_parameters(),
-            )
+            }
+            if compacted.picks:
+                commit = queries.commit_log_with_picks(connection, **parameters, **compacted.pick_parameters())
+            else:
+                commit = queries.commit_log(connection, **parameters)
             row = await committed(connection, commit)
         changed_count: int = row["changed_count"]
         return changed_count, msgspec.json.decode(row["refused"] or b"[]", type=list[RefusedVote])

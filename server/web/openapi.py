@@ -183,6 +183,8 @@ def _path_parameter(name: str, endpoint: Endpoint) -> Json:
     if name in endpoint.slugs:
         schema = {"anyOf": [number, {"type": "string", "minLength": 1, "maxLength": REFERENCE_CHARS_MAX}]}
         description = "An id or a slug."
+    if name in endpoint.secrets:
+        schema, description = {"type": "string", "minLength": 1, "maxLength": REFERENCE_CHARS_MAX}, "A secret code."
     return {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
 
 

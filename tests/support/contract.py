@@ -71,6 +71,8 @@ DOCUMENT: dict[str, Any] = {**describe([*ENDPOINTS, EVENTS])}
 
 # Whatever has an id: the sample data and who asks have one with this id.
 EXISTING = 1
+# What has a secret code in the path.
+SECRETS = {"crew": "0000000000000001"}
 
 
 def path_values(endpoint: Endpoint) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def path_values(endpoint: Endpoint) -> dict[str, Any]:
     names = re.findall(r"\{(\w+)", endpoint.path)
     # Staff is given a user and a webhook of the endpoint's own: one of them erases what it is given.
     own = ("user", "webhook") if endpoint.access in ("moderator", "admin") else ()
-    return {name: asker(endpoint, "user") if name in own else EXISTING for name in names}
+    return {name: asker(endpoint, "user") if name in own else SECRETS.get(name, EXISTING) for name in names}
 
 
 def query_values(endpoint: Endpoint) -> dict[str, str]:
@@ -139,6 +141,10 @@ async def running_api(folder: Path, database_url: str, redis_url: str) -> AsyncI
             await connection.execute(
                 "insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at)"
                 f" values ({EXISTING}, 9, '[]', 1, now(), now())"
+            )
+            await connection.execute("insert into crews (code, name) values ($1, 'Crew')", SECRETS["crew"])
+            await connection.execute(
+                f"insert into tours (artist_id, name, first_date, last_date) values ({EXISTING}, 'Tour', now(), now())"
             )
             # Its address is refused at each attempt, so no test leaves this machine.
             await connection.executemany(

@@ -130,6 +130,18 @@ select n, 1 + (n * k * 17) % 4000, now() - (n % 9000) * interval '1 hour' from g
 insert into user_show_attendance (user_id, show_id, created_at)
 select n, 1 + (n * k * 17) % 20000, now() - (n % 9000) * interval '1 hour' from generate_series(1, 50000, 3) n, generate_series(1, 4) k
     on conflict do nothing;
+insert into picks (show_id, user_id, song_ids, picked_at)
+select 1 + n % 20000, n, array[1 + n % 20000], now() from generate_series(1, 50000) n;
+insert into picked_shows select distinct show_id, 1 from picks;
+insert into standings (board, subject_id, user_id, points, show_count, rank, number)
+select b.board, b.subject_id, n, 1, 1, n, n
+  from generate_series(1, 50000) n,
+       lateral (values ('show'::board_kind, 1 + n % 20000), ('artist', 1 + n % 4000), ('season', 2026 - n % 2)) as b (board, subject_id);
+insert into tours (artist_id, name, first_date, last_date)
+select 1 + n % 4000, 'Tour', current_date - n, current_date - n + 60 from generate_series(1, 10000) n;
+insert into boards_to_count (board, subject_id) select 'show', n from generate_series(1, 20000) n;
+insert into crews (code, name) select lpad(n::text, 16, '0'), 'Crew' from generate_series(1, 10000) n;
+insert into crew_members (crew_id, user_id) select 1 + n % 10000, n from generate_series(1, 50000) n;
 insert into venue_reviews (venue_id, user_id, rating, body, status, created_at, updated_at)
 select 1 + (n * 7) % 4000, n, 1 + n % 5, 'Good', case when n % 40 = 0 then 'pending' else 'approved' end::moderation_status,
        now() - n * interval '1 hour', now() - n * interval '1 hour'

@@ -15,6 +15,7 @@ from server.abuse.queries import watch
 from server.admin.queries import retention
 from server.catalog import entry_editing, set_order, setlist_editing, show_changes, show_control
 from server.catalog import queries as catalog_queries
+from server.game.queries import standings
 from server.insight.queries import accuracy
 from server.mail.queries import sender as mail
 from server.moderation.queries import decisions as moderation
@@ -60,6 +61,11 @@ select w, 9, '[]', 2, now(), now(), 'set_aside', now() from generate_series(1, 2
 insert into vote_group_members (show_id, user_id, group_id) select w, u, w from generate_series(1, 2) w, generate_series(1, 2) u;
 insert into user_show_attendance (user_id, show_id) select u, w from generate_series(1, 2) u, generate_series(1, 2) w;
 insert into user_follows_artists (user_id, artist_id) select u, a from generate_series(1, 2) u, generate_series(1, 2) a;
+insert into picks (show_id, user_id, song_ids, picked_at) select w, u, '{1}', now() from generate_series(1, 2) w, generate_series(1, 2) u;
+insert into picked_shows select w, 1 from generate_series(1, 2) w;
+insert into standings select b::board_kind, w, u, 9, 1, u, u from unnest(array['show', 'artist']) b, generate_series(1, 2) w, generate_series(1, 2) u;
+insert into crews (code, name) values ('000000000000000a', 'A'), ('000000000000000b', 'B');
+insert into crew_members (crew_id, user_id) values (1, 1), (2, 2);
 insert into song_suggestions (show_id, user_id, title) select w, u, 'Song 4' from generate_series(1, 2) w, generate_series(1, 2) u;
 insert into venue_reviews (venue_id, user_id, rating, status) select v, u, 3, 'approved' from generate_series(1, 2) v, generate_series(1, 2) u;
 insert into reports (reporter_id, review_id, reason) select 1 + r % 2, r, 'rude' from generate_series(1, 4) r;
@@ -114,7 +120,7 @@ update venues set review_count = review_count + 100, rating_sum = rating_sum + 1
 TABLES = (
     "log_positions", "artists", "show_artists", "shows", "setlists", "setlist_songs", "votes", "vote_rollups",
     "user_vote_limits", "cast_orders", "vote_groups", "vote_group_members", "user_show_attendance", "user_follows_artists", "song_suggestions", "ticket_codes",
-    "artist_songs", "show_accuracy", "voter_accuracy", "show_identities", "show_trending", "artist_stats",
+    "artist_songs", "show_accuracy", "voter_accuracy", "picks", "picked_shows", "standings", "crew_members", "crews", "show_identities", "show_trending", "artist_stats",
     "venue_reviews", "user_profiles", "content_moderation", "reports", "venues", "email_preferences", "email_queue",
     "user_bans", "users", "open_shows", "activity_clock", "webhooks", "webhook_deliveries",
 )  # fmt: skip
@@ -136,7 +142,7 @@ async def _all(rows: Any) -> list[Any]:
 
 
 async def commit(connection: Any) -> None:
-    """The writer's commit: votes, budgets, decisions on groups, attendance and follows of two shards."""
+    """The writer's commit: votes, budgets, decisions on groups, attendance, follows and picks of two shards."""
     shards = await connection.fetch(
         "select id % (select count(*) from log_positions) from shows where id < 3 order by 1"
     )
@@ -145,7 +151,7 @@ async def commit(connection: Any) -> None:
         " where l.type = 'predicted' and u.id < 3 order by 1, 3"
     )
     pairs = [(user, other) for user in (1, 2) for other in (1, 2)]
-    await voting.commit_log(
+    await voting.commit_log_with_picks(
         connection, shards=[row[0] for row in shards], old_positions=[1000, 1000], new_positions=[2000, 2000],
         entries=["1", "2"], song_ids=[row["id"] for row in songs], user_ids=[row["user_id"] for row in songs],
         show_ids=[row["show_id"] for row in songs], choices=[("down", None)[row["id"] % 2] for row in songs],
@@ -156,6 +162,8 @@ async def commit(connection: Any) -> None:
         following_user_ids=[pair[0] for pair in pairs], following_artist_ids=[pair[1] for pair in pairs],
         followings=[False] * 4,
         order_user_ids=[pair[0] for pair in pairs], order_show_ids=[pair[1] for pair in pairs], cast_orders=[5] * 4, group_ids=[1, 2],
+        pick_user_ids=[pair[0] for pair in pairs], pick_show_ids=[pair[1] for pair in pairs], picked_songs=["2", "", "3", "2"],
+        openers=[None] * 4, closers=[None] * 4, encores=[None] * 4, pick_ms=[1] * 4,
     )  # fmt: skip
 
 
@@ -321,6 +329,23 @@ async def redeem_ticket(connection: Any) -> None:
         await connection.fetchval("select redeem_ticket(1, sha256('ticket'), sha256('ticket of an older version'))")
         == "redeemed"
     )
+
+
+async def join_crew(connection: Any) -> None:
+    """A fan joins a crew and leaves another one, which is empty then."""
+    await connection.execute("select set_config('app.user_id', '1', true)")
+    assert await connection.fetchval("select join_crew('000000000000000b', 200, 20)") == "joined"
+    await connection.execute("select leave_crew('000000000000000a')")
+
+
+async def put_standings(connection: Any) -> None:
+    """The points of a show that is over are written."""
+    await standings.put_show_standings(connection, show_id=1, user_ids=[2, 1], points=[5, 4], ranks=[1, 2])
+
+
+async def recount_standings(connection: Any) -> None:
+    """The points of an artist's shows are added up."""
+    await standings.recount_standings(connection, board="artist", subject_id=1)
 
 
 async def sync_shows(connection: Any) -> None:
@@ -539,7 +564,7 @@ PATHS: dict[str, Transaction] = {
         commit, open_shards, open_shard, finalise, advance, add_song, remove_song, restore_song, change_show, order_sets, bill_show, postpone_show, make_show,
         edit_artist, merge_artists, merge_venues, merge_songs, decide_suggestion, require_ticket,
         redeem_ticket, give_ticket, insert_group, extend_group, set_group_rule, prune_groups, sync_shows, sync_setlists, sync_first_show, sync_second_show, rename_artists, rename_venues, forget, score,
-        rank_artists, recount_trending,
+        rank_artists, recount_trending, put_standings, recount_standings, join_crew,
         decide_review, decide_profile, write_review, lift_ban, settle_mail, change_mail, erase, repair, seed,
         note_voting, settle_webhook, delete_webhook,
     )

@@ -75,6 +75,11 @@ async def fill_every_table(factory: RowFactory, person: Person, moderator: Perso
         values (1, 7, 2000000, {show.first}, '{{}}', '{{}}');
         insert into merge_votes (fold_id, user_id, choice, cast_at)
         select 1, u, 'up', now() from unnest('{{{person.id}, {moderator.id}}}'::bigint[]) u;
+        insert into picks (show_id, user_id, song_ids, picked_at)
+        values (7, {person.id}, '{{1}}', now()), (7, {moderator.id}, '{{1}}', now());
+        insert into standings values ('show', 7, {person.id}, 9, 1, 1, 1), ('show', 7, {moderator.id}, 9, 1, 1, 2);
+        insert into crews (code, name) values ('0123456789abcdef', '{NAME}'), ('0123456789abcdee', 'Mo');
+        insert into crew_members (crew_id, user_id) values (1, {person.id}), (2, {moderator.id});
         insert into user_identities (issuer, subject, user_id) values ('i', '{NAME}', {person.id}), ('i', 'Mo', {moderator.id});
         insert into user_follows_artists values ({moderator.id}, 1);
         insert into user_show_attendance values ({moderator.id}, 7);

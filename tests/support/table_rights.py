@@ -91,6 +91,13 @@ EXPECTED = {
     "vote_analytics": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii .. .."),
     "user_vote_limits": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii uu .."),
     "cast_orders": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii uu .."),
+    "picks": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii uu dd"),
+    "tours": public(),
+    "picked_shows": public(writer="ss ii uu .."),
+    "standings": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer=READ),
+    "boards_to_count": Expected(writer=READ),
+    "crews": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
+    "crew_members": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
     "exports": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
     "user_profiles": Expected(user="s. i. u. d.", moderator="ss i. uu d.", admin="ss i. uu dd"),
     "user_follows_artists": Expected(user="s. .. .. ..", moderator=READ, admin=READ, writer="ss ii .. dd"),
@@ -291,6 +298,17 @@ ROWS = {
     "vote_rollups": Row("values ({n}, date_trunc('hour', now(), 'UTC'), 1)", "show_id = {n}", "up_count = 2"),
     "user_vote_limits": Row("values ({n}, current_date, 1)", "user_id = {n}", "spent = 2"),
     "cast_orders": Row("values ({n}, {n}, 1)", "user_id = {n}", "cast_order = 2"),
+    "picks": Row(
+        "(show_id, user_id, song_ids, picked_at) values ({n}, {n}, '{{1}}', now())", "user_id = {n}", "opener = 1"
+    ),
+    "picked_shows": Row("values ({n}, 1)", "show_id = {n}", "position = 2"),
+    "tours": Row(
+        "(artist_id, name, first_date, last_date) values ({n}, 'Tour', '2026-01-01', '2026-02-01')", change="name = 'x'"
+    ),
+    "standings": Row("values ('show', 1, {n}, 1, 1, {n}, {n})", "user_id = {n}", "points = 2"),
+    "boards_to_count": Row("(board, subject_id) values ('show', {n})", "subject_id = {n}", "subject_id = 0"),
+    "crews": Row("(code, name) values ('000000000000000{n}', 'Crew')", change="name = 'x'"),
+    "crew_members": Row("(crew_id, user_id) values ({n}, {n})", "user_id = {n}", "joined_at = 'epoch'"),
     "exports": Row("(user_id) values ({n})", "user_id = {n}", "tries = 2"),
     "log_positions": Row("values ({n})", "shard = {n}", "position = 1"),
     "log_commits": Row("(shard, position, entries) values ({n}, 1, '{{}}')", "shard = {n}", "position = 2"),

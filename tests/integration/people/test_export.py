@@ -38,6 +38,8 @@ EXPORTED = {
     "user_vote_limits.user_id": "day_budgets",
     "user_follows_artists.user_id": "follows",
     "user_show_attendance.user_id": "attendance",
+    "picks.user_id": "picks",
+    "crew_members.user_id": "crews",
     "ticket_codes.user_id": "tickets",
     "song_suggestions.user_id": "suggestions",
     "venue_reviews.user_id": "reviews",
@@ -54,6 +56,7 @@ EXPORTED = {
 }
 NOT_EXPORTED = {
     "exports.user_id": "it is the export",
+    "standings.user_id": "the points of each show are in picks; other boards are sums of them",
     "voters_to_count.user_id": "votes of the last second, which vote_history has",
     "voter_days.user_id": "the days of vote_history",
     "best_voters.user_id": "sums of accuracy",
@@ -83,6 +86,8 @@ LEFT_OUT = {
     "sessions": {"address_hash", "agent_hash", "subnet_hash"},  # a hash that only the nodes can make, and for a day
     "email_log": {"queue_id"},  # the row of the queue may be gone
     "api_keys": {"key_hash"},
+    "picks": {"id"},  # only an order of rows
+    "crew_members": {"crew_id"},  # its name and code say which
     "ticket_codes": {"code_hash", "is_keyed"},
     "song_suggestions": {"folded"},  # the title in another form
 }

@@ -66,6 +66,16 @@ TABLES = {
     "vote_rollups": (COMMIT, "insight/statistics.sql:cast_votes > hours_of_scope()"),
     "user_vote_limits": (COMMIT, "voting/voting.sql:fetch_warm_up_ballots"),
     "cast_orders": ("voting/voting.sql:commit_log > commit_log()", "voting/voting.sql:fetch_warm_up_ballots"),
+    "picks": ("voting/voting.sql:commit_log_with_picks > commit_picks()", "game/scores.sql:read_picks"),
+    "picked_shows": ("voting/voting.sql:commit_log_with_picks > commit_picks()", "game/scores.sql:find_game"),
+    "standings": ("game/standings.sql:put_show_standings > put_show_standings()", "game/standings.sql:page_of_board"),
+    "boards_to_count": (
+        "game/standings.sql:put_show_standings > put_show_standings()",
+        "game/standings.sql:boards_to_count",
+    ),
+    "tours": ("game/tours.sql:insert_tour", "game/tours.sql:list_tours"),
+    "crews": ("game/crews.sql:make_crew > make_crew()", "game/crews.sql:own_crews"),
+    "crew_members": ("game/crews.sql:make_crew > make_crew()", "game/crews.sql:own_crews"),
     "log_positions": (COMMIT, "voting/voting.sql:fetch_positions"),
     "log_commits": (COMMIT, "voting/voting.sql:fetch_commits"),
     "show_trending": (
