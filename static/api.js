@@ -2,7 +2,7 @@
 
 /**
  * @import { PollingReason, WireError } from "./client.js"
- * @import { ShowBody, ShowItem, Suggestion, TrendingItem } from "./types.js"
+ * @import { OwnPick, ShowBody, ShowItem, Suggestion, TrendingItem } from "./types.js"
  */
 
 const TIMEOUT_MS = 15_000;
@@ -106,6 +106,15 @@ export const earnTicket = (show, work) =>
 /** @type {(show: number, code: string) => Promise<{show: number}>} */
 export const redeemTicket = (show, code) =>
   call(`/api/shows/${show}/ticket`, { method: "POST", body: JSON.stringify({ code }) });
+
+/** @type {(show: number) => Promise<OwnPick>} */
+export const fetchPick = (show) => call(`/api/shows/${show}/picks`);
+
+/** @type {(show: number, pick: object) => Promise<{durability: string}>} */
+export const putPick = (show, pick) => call(`/api/shows/${show}/picks`, { method: "PUT", body: JSON.stringify(pick) });
+
+/** @type {(show: number) => Promise<null>} */
+export const deletePick = (show) => call(`/api/shows/${show}/picks`, { method: "DELETE" });
 
 /**
  * Why no websocket opens although HTTP answers. A page cannot read the answer to its upgrade; a plain GET gets the same one.

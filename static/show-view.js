@@ -3,6 +3,7 @@ import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
 import * as messages from "./messages.js";
 import * as refusals from "./refusals.js";
 import { needsTicket, remainingOf, totalOf, votingOf, waitingCountOf } from "./selectors.js";
+import { createPickView } from "./pick-view.js";
 import { createSetlistsView } from "./setlists-view.js";
 import { createSuggestionsView } from "./suggestions-view.js";
 import { createTicketView } from "./ticket-view.js";
@@ -54,6 +55,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
     h("button", { class: "switch", type: "button", on: { click: () => onSort(by) } }, label));
   const orderGroup = h("div", { class: "switches", role: "group", "aria-label": "Order of songs" }, ...orderButtons);
   const setlists = createSetlistsView({ onVote, tools: orderGroup });
+  const pick = createPickView();
   const suggestions = createSuggestionsView();
   const ticket = createTicketView({ onRedeemed });
   const stateText = h("span", { class: "state", "aria-hidden": "true" }); // .window-text says the same in full
@@ -69,8 +71,8 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const panel = h("div", { class: "panel" },
     h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), "All shows"),
     heading, bill, name, where, when, windowBox, accuracy);
-  const content = h("div", { class: "content" }, toolbar, link, waiting, hidden, ticket.element, problem, setlists.element,
-    suggestions.element);
+  const content = h("div", { class: "content" }, toolbar, link, waiting, hidden, ticket.element, problem, pick.element,
+    setlists.element, suggestions.element);
   // On a phone the songs come before what is only about the show.
   const aside = h("div", { class: "aside" }, relations, sources);
   // The skeleton is no part of the content: content that moves below a panel that grows would be a layout shift.
@@ -95,7 +97,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       setHidden(skeleton, show.phase !== "loading");
       setHidden(content, show.phase === "loading");
       setHidden(problem, !isBroken);
-      const parts = [toolbar, windowBox, relations, sources, setlists.element, suggestions.element];
+      const parts = [toolbar, windowBox, relations, sources, pick.element, setlists.element, suggestions.element];
       for (const part of parts) setHidden(part, !isReady);
       setHidden(ticket.element, true);
       setHidden(link, true);
@@ -171,6 +173,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       wasOpen = voting === "open";
       setlists.update(show, voting, state);
       suggestions.update(show, voting, user?.id ?? null);
+      pick.update(show, user?.id ?? null);
       if (isClosing) windowText.focus({ preventScroll: true });
     },
   };

@@ -108,6 +108,43 @@ export interface Suggestion {
   reason: string;
 }
 
+/** The answer of GET /api/shows/{show}/picks. */
+export interface OwnPick {
+  pick: { songs: number[]; opener: number | null; closer: number | null; encore: number | null } | null;
+  is_locked: boolean;
+  locks_at: string;
+  songs: { id: number; title: string; worth: number | null; was_played: boolean }[];
+  score: { points: number; rank: number; count: number } | null;
+  choices: { id: number; title: string }[];
+}
+
+/** A place on a leaderboard. */
+export interface OwnPlace {
+  rank: number;
+  points: number;
+  shows: number;
+}
+
+/** The answer of GET /api/leaderboard. */
+export interface Leaderboard {
+  kind: "show" | "artist" | "season" | "crew";
+  id: number | null;
+  name: string;
+  state: "open" | "live" | "final" | null;
+  count: number;
+  items: (OwnPlace & { name: string | null; is_you: boolean })[];
+  next: string | null;
+  you: OwnPlace | null;
+}
+
+/** A crew, as an invitation shows it. */
+export interface Crew {
+  code: string;
+  name: string;
+  members: number;
+  is_member: boolean;
+}
+
 export type ShowStatus = "upcoming" | "live" | "finished" | "cancelled";
 export type VotingPhase = "open" | "locked" | "closed" | "final";
 export type Results = "live" | "after_vote" | "after_closing";

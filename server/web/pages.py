@@ -89,6 +89,7 @@ class Pages:
             web.get("/metrics", self.get_metrics),
             web.get("/static/{version:[0-9a-f]{16}}/{name:.+}", self.get_file),
             web.get("/static/{name:.+}", self.get_file),
+            web.get("/leaderboard", self.get_leaderboard),
         ]
 
     async def get_page(self, request: web.Request) -> web.Response:
@@ -125,6 +126,10 @@ class Pages:
     async def get_me(self, request: web.Request) -> web.Response:
         """`GET /me`: where the visitor's account is signed in."""
         return html_page(request, self._files.page("me.html"))
+
+    async def get_leaderboard(self, request: web.Request) -> web.Response:
+        """`GET /leaderboard`: leaderboards and crews. What a crew's board shows, the API gives to its members only."""
+        return html_page(request, self._files.page("leaderboard.html"))
 
     async def get_docs(self, request: web.Request) -> web.Response:
         """`GET /api/docs`: the OpenAPI document as a page."""

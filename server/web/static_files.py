@@ -21,7 +21,7 @@ _TEXT_TYPES = ("text/", "application/manifest+json", "image/svg+xml")
 GZIPPED = {"Content-Encoding": "gzip"}
 _KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
 # The modules that pages start. Under an address with a version they contain everything that they import.
-_ENTRIES = ("app.js", "docs.js", "me.js", "admin/app.js", "wall/app.js")
+_ENTRIES = ("app.js", "docs.js", "me.js", "admin/app.js", "wall/app.js", "leaderboard.js")
 mimetypes.add_type("application/manifest+json", ".webmanifest")
 mimetypes.add_type("text/javascript", ".js")
 

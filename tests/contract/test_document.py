@@ -29,6 +29,7 @@ NO_ENDPOINTS = {
     "/overlay/{show}",
     "/embed/{show}",
     "/j/{code}",
+    "/leaderboard",
     "/api/docs",
     "/static/{name}",
     "/static/{version}/{name}",

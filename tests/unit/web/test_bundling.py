@@ -58,7 +58,7 @@ def test_a_bundle_does_what_its_modules_do(tmp_path: Path) -> None:
     assert run(tmp_path / "bundle.mjs") == expected == "3 Hello you 1 app\n"
 
 
-@pytest.mark.parametrize("entry", ["app.js", "docs.js", "me.js", "admin/app.js"])
+@pytest.mark.parametrize("entry", ["app.js", "docs.js", "me.js", "leaderboard.js", "admin/app.js"])
 def test_the_pages_are_bundled(entry: str, tmp_path: Path) -> None:
     """The script of each page is complete and has no syntax error."""
     text = bundle(data_folder("static"), entry)

@@ -1,0 +1,111 @@
+/** The visitor's crews: making one, the link that invites to it, joining and leaving. */
+import { call, RequestError, signIn } from "./api.js";
+import { h, setHidden, setText } from "./dom.js";
+import * as words from "./game-messages.js";
+
+/** @import { Crew } from "./types.js" */
+
+const NAME_CHARS_MAX = 60;
+
+/** @param {{onJoined: () => void}} events */
+export function createCrewsView({ onJoined }) {
+  const invited = h("p");
+  const join = h("button", { class: "button button-main", type: "button" }, "Join");
+  const invitation = h("div", { class: "crew-invitation", hidden: true }, invited, join);
+  const link = h("input", { id: "crew-link", type: "text", readonly: true });
+  link.addEventListener("focus", () => link.select());
+  const copy = h("button", { class: "button", type: "button", on: { click: () => copyLink() } }, "Copy");
+  const leave = h("button", { class: "button quiet", type: "button" }, "Leave this crew");
+  const own = h("div", { class: "crew-own", hidden: true }, h("label", { for: "crew-link" }, "Who has this link can join:"),
+    h("p", { class: "crew-line" }, link, copy), leave);
+  const list = h("ul", { class: "crew-list" });
+  const input = h("input", { id: "crew-name", type: "text", maxlength: NAME_CHARS_MAX, required: true, autocomplete: "off" });
+  const form = h("form", {
+    class: "crew-form",
+    on: {
+      submit: (event) => {
+        event.preventDefault();
+        act(make);
+      },
+    },
+  }, h("label", { for: "crew-name" }, "Name of a new crew"),
+    h("p", { class: "crew-line" }, input, h("button", { class: "button", type: "submit" }, "Make it")));
+  const outcome = h("p", { class: "crew-outcome", role: "status" });
+  const element = h("section", { class: "crews", "aria-labelledby": "crews-title" }, invitation, own,
+    h("h2", { id: "crews-title" }, "Your crews"),
+    h("p", { class: "crew-lead" }, "A crew is you and your friends, with a leaderboard that only its members see."), list, form, outcome);
+
+  async function make() {
+    await signIn();
+    /** @type {Crew} */
+    const crew = await call("/api/crews", { method: "POST", body: JSON.stringify({ name: input.value }) });
+    location.assign(`/leaderboard?crew=${crew.code}`);
+  }
+
+  async function copyLink() {
+    link.select();
+    try {
+      await navigator.clipboard.writeText(link.value);
+      setText(outcome, "The link is copied.");
+    } catch {
+      setText(outcome, "Copy the selected link.");
+    }
+  }
+
+  /** @param {() => Promise<void>} change */
+  async function act(change) {
+    setText(outcome, "");
+    try {
+      await change();
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      setText(outcome, words.crewFailure(error.code));
+    }
+  }
+
+  return {
+    element,
+    async load() {
+      try {
+        /** @type {{items: {code: string, name: string}[]}} */
+        const { items } = await call("/api/crews");
+        list.replaceChildren(...items.map(({ code, name }) =>
+          h("li", {}, h("a", { class: "chip", href: `/leaderboard?crew=${code}`, dir: "auto" }, name))));
+      } catch (error) {
+        // The board is there without them.
+        if (!(error instanceof RequestError)) throw error;
+      }
+    },
+    /**
+     * Whether the visitor is a member of a crew. Who is not sees the invitation.
+     * @param {string} code
+     */
+    async admits(code) {
+      const path = `/api/crews/${encodeURIComponent(code)}`;
+      /** @type {Crew} */
+      let crew;
+      try {
+        crew = await call(path);
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
+        setText(outcome, words.crewFailure(error.code));
+        return false;
+      }
+      setHidden(invitation, crew.is_member);
+      setHidden(own, !crew.is_member);
+      setText(invited, words.invitation(crew.name, crew.members));
+      link.value = `${location.origin}/leaderboard?crew=${crew.code}`;
+      join.onclick = () => act(async () => {
+        await signIn();
+        await call(`${path}/join`, { method: "POST" });
+        onJoined();
+        await this.load();
+      });
+      leave.onclick = () => act(async () => {
+        await call(`${path}/leave`, { method: "POST" });
+        location.assign("/leaderboard");
+      });
+      return crew.is_member;
+    },
+  };
+}
