@@ -123,8 +123,8 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       const repeatedNames = [info.artist.name, `${info.artist.name} at ${info.venue.name}`];
       setText(name, info.name && !repeatedNames.includes(info.name) ? info.name : "");
       setText(where, `${info.venue.name}, ${messages.place(info.venue)}`);
-      setText(when, `${messages.longDate(info.local_date)}${
-        info.starts_at ? `, ${messages.clockTime(info.starts_at, info.time_zone)}` : ""}`);
+      const clock = info.starts_at ? messages.clockTime(info.starts_at, info.time_zone) : "";
+      setText(when, [messages.longDate(info.local_date), clock].filter(Boolean).join(", "));
       setAttribute(going, "aria-pressed", String(show.marks.going));
       setHidden(going, show.status.status === "finished" || show.status.status === "cancelled");
       setText(attendanceText, messages.attendanceLine(show.relationCounts));

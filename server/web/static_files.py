@@ -13,14 +13,15 @@ from aiohttp import web
 
 from server.errors import Refused
 from server.protocol.codes import Code
-from server.web.bundling import bundle
+from server.web.bundling import bundle, late_modules, without_comments
 
 # A smaller file fits into one packet anyway.
 _GZIP_BYTES_MIN = 1_000
 _TEXT_TYPES = ("text/", "application/manifest+json", "image/svg+xml")
 GZIPPED = {"Content-Encoding": "gzip"}
 _KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
-# The modules that pages start. Under an address with a version they contain everything that they import.
+# The modules that pages start. Under an address with a version they contain everything that they import; what they load later
+# are scripts of their own.
 _ENTRIES = ("app.js", "docs.js", "me.js", "admin/app.js", "wall/app.js", "leaderboard.js")
 mimetypes.add_type("application/manifest+json", ".webmanifest")
 mimetypes.add_type("text/javascript", ".js")
@@ -99,13 +100,22 @@ class StaticFiles:
     def _prepare(self, name: str, *, is_bundled: bool) -> _File:
         if (found := self._prepared.get((name, is_bundled))) is not None:
             return found
-        is_joined = is_bundled and name in _ENTRIES
-        body = bundle(self._folder, name).encode() if is_joined else (self._folder / name).read_bytes()
+        is_text = is_bundled and name.endswith((".js", ".css"))
+        body = self._bundled(name).encode() if is_text else (self._folder / name).read_bytes()
         media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        is_text = len(body) >= _GZIP_BYTES_MIN and media_type.startswith(_TEXT_TYPES)
-        file = _File(body, gzip.compress(body, mtime=0) if is_text else None, media_type)
+        is_worth_it = len(body) >= _GZIP_BYTES_MIN and media_type.startswith(_TEXT_TYPES)
+        file = _File(body, gzip.compress(body, mtime=0) if is_worth_it else None, media_type)
         self._prepared[name, is_bundled] = file
         return file
+
+    def _bundled(self, name: str) -> str:
+        """A script or a style sheet as pages get it."""
+        if name in _ENTRIES:
+            return bundle(self._folder, name)
+        for first in _ENTRIES:
+            if name in late_modules(self._folder, first):
+                return bundle(self._folder, name, first=first)
+        return without_comments((self._folder / name).read_text(encoding="utf-8"))
 
 
 def accepts_gzip(request: web.Request) -> bool:

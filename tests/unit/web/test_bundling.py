@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from server.settings import data_folder
-from server.web.bundling import bundle
+from server.web.bundling import bundle, late_modules, without_comments
 from tests.unit.test_page_state import node_binary
 
 MODULES = {
@@ -38,7 +38,7 @@ export async function never() {}
 
 def write(folder: Path, modules: dict[str, str]) -> Path:
     for name, text in modules.items():
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
 
@@ -56,6 +56,61 @@ def test_a_bundle_does_what_its_modules_do(tmp_path: Path) -> None:
     expected = run(tmp_path / "app.js")
     (tmp_path / "bundle.mjs").write_text(bundle(tmp_path, "app.js"))
     assert run(tmp_path / "bundle.mjs") == expected == "3 Hello you 1 app\n"
+
+
+LATE = {
+    "app.js": """import { add } from "./numbers.js";
+import { kinds } from "./later/kinds.js";
+
+console.log(add(1, 1));
+kinds.later().then(({ draw, NAME }) => console.log(NAME, draw()));
+""",
+    "numbers.js": "let count = 0;\nexport function add(a, b) {\n  count += 1;\n  return a + b + count * 10;\n}\n",
+    "later/kinds.js": """export const kinds = { later: () => import("./page.js") };
+""",
+    "later/page.js": """import { add } from "../numbers.js";
+import { own } from "./own.js";
+export const NAME = "later";
+export function draw() {
+  return add(own, 2);
+}
+""",
+    "later/own.js": "export const own = 5;\n",
+}
+
+
+def test_a_page_that_is_loaded_later_shares_what_is_there(tmp_path: Path) -> None:
+    """Its script has only what the first one lacks: a module that both use runs once, and keeps its state."""
+    write(tmp_path, LATE | {"package.json": '{"type": "module"}'})
+    expected = run(tmp_path / "app.js")
+    assert late_modules(tmp_path, "app.js") == ["later/page.js"]
+    joined = tmp_path / "joined"
+    late = bundle(tmp_path, "later/page.js", first="app.js")
+    write(joined, {"package.json": '{"type": "module"}', "app.js": bundle(tmp_path, "app.js"), "later/page.js": late})
+    assert run(joined / "app.js") == expected == "12\nlater 27\n"
+    assert ("const module_numbers " in late, "const module_later_own " in late) == (False, True)
+
+
+def test_comments_are_not_sent() -> None:
+    """Comments with lines of their own are left out; what only looks like one stays."""
+    text = """/** What it is. */
+const url = "https://example.org/*"; // why
+  /*
+   * For whom.
+   */
+  // Because.
+const pattern = /\\/\\*.*\\*\\//; /* kept */
+.a { content: "//"; } /* kept
+*/
+"""
+    assert (
+        without_comments(text)
+        == """const url = "https://example.org/*"; // why
+const pattern = /\\/\\*.*\\*\\//; /* kept */
+.a { content: "//"; } /* kept
+*/
+"""
+    )
 
 
 @pytest.mark.parametrize("entry", ["app.js", "docs.js", "me.js", "leaderboard.js", "admin/app.js"])
@@ -79,7 +134,7 @@ def test_the_pages_are_bundled(entry: str, tmp_path: Path) -> None:
         "export default 1;",
         "export let changing = 1;",
         'export * from "./other.js";',
-        'const other = await import("./other.js");',
+        "const other = await import(name);",
         "const here = import.meta.url;",
     ],
 )
@@ -89,6 +144,15 @@ def test_another_form_is_named(line: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"static/app\.js has") as caught:
         bundle(tmp_path, "app.js")
     assert line.removeprefix("const other = await ").removeprefix("const here = ") in str(caught.value)
+
+
+def test_a_text_of_several_lines_is_named(tmp_path: Path) -> None:
+    """Its lines would lose what they are moved in by."""
+    write(tmp_path, {"app.js": "const text = `one\n  two`;\n"})
+    with pytest.raises(
+        ValueError, match=r"static/app\.js has a template literal of several lines: `const text = `one`"
+    ):
+        bundle(tmp_path, "app.js")
 
 
 def test_a_circle_is_named(tmp_path: Path) -> None:
