@@ -59,11 +59,7 @@ async def fetch_artist(db: Readable, reference: Reference, *, now: datetime) -> 
     Raises: Refused: not_found
     """
     async with db.snapshot() as connection:
-        row = await queries.artist_by_reference(connection, id=reference.id, slug=reference.slug)
-        if row is None and (now_id := await merged_into(connection, "artist", reference)) is not None:
-            row = await queries.artist_by_reference(connection, id=now_id, slug=None)
-        if row is None:
-            raise Refused(Code.NOT_FOUND, "No such artist. Check its id or slug.")
+        row = await find_artist(connection, reference)
         songs = queries.songs_of_artist(connection, artist_id=row["id"], count=RELATED_MAX)
         return {
             **artist_item(row),
@@ -109,8 +105,11 @@ async def fetch_song(db: Readable, song_id: int) -> Song:
             raise Refused(Code.NOT_FOUND, f"No song has the id {song_id}. Search for its title.")
         artists = queries.artists_of_song(connection, song_id=song_id, count=RELATED_MAX)
         setlists = queries.setlists_of_song(connection, song_id=song_id, count=RELATED_MAX)
+        votes = await queries.votes_of_song(connection, song_id=song_id)
         return {
             **song_item(row),
+            "up": votes["up"],
+            "down": votes["down"],
             "artists": [{**_artist_name(artist), **_plays(artist)} async for artist in artists],
             "setlists": [
                 {
@@ -118,18 +117,44 @@ async def fetch_song(db: Readable, song_id: int) -> Song:
                     "type": setlist["type"],
                     "name": setlist["name"],
                     "position": setlist["position"],
+                    "up": setlist["up"],
+                    "down": setlist["down"],
                     "show": {
                         "id": setlist["show_id"],
                         "slug": setlist["show_slug"],
                         "name": setlist["show_name"],
                         "status": setlist["show_status"],
                         "local_date": setlist["local_date"].isoformat(),
+                        "artist": {
+                            "id": setlist["artist_id"],
+                            "slug": setlist["artist_slug"],
+                            "name": setlist["artist_name"],
+                        },
+                        "venue": {
+                            "id": setlist["venue_id"],
+                            "slug": setlist["venue_slug"],
+                            "name": setlist["venue_name"],
+                            "city": setlist["city"],
+                        },
                     },
                 }
                 async for setlist in setlists
             ],
             "sources": [source_of(one) async for one in queries.sources_of_song(connection, song_id=song_id)],
         }
+
+
+async def find_artist(connection: Connection, reference: Reference) -> Any:
+    """The row of an artist named by id or slug, also by those of an entry that was merged into it.
+
+    Raises: Refused: not_found
+    """
+    row = await queries.artist_by_reference(connection, id=reference.id, slug=reference.slug)
+    if row is None and (now_id := await merged_into(connection, "artist", reference)) is not None:
+        row = await queries.artist_by_reference(connection, id=now_id, slug=None)
+    if row is None:
+        raise Refused(Code.NOT_FOUND, "No such artist. Check its id or slug.")
+    return row
 
 
 async def merged_into(connection: Connection, kind: Literal["artist", "venue", "song"], old: Reference) -> int | None:

@@ -236,15 +236,32 @@ select a.id, a.slug, a.name, s.predicted_count, s.played_count, s.last_played_on
 
 -- name: setlists_of_song
 -- takes: song_id bigint, count bigint
--- gives: 0..count rows, the latest show first
-select l.id, l.type, l.name, e.position, w.id as show_id, w.slug as show_slug, w.name as show_name,
-       w.status as show_status, w.local_date
-  from setlist_songs e
+-- gives: 0..count rows, the latest show first; up and down: null while not everyone may see the counts of the show
+select l.id, l.type, l.name, e.position, e.up, e.down, e.show_id, e.show_slug, e.show_name, e.show_status, e.local_date,
+       a.id as artist_id, a.slug as artist_slug, a.name as artist_name,
+       v.id as venue_id, v.slug as venue_slug, v.name as venue_name, v.city
+  from (select e.setlist_id, e.position, case when results_audience(w.results, w.finalised_at) = 0 then e.up_count end as up,
+               case when results_audience(w.results, w.finalised_at) = 0 then e.down_count end as down,
+               w.id as show_id, w.slug as show_slug, w.name as show_name, w.status as show_status, w.local_date, w.starts_at,
+               w.artist_id, w.venue_id
+          from setlist_songs e
+          join shows w on w.id = e.show_id
+         where e.song_id = :song_id::bigint
+         order by w.starts_at desc, w.id desc
+         limit :count::bigint) e
   join setlists l on l.id = e.setlist_id
+  join artists a on a.id = e.artist_id
+  join venues v on v.id = e.venue_id
+ order by e.starts_at desc, e.show_id desc, l.type, l.position;
+
+-- name: votes_of_song^
+-- takes: song_id bigint
+-- gives: 1 row: its votes up and down in the shows whose counts everyone may see
+-- cost:  reads every place of the song in a set
+select coalesce(sum(e.up_count), 0)::bigint as up, coalesce(sum(e.down_count), 0)::bigint as down
+  from setlist_songs e
   join shows w on w.id = e.show_id
- where e.song_id = :song_id::bigint
- order by w.starts_at desc, w.id desc, l.type, l.position
- limit :count::bigint;
+ where e.song_id = :song_id::bigint and e.up_count + e.down_count > 0 and results_audience(w.results, w.finalised_at) = 0;
 
 -- name: tallies_of_show
 -- takes: show_id bigint

@@ -228,6 +228,15 @@ class SongArtist(ArtistName, Plays):
     """An artist who plays a song."""
 
 
+class PlaceName(TypedDict):
+    """The venue of a show in short."""
+
+    id: int
+    slug: str
+    name: str
+    city: str
+
+
 class SongShow(TypedDict):
     """The show of a setlist that has a song."""
 
@@ -236,21 +245,29 @@ class SongShow(TypedDict):
     name: str
     status: ShowStatus
     local_date: Day
+    artist: ArtistName
+    venue: PlaceName
 
 
 class SongSetlist(TypedDict):
-    """A setlist that has a song."""
+    """A setlist that has a song, with the song's tally; the tally is null while not everyone may see it."""
 
     id: int
     type: SetlistType
     name: str
     position: int
+    up: int | None
+    down: int | None
     show: SongShow
 
 
 class Song(SongItem):
-    """A song with the artists who play it, most often first, and the latest setlists that have it."""
+    """A song with the artists who play it, most often first, and the latest setlists that have it. `up` and `down` are its votes
+    in all shows whose counts everyone may see.
+    """
 
+    up: int
+    down: int
     artists: list[SongArtist]
     setlists: list[SongSetlist]
     sources: list[Source]

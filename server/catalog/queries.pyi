@@ -214,11 +214,24 @@ class SetlistsOfSongRow(TypedDict):
     type: Literal["predicted", "actual"]
     name: str
     position: int
+    up: int | Any
+    down: int | Any
     show_id: int
     show_slug: str
     show_name: str
     show_status: Literal["upcoming", "live", "finished", "cancelled"]
     local_date: date
+    artist_id: int
+    artist_slug: str
+    artist_name: str
+    venue_id: int
+    venue_slug: str
+    venue_name: str
+    city: str
+
+class VotesOfSongRow(TypedDict):
+    up: int | Any
+    down: int | Any
 
 class TalliesOfShowRow(TypedDict):
     setlist_id: int
@@ -326,6 +339,7 @@ class _Catalogue:
     def setlists_of_song(
         self, connection: Connection, *, song_id: int | None, count: int | None
     ) -> AsyncIterator[SetlistsOfSongRow]: ...
+    async def votes_of_song(self, connection: Connection, *, song_id: int | None) -> VotesOfSongRow: ...
     def tallies_of_show(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[TalliesOfShowRow]: ...
 
 # catalog/entry_editing.sql
@@ -513,6 +527,40 @@ class ListRemovedRow(TypedDict):
 class _RemovedSongs:
     def list_removed(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[ListRemovedRow]: ...
     async def restore_song(self, connection: Connection, *, id: int | None, show_id: int | None) -> int | Any: ...
+
+# catalog/rotation.sql
+class ShowsOfRotationRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    local_date: date
+    venue_id: int
+    venue_slug: str
+    venue_name: str
+    city: str
+    accuracy: str | Any
+
+class SongsOfRotationRow(TypedDict):
+    id: int
+    title: str
+    show_ids: list[int] | Any
+
+class VotedSongsRow(TypedDict):
+    id: int
+    title: str
+    up: int | Any
+    down: int | Any
+
+class _Rotation:
+    def shows_of_rotation(
+        self, connection: Connection, *, artist_id: int | None, count: int | None
+    ) -> AsyncIterator[ShowsOfRotationRow]: ...
+    def songs_of_rotation(
+        self, connection: Connection, *, show_ids: Sequence[int | None] | None, count: int | None
+    ) -> AsyncIterator[SongsOfRotationRow]: ...
+    def voted_songs(
+        self, connection: Connection, *, artist_id: int | None, show_count: int | None, count: int | None
+    ) -> AsyncIterator[VotedSongsRow]: ...
 
 # catalog/search.sql
 class KindsWithWordsRow(TypedDict):
@@ -963,6 +1011,7 @@ catalogue: _Catalogue
 entry_editing: _EntryEditing
 merging: _Merging
 removed_songs: _RemovedSongs
+rotation: _Rotation
 search: _Search
 set_order: _SetOrder
 setlist_editing: _SetlistEditing

@@ -6,6 +6,7 @@ from server.catalog.artists_venues_songs import fetch_artist, fetch_song, fetch_
 from server.catalog.documents import Artist, ArtistPage, SearchResults, Show, ShowPage, Song, Venue, VenuePage
 from server.catalog.parameters import ListQuery, NearQuery, SearchQuery, ShowQuery
 from server.catalog.results import Results, ResultsQuery, as_csv, fetch_results
+from server.catalog.rotation import SHOWS_MAX, VOTED_SHOWS_MAX, Rotation, fetch_rotation
 from server.catalog.search import search
 from server.catalog.shows import fetch_show, list_shows
 from server.clock import Clock, utc_now
@@ -48,6 +49,13 @@ class CatalogRoutes:
                 method="GET", path="/api/artists/{artist}", handler=self.get_artist, answer=Artist, codes=missing,
                 slugs=("artist",), summary="One artist with the next shows and the songs played most often.",
                 is_revalidated=True,
+            ),
+            Endpoint(
+                method="GET", path="/api/artists/{artist}/rotation", handler=self.get_rotation, answer=Rotation,
+                codes=missing, slugs=("artist",), is_revalidated=True,
+                summary="The last shows of an artist with their accuracy, the songs played in them, and the songs by votes.",
+                description=f"Of the last {SHOWS_MAX} finished shows whose played set is known, and of the votes in the newest "
+                f"{VOTED_SHOWS_MAX} shows whose counts everyone may see; sets of support acts are left out.",
             ),
             Endpoint(
                 method="GET", path="/api/venues", handler=self.get_venues, query=NearQuery, answer=VenuePage,
@@ -99,6 +107,10 @@ class CatalogRoutes:
     async def get_artist(self, call: Call) -> Answer:
         """`GET /api/artists/{artist}`."""
         return Answer(document=await fetch_artist(self._db, call.reference("artist"), now=utc_now(self._clock)))
+
+    async def get_rotation(self, call: Call) -> Answer:
+        """`GET /api/artists/{artist}/rotation`."""
+        return Answer(document=await fetch_rotation(self._db, call.reference("artist")))
 
     async def get_venues(self, call: Call) -> Answer:
         """`GET /api/venues`."""

@@ -224,7 +224,6 @@ async def fetch_show(
         "setlists": _setlists(
             rows,
             lambda row: {
-                "song_id": row["song_id"],
                 "up": None if is_hidden else row["up_count"],
                 "down": None if is_hidden else row["down_count"],
             },
@@ -346,6 +345,7 @@ def _setlists(rows: Sequence[Any], more_of: Callable[[Any], Json]) -> list[Any]:
         is_cover = row["cover_id"] is not None
         song = {
             "id": row["id"],
+            "song_id": row["song_id"],
             "title": row["title"],
             "position": row["position"],
             "played_at": iso(row["played_at"]),

@@ -105,6 +105,10 @@ class SongsOfShowRow(TypedDict):
     score: int | Any
     rank: int | Any
 
+class HoursOfShowRow(TypedDict):
+    hour: datetime
+    votes: int | Any
+
 class StandingVotesRow(TypedDict):
     total: int | Any
     set_aside: int | Any
@@ -166,6 +170,9 @@ class _Statistics:
         self, connection: Connection, *, id: int | None, slug: str | None
     ) -> VenueOfReferenceRow | None: ...
     def songs_of_show(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[SongsOfShowRow]: ...
+    def hours_of_show(
+        self, connection: Connection, *, show_id: int | None, count: int | None
+    ) -> AsyncIterator[HoursOfShowRow]: ...
     async def last_vote_at(self, connection: Connection, *, show_id: int | None) -> datetime | Any | None: ...
     async def standing_votes(
         self, connection: Connection, *, scope: str | None, scope_id: int | None, most: int | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from server.clock import Clock, utc_now
 from server.insight.documents import VoteStats
+from server.insight.history import HOURS_MAX, VoteHistory, fetch_history
 from server.insight.statistics import VoteStatsQuery, fetch_vote_stats
 from server.insight.statistics_csv import as_csv
 from server.insight.trending import TrendingArtists, TrendingQuery, TrendingShows, fetch_trending
@@ -35,11 +36,21 @@ class InsightRoutes:
                 codes=(Code.NOT_FOUND,), read="statistics",
                 summary="The votes of a show, an artist, a venue or the platform over any period: totals, voters, speed, the best songs, shows, artists and predictions, patterns, and a series.",
             ),
+            Endpoint(
+                method="GET", path="/api/shows/{show}/history", handler=self.get_history, answer=VoteHistory,
+                codes=(Code.NOT_FOUND,), slugs=("show",), is_revalidated=True,
+                summary="The votes cast in a show, hour by hour.",
+                description=f"At most the newest {HOURS_MAX:,} hours with votes. It tells no song and no direction, so it is for everyone.",
+            ),
         ]  # fmt: skip
 
     async def get_trending(self, call: Call) -> Answer:
         """`GET /api/trending`."""
         return Answer(document=await fetch_trending(self._db, call.query))
+
+    async def get_history(self, call: Call) -> Answer:
+        """`GET /api/shows/{show}/history`."""
+        return Answer(document=await fetch_history(self._db, call.reference("show")))
 
     async def get_vote_stats(self, call: Call) -> Answer:
         """`GET /api/analytics/vote-stats`."""

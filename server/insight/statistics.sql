@@ -31,6 +31,16 @@ select s.id, s.setlist, s.title, s.up, s.down, s.score, s.rank
          where e.show_id = :show_id::bigint) s
  order by s.type, s.position, s.rank, s.id;
 
+-- name: hours_of_show
+-- takes: show_id bigint, count bigint
+-- gives: 0..count rows: the newest hours with votes, latest first; without votes that are set aside
+select r.hour, r.up_count + r.down_count - coalesce(a.up_count + a.down_count, 0) as votes
+  from vote_rollups r
+  left join set_aside_hours a on a.show_id = r.show_id and a.hour = r.hour
+ where r.show_id = :show_id::bigint and r.up_count + r.down_count > coalesce(a.up_count + a.down_count, 0)
+ order by r.hour desc
+ limit :count::bigint;
+
 -- name: last_vote_at$
 -- takes: show_id bigint
 -- gives: the time of its last vote that was not a withdrawal; null: none

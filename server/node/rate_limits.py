@@ -39,6 +39,12 @@ class RateLimits:
         self._wrong_of_address = Window("wrong_codes", limits.wrong_codes_per_address, 600, wrong, is_strict=True)
         self._wrong_of_show = Window("wrong_codes_show", limits.wrong_codes_per_show, 600, wrong, is_strict=True)
 
+        of_device = "Too many wrong codes were tried. Wait a few minutes and try again."
+        self._wrong_device_of_address = Window(
+            "wrong_sign_in_codes_address", limits.wrong_sign_in_codes_per_address, 600, of_device, is_strict=True
+        )
+        self._wrong_device = Window("wrong_sign_in_codes", limits.wrong_sign_in_codes, 600, of_device, is_strict=True)
+
         self._confirmations = Window(
             "confirmations",
             limits.confirmations_per_address,
@@ -89,6 +95,18 @@ class RateLimits:
         """Counts a ticket code that was refused."""
         await self._windows.count(self._wrong_of_address, address)
         await self._windows.count(self._wrong_of_show, str(show_id))
+
+    async def check_sign_in_code(self, address: str) -> None:
+        """Refuses a code of another device while the address, or all addresses, had too many wrong ones; raises
+        Refused(unavailable) while Valkey is away.
+        """
+        await self._windows.check(self._wrong_device_of_address, address)
+        await self._windows.check(self._wrong_device, "all")
+
+    async def count_wrong_sign_in_code(self, address: str) -> None:
+        """Counts a code of another device that signed nobody in."""
+        await self._windows.count(self._wrong_device_of_address, address)
+        await self._windows.count(self._wrong_device, "all")
 
     async def close(self) -> None:
         """Closes the connections to Valkey."""

@@ -43,10 +43,12 @@ from server.people.erasure import ErasureRoutes
 from server.people.follows import FollowRoutes
 from server.people.keys import KeyRoutes
 from server.people.oidc import Claims
+from server.people.own_shows import OwnShowRoutes
 from server.people.profiles import ProfileRoutes
 from server.people.reviews import ReviewRoutes
 from server.people.session_routes import SessionRoutes
 from server.people.sessions import TOKEN_TTL_S, sign_in_with_claims, verify_token
+from server.people.sign_in_codes import SignInCodeRoutes
 from server.people.tickets import TicketRoutes
 from server.protocol.http.endpoints import BODY_BYTES_MAX, Endpoint, ReadKind
 from server.protocol.identity import Identity
@@ -87,6 +89,15 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
     settings, clock = rooms.settings, rooms.clock
     requests, reads, owner = rooms.databases.requests, rooms.databases.reads, rooms.databases.owner
     change_rules = rooms.rule_changes
+    sessions = SessionRoutes(
+        requests,
+        clock,
+        settings.secret,
+        rooms.ended_sessions,
+        installation=rooms.installation,
+        count=rooms.rate_limits.count_session,
+        why_banned=rooms.access_monitor.why_connection_refused,
+    )
     endpoints = [
         *CatalogRoutes(reads, clock, rooms.results_access.why_hidden).endpoints(),
         *ShowControlRoutes(owner, clock, change_rules).endpoints(),
@@ -109,15 +120,8 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *LeaderboardRoutes(rooms.databases.channels, requests, rooms.show_boards, clock).endpoints(),
         *CrewRoutes(requests).endpoints(),
         *TourRoutes(reads, owner).endpoints(),
-        *SessionRoutes(
-            requests,
-            clock,
-            settings.secret,
-            rooms.ended_sessions,
-            installation=rooms.installation,
-            count=rooms.rate_limits.count_session,
-            why_banned=rooms.access_monitor.why_connection_refused,
-        ).endpoints(),
+        *sessions.endpoints(),
+        *SignInCodeRoutes(requests, settings.secret, rooms.rate_limits, sessions).endpoints(),
         *InsightRoutes(reads, clock, rooms.results_access.why_hidden).endpoints(),
         *rooms.maintenance.endpoints(),
         *rooms.overviews.endpoints(),
@@ -125,6 +129,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *SubscriptionRoutes(owner, rooms.fleet).endpoints(),
         *ProfileRoutes(requests).endpoints(),
         *FollowRoutes(requests, rooms.marks).endpoints(),
+        *OwnShowRoutes(requests).endpoints(),
         *ReviewRoutes(requests).endpoints(),
         *ReportRoutes(requests).endpoints(),
         *QueueRoutes(requests).endpoints(),

@@ -427,6 +427,63 @@ class _Keys:
     ) -> InsertKeyRow: ...
     async def revoke_key(self, connection: Connection, *, id: int | None) -> int | None: ...
 
+# people/own_shows.sql
+class ListOwnShowsRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    status: Literal["upcoming", "live", "finished", "cancelled"]
+    local_date: date
+    starts_at: datetime
+    time_zone: str
+    vote_count: int
+    artist_id: int
+    artist_slug: str
+    artist_name: str
+    venue_id: int
+    venue_slug: str
+    venue_name: str
+    city: str
+    is_going: bool | Any
+    is_following: bool | Any
+    own_vote_count: int | Any
+
+class ListBallotsRow(TypedDict):
+    starts_at: datetime
+    id: int
+    slug: str
+    name: str
+    status: Literal["upcoming", "live", "finished", "cancelled"]
+    local_date: date
+    time_zone: str
+    vote_count: int
+    artist_id: int
+    artist_slug: str
+    artist_name: str
+    venue_id: int
+    venue_slug: str
+    venue_name: str
+    city: str
+    up: int | Any
+    down: int | Any
+    hits: int | Any
+    predicted: int | Any
+    played: int | Any
+
+class _OwnShows:
+    def list_own_shows(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> AsyncIterator[ListOwnShowsRow]: ...
+    def list_ballots(
+        self,
+        connection: Connection,
+        *,
+        user_id: int | None,
+        after_at: datetime | None,
+        after_id: int | None,
+        count: int | None,
+    ) -> AsyncIterator[ListBallotsRow]: ...
+
 # people/profiles.sql
 class FetchMeRow(TypedDict):
     id: int
@@ -606,6 +663,12 @@ class OpenLinkRow(TypedDict):
     session_id: int | Any
     expires_at: datetime | Any
 
+class OpenCodeRow(TypedDict):
+    user_id: int | Any
+    role: str | Any
+    session_id: int | Any
+    expires_at: datetime | Any
+
 class InsertUserRow(TypedDict):
     user_id: int
     session_id: int
@@ -659,6 +722,12 @@ class _Sessions:
     async def open_link(
         self, connection: Connection, *, session_id: int | None, device: str | None, ttl_s: float | None
     ) -> OpenLinkRow | None: ...
+    async def make_code(
+        self, connection: Connection, *, code_hash: bytes | None, ttl_s: float | None
+    ) -> datetime | Any | None: ...
+    async def open_code(
+        self, connection: Connection, *, code_hash: bytes | None, device: str | None, ttl_s: float | None
+    ) -> OpenCodeRow | None: ...
     async def insert_user(
         self, connection: Connection, *, role: str | None, ttl_s: float | None, detail: str | None, kind: str | None
     ) -> InsertUserRow: ...
@@ -740,6 +809,7 @@ export: _Export
 exports: _Exports
 follows: _Follows
 keys: _Keys
+own_shows: _OwnShows
 profiles: _Profiles
 relation_counts: _RelationCounts
 reviews: _Reviews

@@ -167,7 +167,7 @@ class SessionRoutes:
             await self._count(call.address)
             day = self._clock.now_ms() // DAY_MS
             session = await sign_up(self._database, device, origin_of(self._secret, call.address, call.agent, day))
-        return self._signed_in(session)
+        return self.signed_in(session)
 
     async def get_session(self, call: Call) -> Answer:
         """`GET /api/session`."""
@@ -189,13 +189,13 @@ class SessionRoutes:
             )
         session = await open_link(self._database, self._secret, body.token, device_of(call.agent))
         if before is not None:
-            await self._end_current(before)
-        return self._signed_in(session)
+            await self.end_current(before)
+        return self.signed_in(session)
 
     async def delete_session(self, call: Call) -> Answer:
         """`DELETE /api/session`."""
         if call.identity is not None:
-            await self._end_current(call.identity)
+            await self.end_current(call.identity)
         return Answer(session="")
 
     async def get_sessions(self, call: Call) -> Answer:
@@ -245,7 +245,7 @@ class SessionRoutes:
         self._ended.add(session_id)
         return Answer()
 
-    async def _end_current(self, identity: Identity) -> None:
+    async def end_current(self, identity: Identity) -> None:
         """Ends the session of a request. API keys and tokens of identity providers end where they were made."""
         if identity.is_key or identity.issuer is not None:
             return
@@ -260,7 +260,8 @@ class SessionRoutes:
         else:
             self._ended.add_unlisted(user_id)
 
-    def _signed_in(self, session: OpenSession) -> Answer:
+    def signed_in(self, session: OpenSession) -> Answer:
+        """The answer that signs in: the token of the session, as JSON and as a cookie."""
         token = session.token(self._secret)
         user = {"id": session.user_id, "role": session.role}
         return Answer(document={"token": token, "user": user, "installation": self._installation}, session=token)

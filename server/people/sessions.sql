@@ -38,6 +38,17 @@ select role::text as role, session_id, expires_at
 select role::text as role, session_id, expires_at
   from open_link(:session_id::bigint, :device::text, make_interval(secs => :ttl_s::float8));
 
+-- name: make_code$
+-- takes: code_hash; ttl_s, the life of the code
+-- gives: when the code ends; null: the account of the acting user is gone, or of staff
+select make_code(:code_hash::bytea, make_interval(secs => :ttl_s::float8));
+
+-- name: open_code^
+-- takes: code_hash; device; ttl_s, the life of the session
+-- gives: 0..1 row: the user and the session; no row: the code is wrong, was used, or is over
+select user_id, role::text as role, session_id, expires_at
+  from open_code(:code_hash::bytea, :device::text, make_interval(secs => :ttl_s::float8));
+
 -- name: insert_user^
 -- takes: role; kind, link or command; ttl_s, the life of the session; detail, of the audit log, as JSON
 -- gives: 1 row: the new user and the session

@@ -36,6 +36,8 @@ class Limits:
     redemptions_per_minute: int = 10  # ticket codes that a user tries
     wrong_codes_per_address: int = 600  # wrong ticket codes in ten minutes; a whole stadium may have one address
     wrong_codes_per_show: int = 3_000  # wrong ticket codes in ten minutes, of all addresses
+    wrong_sign_in_codes_per_address: int = 100  # wrong codes of other devices in ten minutes
+    wrong_sign_in_codes: int = 3_000  # the same, of all addresses
     confirmations_per_address: int = 100  # emails in an hour that ask for a confirmation, by the address of the client
     erasures_per_address: int = 600  # accounts in an hour that erase themselves
     suggestions_waiting: int = 5  # of a user in one show

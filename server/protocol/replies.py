@@ -183,11 +183,12 @@ class CoveredArtist(msgspec.Struct, frozen=True):
 
 
 class Song(msgspec.Struct, frozen=True):
-    """A song of a set; neighbours with the same medley number are one medley. was_played: whether it is in a played set;
-    null: unknown, or it is a tape.
+    """A song of a set; neighbours with the same medley number are one medley. song_id: of the song in the catalogue. was_played:
+    whether it is in a played set; null: unknown, or it is a tape.
     """
 
     id: Id
+    song_id: Id
     title: str
     position: int
     played_at: dt.datetime | None

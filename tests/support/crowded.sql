@@ -44,6 +44,8 @@ select id, 'fan', case when id % 100 = 0 then substr(sha256(id::text::bytea), 1,
        created_at + interval '3000 days', case when id % 50 = 0 then created_at end
   from users where nobody is null;
 
+update sessions set code_hash = sha256(('code' || user_id)::bytea) where user_id % 100 = 0;
+
 insert into exports (user_id, asked_at, document)
 select id, now() - id * interval '2 seconds', case when id % 1000 <> 0 then '{}' end from users where id <= 40000;
 

@@ -20,6 +20,7 @@ EXAMPLES: dict[str, Any] = {
     "mbids": ["7"],
     "webhook_id": 1,
     "since:timestamptz": NOW,
+    "show_count": 50,
     "each_max": 4,
     "is_delivered": True,
     "is_enabled": True,

@@ -264,6 +264,7 @@ async def test_answers_have_the_fields_of_their_types(seeded_client: Client) -> 
         *(("/api/shows/{show}", f"/{item['id']}") for item in shows["items"]),
         ("/api/artists", ""),
         ("/api/artists/{artist}", f"/{show['artist']['slug']}"),
+        ("/api/artists/{artist}/rotation", f"/{show['artist']['slug']}/rotation"),
         ("/api/venues", "?near=40,-74&radius_km=20000"),
         ("/api/venues", ""),
         ("/api/venues/{venue}", f"/{show['venue']['slug']}"),
@@ -276,7 +277,8 @@ async def test_answers_have_the_fields_of_their_types(seeded_client: Client) -> 
     _, results = await _get(seeded_client, f"/api/shows/{shows['items'][0]['id']}/results")
     assert msgspec.to_builtins(msgspec.convert(results, types["/api/shows/{show}/results"])) == results
     assert set(types) == {
-        "/api/shows", "/api/shows/{show}", "/api/artists", "/api/artists/{artist}", "/api/venues",
+        "/api/shows", "/api/shows/{show}", "/api/artists", "/api/artists/{artist}",
+        "/api/artists/{artist}/rotation", "/api/venues",
         "/api/venues/{venue}", "/api/songs/{song}", "/api/search", "/api/shows/{show}/results",
     }  # fmt: skip
 

@@ -270,6 +270,10 @@ async def test_http_answers_agree(node: Node, factory: RowFactory, people: Peopl
     await until(lambda: factory.sql.fetchval("select exists (select from show_accuracy)"))
     for path in ("/api/shows/7", "/api/shows/7/results", "/api/analytics/vote-stats?show=7"):
         assert (await fan.ok("GET", path))["accuracy"] == FORESEEN, path
+    (ballot,) = (await fan.ok("GET", "/api/me/ballots"))["items"]
+    assert (ballot["slug"], ballot["up"], ballot["score"]) == ("show-7", 1, {"hits": 1, "predicted": 1, "played": 2})
+    await factory.sql.execute("update shows set status = 'finished' where id = 7")
+    assert (await fan.ok("GET", "/api/artists/band/rotation"))["shows"][0]["accuracy"] == FORESEEN
     assert (await fan.ok("GET", "/api/me"))["accuracy"] == {
         "shows": 1, "precision": 1.0, "recall": 0.5, "rank_correlation": 0.5,
     }  # fmt: skip
@@ -290,6 +294,7 @@ async def test_it_is_hidden_while_counts_are(
     await factory.sql.execute("update shows set results = $1::text::results_visibility where id = 7", results)
     await play(factory, 0, 2)
     await until(lambda: factory.sql.fetchval("select exists (select from show_accuracy)"))
+    await factory.sql.execute("update shows set status = 'finished' where id = 7")
     fan, moderator = await people.person(), await people.person("moderator")
     async with SocketClient.connect(node.url) as talker:
         assert moderator.token is not None
@@ -300,6 +305,7 @@ async def test_it_is_hidden_while_counts_are(
         for reader in (fan, people.nobody()):
             assert (await reader.ok("GET", "/api/shows/7"))["accuracy"] is None
             assert (await reader.ok("GET", "/api/analytics/vote-stats?show=7"))["accuracy"] is None
+            assert (await reader.ok("GET", "/api/artists/band/rotation"))["shows"][0]["accuracy"] is None
             assert await reader.refused("GET", "/api/shows/7/results") == "forbidden"
         assert (await moderator.ok("GET", "/api/shows/7"))["accuracy"] == FORESEEN
         await factory.sql.execute("update shows set finalised_at = now() where id = 7")

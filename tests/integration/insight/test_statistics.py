@@ -67,6 +67,11 @@ async def test_statistics_of_each_subject(node: Node, people: People, factory: R
     assert [(each["id"], each["votes"]) for each in found["top_artists"]] == [(1, 5), (2, 1)]
     assert (found["voter_count"], found["zone"]) == (2, "UTC")
 
+    history = await visitor.ok("GET", "/api/shows/7/history")
+    assert (history["show"], sum(hour["votes"] for hour in history["hours"])) == (7, 5)
+    assert history == await visitor.ok("GET", "/api/shows/show-7/history")
+    assert await visitor.refused("GET", "/api/shows/nowhere/history") == "not_found"
+
     today = datetime.now(UTC).date()
     place = f"{STATS}?format=csv&from={today - timedelta(days=1)}&zone=Asia/Kolkata"
     async with aiohttp.request("GET", node.url + place) as response:

@@ -83,7 +83,8 @@ LEFT_OUT = {
     "vote_group_members": {"group_id"},  # says nothing by itself
     "merge_votes": {"fold_id"},  # the show and the song say which
     "merge_rows": {"id", "merge_id"},  # only an order of rows
-    "sessions": {"address_hash", "agent_hash", "subnet_hash"},  # a hash that only the nodes can make, and for a day
+    # Hashes that only the nodes can make, for a day; of a code for another device for five minutes.
+    "sessions": {"address_hash", "agent_hash", "subnet_hash", "code_hash"},
     "email_log": {"queue_id"},  # the row of the queue may be gone
     "api_keys": {"key_hash"},
     "picks": {"id"},  # only an order of rows
