@@ -1,7 +1,10 @@
-/** What the address of the page names: a show, and perhaps the code of a ticket. */
+/** What the address of the page names: a show, an artist, a venue or a song, and perhaps the code of a ticket. */
 
 /** @import { Route } from "./types.js" */
 
+/** @type {Record<string, Exclude<Route["name"], "list">>} */
+const PAGES = { shows: "show", artists: "artist", venues: "venue", songs: "song" };
+const PAGE = /^\/(shows|artists|venues|songs)\/([^/]+)\/?$/;
 const TICKET = /^#ticket=([^&]+)/;
 
 /**
@@ -9,8 +12,9 @@ const TICKET = /^#ticket=([^&]+)/;
  * @returns {Route}
  */
 export function routeOf({ pathname }) {
-  const [, ref] = pathname.match(/^\/shows\/([^/]+)\/?$/) ?? [];
-  return ref ? { name: "show", ref: decoded(ref) } : { name: "list" };
+  const [, kind = "", ref = ""] = pathname.match(PAGE) ?? [];
+  const name = PAGES[kind];
+  return name ? { name, ref: decoded(ref) } : { name: "list" };
 }
 
 /**

@@ -2,11 +2,12 @@
 
 /**
  * @import { PollingReason, WireError } from "./client.js"
- * @import { OwnPick, ShowBody, ShowItem, Suggestion, TrendingItem } from "./types.js"
+ * @import { OwnPick, OwnShow, ShowBody, ShowItem, Suggestion, TrendingItem } from "./types.js"
  */
 
 const TIMEOUT_MS = 15_000;
 const PAGE_COUNT = 24;
+const RADIUS_KM = 100; // of "near me": an evening's drive
 
 /** Codes of errors that pass by themselves. After any other code the same request gets the same answer. */
 const TRANSIENT = new Set([
@@ -52,19 +53,27 @@ export async function call(path, options = {}) {
 }
 
 /**
- * @param {{query: string, status: string, cursor: string|null}} filter
+ * @param {{query: string, status: string, near: string|null, cursor: string|null}} filter  near: latitude,longitude
  * @returns {Promise<{items: ShowItem[], next: string|null}>}
  */
-export function fetchShows({ query, status, cursor }) {
+export function fetchShows({ query, status, near, cursor }) {
   const search = new URLSearchParams({ limit: String(PAGE_COUNT) });
   if (query) search.set("q", query);
   if (status) search.set("status", status);
+  if (near) search.set("near", near);
+  if (near) search.set("radius_km", String(RADIUS_KM));
   if (cursor) search.set("cursor", cursor);
   return call(`/api/shows?${search}`);
 }
 
 /** @type {(count: number) => Promise<{items: TrendingItem[]}>} */
 export const fetchTrending = (count) => call(`/api/trending?kind=shows&limit=${count}`);
+
+/** @type {() => Promise<{items: OwnShow[]}>} */
+export const fetchOwnShows = () => call("/api/me/shows");
+
+/** @type {() => Promise<{user: {id: number}|null}>} */
+export const fetchSession = () => call("/api/session");
 
 /**
  * The show that the server has put into the page. It is taken once: later it is out of date.

@@ -1,16 +1,19 @@
 /**
- * Puts the page together: one state, one client, two views, and the effects between them.
+ * Puts the page together: one state, one client, its views, and the effects between them.
  *
  * Every event becomes an action at once. The page is drawn at most once a frame, however many pushes arrive.
  */
 import { routeOf, takeTicketCode } from "./address.js";
 import { createAnnouncer } from "./announcer.js";
-import { fetchFollowing, fetchGoing, fetchShow, fetchShows, fetchTicket, fetchTrending, signOut, takeShowInPage } from "./api.js";
+import { fetchFollowing, fetchGoing, fetchShow, fetchTicket, signOut, takeShowInPage } from "./api.js";
 import { Client, RequestError } from "./client.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { createEarlyTaps } from "./early-taps.js";
+import { createLatePages } from "./late-pages.js";
+import { createListLoading } from "./list-loading.js";
 import { createListView } from "./list-view.js";
 import * as messages from "./messages.js";
+import { createNavigation } from "./navigation.js";
 import { createNotices } from "./notices.js";
 import { showSentByOtherTab } from "./outbox.js";
 import * as refusals from "./refusals.js";
@@ -29,8 +32,6 @@ const CLOCK_EVERY_MS = 5_000;
 const SETTLE_MS = 3_000;
 const CLOSE_PROTOCOL = 4400;
 const CLOSE_BANNED = 4403;
-// More than are shown: the next shows in the ranking then have a name already.
-const TRENDING_KNOWN_COUNT = 12;
 
 const main = elementOf("main");
 const connectionPill = elementOf("connection");
@@ -48,19 +49,21 @@ let drawnRef = null;
 /** @type {Element|null} */
 let mounted = null;
 let shouldFocus = false;
-/** @type {number|null} */
-let scrollTarget = null;
 let ticketCode = takeTicketCode();
 const early = createEarlyTaps((song, choice) => vote(song, choice, true));
 
 const client = new Client({ on: onClientEvent, storage: browserStorage() });
+const navigation = createNavigation(() => navigate());
+const latePages = createLatePages(draw);
+const loading = createListLoading(() => state, dispatch);
 const list = createListView({
-  onSearch: (query, status = state.list.status) => search(query, status),
-  onStatus: (status) => search(state.list.query, status),
+  onSearch: (query, status = state.list.status) => loading.search(query, status),
+  onStatus: (status) => loading.search(state.list.query, status),
+  onNear: loading.near,
   onMore: () => {
-    if (state.list.phase === "ready") loadList({ isMore: true });
+    if (state.list.phase === "ready") loading.load({ isMore: true });
   },
-  onRetry: () => loadList({ isMore: state.list.items.length > 0 }),
+  onRetry: () => loading.load({ isMore: state.list.items.length > 0 }),
 });
 
 /**
@@ -100,15 +103,24 @@ function render() {
   const now_ms = Date.now();
   drawConnection();
   drawNotice(state);
-  const view = state.show ? drawShow(now_ms) : drawList(now_ms);
-  if (shouldFocus && state.show?.phase !== "loading") {
+  const view = drawPage(now_ms);
+  if (shouldFocus && view.isReady()) {
     shouldFocus = false;
     view.heading.focus({ preventScroll: true });
   }
-  if (scrollTarget !== null) {
-    scrollBy({ top: scrollTarget - scrollY, behavior: "instant" });
-    scrollTarget = null;
-  }
+  navigation.scroll(view.isReady());
+}
+
+/** @param {number} now_ms */
+function drawPage(now_ms) {
+  const { route } = state;
+  if (state.show) return drawShow(now_ms);
+  if (route.name === "list" || route.name === "show") return drawList(now_ms);
+  const page = latePages.open(route, navigation.key());
+  showView = null;
+  mount(page.element);
+  document.title = page.title();
+  return page;
 }
 
 /** @param {number} now_ms */
@@ -117,7 +129,7 @@ function drawList(now_ms) {
   mount(list.element);
   list.update(state, now_ms);
   document.title = "MySetlist: vote on tonight's songs";
-  return list;
+  return { ...list, isReady: () => state.list.phase !== "loading" };
 }
 
 /** @param {number} now_ms */
@@ -143,7 +155,7 @@ function drawShow(now_ms) {
   const info = state.show?.info;
   document.title = info ? `${info.artist.name}, ${info.venue.name} | MySetlist` : "MySetlist";
   announce(state.show, state.connection, performance.now());
-  return showView;
+  return { ...showView, isReady: () => state.show?.phase !== "loading" };
 }
 
 /** @param {Element} element */
@@ -190,9 +202,10 @@ function onClientEvent(event) {
     // After a vote that changed no count, no push comes that could settle it.
     setTimeout(() => dispatch({ type: "settle", show, at }), SETTLE_MS);
   }
+  if (event.type === "hello" && state.route.name === "list") loading.own();
   if (event.type === "hello" && event.user) loadMarks();
   else if (event.type === "hello") early.cast();
-  if ("channel" in event && event.channel === "trending" && isTrendingUnknown(state.trending)) loadTrending();
+  if ("channel" in event && event.channel === "trending" && isTrendingUnknown(state.trending)) loading.trending();
   const isBack = event.type === "connection" && isConnected(event.status);
   if (isBack && state.show?.phase === "error") loadShow();
 }
@@ -285,47 +298,15 @@ async function loadTicket() {
   early.cast();
 }
 
-/** Loads the names of trending shows; the channel has only their ids. */
-async function loadTrending() {
-  try {
-    const { items } = await fetchTrending(TRENDING_KNOWN_COUNT);
-    dispatch({ type: "trending_loaded", items });
-  } catch (error) {
-    if (!(error instanceof RequestError)) throw error;
-    dispatch({ type: "trending_failed" });
-  }
-}
-
-/** @param {{query?: string, status?: StatusFilter, isMore?: boolean}} wanted */
-async function loadList({ query = state.list.query, status = state.list.status, isMore = false }) {
-  const { next } = state.list;
-  const request = state.list.request + 1;
-  dispatch({ type: "list_loading", request, query, status, isMore });
-  try {
-    const { items, next: cursor } = await fetchShows({ query, status, cursor: isMore ? next : null });
-    dispatch({ type: "list_loaded", request, items, next: cursor });
-  } catch (error) {
-    if (!(error instanceof RequestError)) throw error;
-    dispatch({ type: "list_failed", request, error });
-  }
-}
-
-/**
- * @param {string} query
- * @param {StatusFilter} status
- */
-function search(query, status) {
-  if (query === state.list.query && status === state.list.status) return;
-  const address = new URLSearchParams(Object.entries({ q: query, status }).filter(([, value]) => value)).toString();
-  history.replaceState(history.state, "", address ? `/?${address}` : "/");
-  loadList({ query, status });
-}
-
 /** Shows the page that the address names. */
 function navigate(isFirst = false) {
   const route = routeOf(location);
   const isSame = !isFirst && route.name === state.route.name && route.ref === state.route.ref;
-  if (isSame) return;
+  const address = new URLSearchParams(location.search);
+  const query = address.get("q") ?? "";
+  const status = /** @type {StatusFilter} */ (address.get("status") ?? "");
+  const isKnown = state.list.request > 0 && query === state.list.query && status === state.list.status;
+  if (isSame && (isKnown || route.name !== "list")) return;
   early.forget();
   withLoadedShow(({ id, info }) => {
     client.unwatch(id);
@@ -338,33 +319,17 @@ function navigate(isFirst = false) {
     loadShow();
     return;
   }
-  loadTrending();
+  if (route.name !== "list") {
+    client.unsubscribe(["trending"]);
+    return;
+  }
+  loading.trending();
+  loading.own();
   client.subscribe(["trending"]);
   client.connect();
-  const address = new URLSearchParams(location.search);
-  const query = address.get("q") ?? "";
-  const status = /** @type {StatusFilter} */ (address.get("status") ?? "");
-  const isKnown = state.list.request > 0 && query === state.list.query && status === state.list.status;
   if (isKnown && state.list.phase === "ready") return;
-  loadList({ query, status });
+  loading.load({ query, status });
 }
-
-document.addEventListener("click", (event) => {
-  const link = event.target instanceof Element ? event.target.closest("a[data-link]") : null;
-  const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
-  if (!(link instanceof HTMLAnchorElement) || !isPlain) return;
-  event.preventDefault();
-  if (link.pathname === location.pathname) return;
-  history.replaceState({ scroll: scrollY }, "");
-  history.pushState({ scroll: 0 }, "", link.href);
-  scrollTarget = 0;
-  navigate();
-});
-addEventListener("popstate", (event) => {
-  scrollTarget = event.state?.scroll ?? null;
-  navigate();
-});
-history.scrollRestoration = "manual";
 
 // The network comes and goes, and a closed laptop is opened.
 addEventListener("online", () => client.wake());
@@ -373,6 +338,10 @@ addEventListener("pageshow", () => client.wake()); // also when the browser show
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") client.wake();
 });
+
+// What the search finds comes with its first use. Without it the form leads to a list of shows.
+const find = elementOf("find");
+find.addEventListener("focusin", () => import("./search.js").then(({ createSearch }) => createSearch(find), () => {}), { once: true });
 
 // A link with a ticket's code, opened while its show is on screen.
 addEventListener("hashchange", () => showView?.ticket.offer(takeTicketCode()));

@@ -1,6 +1,8 @@
-/** The list of shows: search, status filter, trending shows, cards and "Load more". */
+/** The first page: trending shows, the visitor's own, and the list of shows with search, filters, cards and "Load more". */
 import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
+import * as texts from "./home-texts.js";
 import * as messages from "./messages.js";
+import { createOwnShowsView } from "./own-shows-view.js";
 import * as refusals from "./refusals.js";
 import { createTrendingView } from "./trending-view.js";
 
@@ -14,10 +16,10 @@ const FILTERS = [["", "All"], ["live", "Live"], ["upcoming", "Upcoming"], ["fini
 /**
  * @param {{
  *   onSearch(query: string, status?: StatusFilter): void, onStatus(status: StatusFilter): void,
- *   onMore(): void, onRetry(): void,
+ *   onNear(): void, onMore(): void, onRetry(): void,
  * }} actions  onSearch without a status keeps the chosen status
  */
-export function createListView({ onSearch, onStatus, onMore, onRetry }) {
+export function createListView({ onSearch, onStatus, onNear, onMore, onRetry }) {
   let timer = 0;
   const input = h("input", {
     id: "search", type: "search", placeholder: "Artist, venue or city", autocomplete: "off", enterkeyhint: "search",
@@ -40,13 +42,19 @@ export function createListView({ onSearch, onStatus, onMore, onRetry }) {
   }, h("label", { class: "sr", for: "search" }, "Search shows"), icon("search", true), input);
   const chips = FILTERS.map(([status, label]) =>
     h("button", { class: "chip", type: "button", on: { click: () => onStatus(status) } }, label));
+  // Browsers tell the place to pages with HTTPS only.
+  const near = h("button", { class: "chip chip-near", type: "button", hidden: !("geolocation" in navigator && isSecureContext),
+    on: { click: onNear } }, icon("place", true), "Near me");
+  const nearText = h("p", { class: "near-line", role: "status", hidden: true });
 
   const cards = h("ul", { class: "cards" });
   const skeleton = h("div", { class: "cards", "aria-hidden": "true" },
     ...Array.from({ length: SKELETON_COUNT }, () => h("div", { class: "card skeleton" })));
   const summary = h("p", { class: "sr", role: "status" });
   const emptyText = h("p");
+  let isNear = false;
   const clear = h("button", { class: "button", type: "button", on: { click: () => {
+    if (isNear) onNear();
     input.value = "";
     onSearch("", "");
     input.focus();
@@ -59,13 +67,14 @@ export function createListView({ onSearch, onStatus, onMore, onRetry }) {
   const more = h("button", { class: "button more", type: "button", on: { click: onMore } }, "Load more");
 
   const trending = createTrendingView();
+  const own = createOwnShowsView();
 
   const heading = h("h1", { tabindex: "-1" }, "Which songs tonight?");
   const element = h("div", { class: "page list" },
     h("div", { class: "hero" }, heading,
       h("p", { class: "lead" }, "Vote for the songs of a show and watch the counts move live.")),
-    h("div", { class: "filters" }, form, h("div", { class: "chips", role: "group", "aria-label": "Status" }, ...chips)),
-    trending.element, summary, skeleton, cards, empty, error, more);
+    h("div", { class: "filters" }, form, h("div", { class: "chips", role: "group", "aria-label": "Status" }, ...chips), near),
+    nearText, own.element, trending.element, summary, skeleton, cards, empty, error, more);
 
   /** @type {ShowItem[]} */
   let drawn = [];
@@ -76,8 +85,14 @@ export function createListView({ onSearch, onStatus, onMore, onRetry }) {
      * @param {State} state
      * @param {number} now_ms
      */
-    update({ list, trending: ranked }, now_ms) {
-      trending.update(ranked, !list.query && !list.status);
+    update({ list, trending: ranked, own: ownShows, isUserKnown, user }, now_ms) {
+      isNear = list.near !== null;
+      const isWhole = !list.query && !list.status && !isNear;
+      trending.update(ranked, isWhole);
+      own.update(ownShows, isWhole, isUserKnown && !user);
+      setAttribute(near, "aria-pressed", String(isNear));
+      setHidden(nearText, !isNear && list.place === null);
+      setText(nearText, texts.NEAR[list.place ?? "found"]);
       if (document.activeElement !== input && input.value.trim() !== list.query) input.value = list.query;
       for (const [index, chip] of chips.entries()) {
         setAttribute(chip, "aria-pressed", String(FILTERS[index]?.[0] === list.status));
@@ -91,8 +106,8 @@ export function createListView({ onSearch, onStatus, onMore, onRetry }) {
       setHidden(retry, list.error?.code === "bad_request");
       setHidden(all, list.error?.code !== "bad_request");
       setHidden(empty, list.phase !== "ready" || list.items.length > 0);
-      setText(emptyText, list.query || list.status ? "No show matches your search." : "No shows yet.");
-      setHidden(clear, !list.query && !list.status);
+      setText(emptyText, isNear ? "No show near you matches." : isWhole ? "No shows yet." : "No show matches your search.");
+      setHidden(clear, isWhole);
       setHidden(more, !list.next || isFailed);
       setAttribute(more, "aria-disabled", list.phase === "more" ? "true" : null);
       setText(more, list.phase === "more" ? "Loading" : "Load more");
@@ -127,9 +142,11 @@ function createCard(show, now_ms) {
       h("span", { class: "stub-year" }, messages.year(show.local_date))),
     h("div", { class: "card-text" },
       h("h2", {}, h("a", { href: `/shows/${show.slug}`, "data-link": true, translate: "no" }, show.artist.name)),
-      h("p", { class: "card-place", translate: "no" }, `${show.venue.name}, ${messages.place(show.venue)}`),
+      h("p", { class: "card-place", translate: "no" },
+        h("a", { class: "card-venue", href: `/venues/${show.venue.slug}`, "data-link": true }, show.venue.name), `, ${messages.place(show.venue)}`),
       h("p", { class: "badges" },
         h("span", { class: `badge badge-${show.status}` }, messages.STATUS[show.status]),
         show.status === "cancelled" ? null : h("span", { class: `badge badge-${isEarly ? "early" : show.voting}` }, voting),
-        h("span", { class: "card-votes" }, messages.votes(show.vote_count)))));
+        h("span", { class: "card-votes" }, messages.votes(show.vote_count)),
+        show.distance_km === undefined ? null : h("span", { class: "card-votes" }, texts.distance(show.distance_km)))));
 }

@@ -1,7 +1,10 @@
-/** The page of the visitor's account: its email, where it is signed in, and how to end that. */
+/** The page of the visitor's account: their ballots and artists, their email, where they are signed in, and their data. */
 import { call, RequestError } from "./api.js";
 import { h, setHidden } from "./dom.js";
+import { createData } from "./me-data.js";
+import { createDevices } from "./me-devices.js";
 import { createEmail } from "./me-email.js";
+import { createOwnParts } from "./me-shows.js";
 
 /** @typedef {{id: number, kind: "fan"|"link"|"command", device: string, created_at: string, is_current: boolean}} Session */
 
@@ -14,6 +17,12 @@ const signedIn = elementOf("signed-in");
 const list = elementOf("sessions");
 const everywhere = elementOf("everywhere");
 const question = elementOf("question");
+const own = elementOf("own");
+const data = elementOf("data");
+/** @type {{id: number, role: string}|null} */
+let known = null;
+const devices = createDevices({ accountOf: () => known, sessionCount: loadSessions, onSignedIn: () => location.reload() });
+elementOf("devices").replaceChildren(devices.element);
 
 /**
  * An element that me.html contains.
@@ -25,12 +34,33 @@ function elementOf(id) {
 
 async function load() {
   const account = await call("/api/me");
-  /** @type {{items: Session[], next: string|null}} */
-  const { items, next } = await call(`${SESSIONS}?limit=${SHOWN_MAX}`);
-  list.replaceChildren(...items.map(rowOf));
+  const isOther = known?.id !== account.id;
+  known = { id: account.id, role: account.role };
+  await loadSessions();
   const name = account.display_name ? `${account.display_name} (account ${account.id})` : `account ${account.id}`;
-  who.textContent = `You are ${name}.${next ? ` The newest ${SHOWN_MAX} sessions are shown.` : ""}`;
+  who.textContent = `You are ${name}.`;
   setHidden(signedIn, false);
+  if (isOther) own.replaceChildren(...createOwnParts(account));
+  if (isOther) data.replaceChildren(createData({ onErased: signedOut }));
+  setHidden(own, false);
+  setHidden(data, false);
+  devices.update();
+}
+
+/** Draws where the account is signed in. Gives the number of places, as far as they are shown. */
+async function loadSessions() {
+  /** @type {{items: Session[]}} */
+  const { items } = await call(`${SESSIONS}?limit=${SHOWN_MAX}`);
+  list.replaceChildren(...items.map(rowOf));
+  return items.length;
+}
+
+/** @param {string} text */
+function signedOut(text) {
+  known = null;
+  for (const part of [signedIn, own, data]) setHidden(part, true);
+  devices.update();
+  who.textContent = text;
 }
 
 /** @param {Session} session */
@@ -60,8 +90,7 @@ async function endOne(id) {
 
 async function endAll() {
   await call(SESSIONS, { method: "DELETE" });
-  setHidden(signedIn, true);
-  who.textContent = "You are signed out everywhere.";
+  signedOut("You are signed out everywhere.");
 }
 
 /** @param {boolean} isAsked */
@@ -78,8 +107,7 @@ async function act(change) {
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     if (error.code === "unauthenticated") {
-      setHidden(signedIn, true);
-      who.textContent = "You are not signed in. Your first vote makes an account.";
+      signedOut("You are not signed in. Your first vote makes an account.");
     } else {
       who.textContent = error.isTransient ? "The server could not be reached. Try again in a moment." : error.message;
     }

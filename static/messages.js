@@ -266,12 +266,15 @@ const SERVICES = {
   ticketmaster: "Ticketmaster", setlistfm: "setlist.fm", spotify: "Spotify", musicbrainz: "MusicBrainz",
 };
 
+/** @param {Source} source */
+export const siteName = ({ service, url }) => SERVICES[service] ?? new URL(url).hostname.replace(/^www\./, "");
+
 /**
  * The text of a link to another site.
  * @param {Source} source
  */
 export function sourceLine({ service, url, about }) {
-  const name = SERVICES[service] ?? new URL(url).hostname.replace(/^www\./, "");
+  const name = siteName({ service, url });
   if (about === "prediction") {
     return service === "spotify" ? "Predicted from the most played songs on Spotify" : `Predicted from setlists on ${name}`;
   }

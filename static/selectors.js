@@ -9,6 +9,7 @@
  * @import {
  *   ConnectionStatus, Counts, LoadedShow, Setlist, ShowInfo, ShowState, SortKey, State, TrendingName, TrendingState,
  * } from "./types.js"
+ * @typedef {{title: string, song_id: number|null, isHit: boolean}} Judged  isHit: it is on the other side too
  */
 
 /**
@@ -190,6 +191,36 @@ export function unforeseenSongs({ setlists }) {
   const predicted = new Set(of("predicted").map(({ title }) => title.toLowerCase()));
   if (!predicted.size) return new Set();
   return new Set(of("actual").filter(({ title }) => !predicted.has(title.toLowerCase())).map(({ id }) => id));
+}
+
+/**
+ * What the crowd foresaw against what was played: with so many songs played, the offered ones with the highest scores above zero,
+ * those with the score of the last of them too (docs/accuracy.md); null while either is not known.
+ * @param {ShowState} show
+ * @returns {{foreseen: Judged[], played: Judged[]}|null}
+ */
+export function foreseenOf(show) {
+  const songsOf = (/** @type {Setlist["type"]} */ type, /** @type {Set<unknown>|null} */ artists) => {
+    /** @type {Map<number|string, {title: string, song_id: number|null, score: number}>} */
+    const songs = new Map();
+    for (const setlist of show.setlists) {
+      if (setlist.type !== type || (artists && !artists.has(setlist.artist?.id))) continue;
+      for (const { id, song_id, title, is_tape } of [...setlist.songs].sort((a, b) => a.position - b.position)) {
+        const key = song_id ?? title.toLowerCase();
+        if (!is_tape) songs.set(key, { title, song_id, score: (songs.get(key)?.score ?? 0) + scoreOf(show, id) });
+      }
+    }
+    return songs;
+  };
+  const played = songsOf("actual", null);
+  const artists = new Set(show.setlists.filter(({ type }) => type === "actual").map(({ artist }) => artist?.id));
+  const liked = [...songsOf("predicted", artists)].filter(([, { score }]) => score > 0).sort(([, a], [, b]) => b.score - a.score);
+  const least = liked[Math.min(played.size, liked.length) - 1]?.[1].score;
+  if (show.isHidden || !played.size || least === undefined) return null;
+  const foreseen = new Map(liked.filter(([, { score }]) => score >= least));
+  const judged = (/** @type {typeof played} */ songs, /** @type {typeof played} */ others) =>
+    [...songs].map(([key, { title, song_id }]) => ({ title, song_id, isHit: others.has(key) }));
+  return { foreseen: judged(foreseen, played), played: judged(played, foreseen) };
 }
 
 /**

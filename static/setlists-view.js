@@ -251,7 +251,8 @@ function createRow(id, onVote) {
   const fill = h("span", { class: "fill" });
   const fillDown = h("span", { class: "fill-down" });
   const rank = h("span", { class: "rank", "aria-hidden": "true" });
-  const title = h("span", { class: "title", dir: "auto", translate: "no" });
+  const name = h("a", { class: "name-link", "data-link": true });
+  const title = h("span", { class: "title", dir: "auto", translate: "no" }, name);
   const tags = h("span", { class: "tags" });
   const spokenCounts = h("span", { class: "sr" });
   const playing = h("span", { class: "playing" },
@@ -324,7 +325,8 @@ function createRow(id, onVote) {
       const durability = durabilityOf(show, id);
       const isPlaying = show.status.now_playing === id;
       setText(rank, String(place));
-      setText(title, song.title);
+      setText(name, song.title);
+      setAttribute(name, "href", song.song_id === null ? null : `/songs/${song.song_id}`);
       const labels = messages.songTags(song);
       if (labels.join("\n") !== drawnTags) {
         drawnTags = labels.join("\n");

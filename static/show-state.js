@@ -134,9 +134,9 @@ function completeSetlist({ id, type, name, kind = "main", artist = null, songs }
  * @returns {Song}
  */
 function completeSong({
-  id, title, position, played_at = null, was_played = null, is_tape = false, medley = null, note = "", cover_of = null,
+  id, song_id = null, title, position, played_at = null, was_played = null, is_tape = false, medley = null, note = "", cover_of = null,
 }) {
-  return { id, title, position, played_at, was_played, is_tape, medley, note, cover_of };
+  return { id, song_id, title, position, played_at, was_played, is_tape, medley, note, cover_of };
 }
 
 /**

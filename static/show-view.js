@@ -1,5 +1,7 @@
 /** One show: heading, voting window, budget, order switch, setlists and suggestions. */
 import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
+import { createForeseenView } from "./foreseen-view.js";
+import { createHistory } from "./history.js";
 import * as messages from "./messages.js";
 import * as refusals from "./refusals.js";
 import { needsTicket, remainingOf, totalOf, votingOf, waitingCountOf } from "./selectors.js";
@@ -27,7 +29,10 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const heading = h("h1", { tabindex: "-1", translate: "no" }, "Loading the show");
   const bill = h("p", { class: "show-bill", dir: "auto", translate: "no" });
   const name = h("p", { class: "show-name", translate: "no" });
-  const where = h("p", { class: "show-where", translate: "no" });
+  const artistName = h("a", { class: "name-link", "data-link": true, dir: "auto" });
+  const venueName = h("a", { class: "name-link", "data-link": true, dir: "auto" });
+  const placeText = h("span");
+  const where = h("p", { class: "show-where", translate: "no" }, venueName, placeText);
   const when = h("p", { class: "show-when" });
   const going = createMarkButton("I'm going", onGoing);
   const follow = createMarkButton("Follow", onFollow);
@@ -58,6 +63,8 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const pick = createPickView();
   const suggestions = createSuggestionsView();
   const ticket = createTicketView({ onRedeemed });
+  const foreseen = createForeseenView();
+  const voteHistory = createHistory();
   const stateText = h("span", { class: "state", "aria-hidden": "true" }); // .window-text says the same in full
   const link = h("p", { class: "link-line", role: "status" });
 
@@ -71,10 +78,11 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const panel = h("div", { class: "panel" },
     h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), "All shows"),
     heading, bill, name, where, when, windowBox, accuracy);
-  const content = h("div", { class: "content" }, toolbar, link, waiting, hidden, ticket.element, problem, pick.element,
+  const content = h("div", { class: "content" }, toolbar, link, waiting, hidden, ticket.element, problem, foreseen.element,
+    pick.element,
     setlists.element, suggestions.element);
   // On a phone the songs come before what is only about the show.
-  const aside = h("div", { class: "aside" }, relations, sources);
+  const aside = h("div", { class: "aside" }, relations, voteHistory.element, sources);
   // The skeleton is no part of the content: content that moves below a panel that grows would be a layout shift.
   const element = h("div", { class: "page show" }, panel, skeleton, content, aside);
   let wasOpen = false;
@@ -97,7 +105,8 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       setHidden(skeleton, show.phase !== "loading");
       setHidden(content, show.phase === "loading");
       setHidden(problem, !isBroken);
-      const parts = [toolbar, windowBox, relations, sources, pick.element, setlists.element, suggestions.element];
+      const parts = [toolbar, windowBox, relations, voteHistory.element, sources, foreseen.element, pick.element, setlists.element,
+        suggestions.element];
       for (const part of parts) setHidden(part, !isReady);
       setHidden(ticket.element, true);
       setHidden(link, true);
@@ -117,12 +126,16 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       const now_ms = local_ms + skew_ms;
       const { info } = show;
       const voting = votingOf(show, now_ms);
-      setText(heading, info.artist.name);
+      if (artistName.parentNode !== heading) heading.replaceChildren(artistName);
+      setText(artistName, info.artist.name);
+      setAttribute(artistName, "href", `/artists/${info.artist.slug}`);
       setText(bill, messages.billLine(info.bill));
       // Most shows have a name that repeats the heading and the next line.
       const repeatedNames = [info.artist.name, `${info.artist.name} at ${info.venue.name}`];
       setText(name, info.name && !repeatedNames.includes(info.name) ? info.name : "");
-      setText(where, `${info.venue.name}, ${messages.place(info.venue)}`);
+      setText(venueName, info.venue.name);
+      setAttribute(venueName, "href", `/venues/${info.venue.slug}`);
+      setText(placeText, `, ${messages.place(info.venue)}`);
       const clock = info.starts_at ? messages.clockTime(info.starts_at, info.time_zone) : "";
       setText(when, [messages.longDate(info.local_date), clock].filter(Boolean).join(", "));
       setAttribute(going, "aria-pressed", String(show.marks.going));
@@ -171,6 +184,8 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       // voting window takes the focus instead.
       const isClosing = wasOpen && voting !== "open" && setlists.element.contains(document.activeElement);
       wasOpen = voting === "open";
+      foreseen.update(show);
+      voteHistory.update(show.id, info.time_zone, totalOf(show) > 0);
       setlists.update(show, voting, state);
       suggestions.update(show, voting, user?.id ?? null);
       pick.update(show, user?.id ?? null);

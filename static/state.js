@@ -27,8 +27,9 @@ export const initial = Object.freeze(/** @satisfies {State} */ ({
   isUserKnown: false,
   skew_ms: 0,
   sort: "votes",
-  list: { query: "", status: "", phase: "loading", items: [], next: null, error: null, request: 0 },
+  list: { query: "", status: "", near: null, place: null, phase: "loading", items: [], next: null, error: null, request: 0 },
   trending: { at: 0, ranking: [], known: null },
+  own: null,
   show: null,
   notice: null,
   delay: null,
@@ -44,10 +45,10 @@ const handlers = {
     notice: null,
   }),
 
-  list_loading: (state, { request, query, status, isMore }) => ({
+  list_loading: (state, { request, query, status, near, isMore }) => ({
     ...state,
     list: {
-      ...state.list, query, status, request, error: null,
+      ...state.list, query, status, near, place: null, request, error: null,
       phase: isMore ? "more" : "loading",
       items: isMore ? state.list.items : [],
       next: isMore ? state.list.next : null,
@@ -62,6 +63,10 @@ const handlers = {
   },
   list_failed: (state, { request, error }) =>
     request === state.list.request ? { ...state, list: { ...state.list, phase: "error", error } } : state,
+
+  locating: (state) => ({ ...state, list: { ...state.list, place: "asked" } }),
+  not_located: (state, { why }) => ({ ...state, list: { ...state.list, place: why } }),
+  own_loaded: (state, { items }) => ({ ...state, own: items }),
 
   trending_loaded: (state, { items }) => {
     const known = { ...state.trending.known };
@@ -90,6 +95,7 @@ const handlers = {
   hello: (state, { user, skew_ms }) => {
     const next = { ...state, user, isUserKnown: true, skew_ms };
     // Another account may have a ticket, or no ban.
+    if (user?.id !== state.user?.id) next.own = null;
     if (user?.id !== state.user?.id && next.show) next.show = { ...next.show, hasTicket: null, isBarred: false };
     return next;
   },

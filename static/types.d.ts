@@ -46,7 +46,15 @@ export interface ShowItem {
   closes_at: string;
   vote_count: number;
   artist: ArtistName;
-  venue: Place & { name: string };
+  venue: VenueName;
+  /** In a list of shows near a place. */
+  distance_km?: number;
+}
+
+export interface VenueName extends Place {
+  id: number;
+  slug: string;
+  name: string;
 }
 
 /** How a fan gets the ticket that a show requires. */
@@ -83,6 +91,8 @@ export interface SetlistBody {
 
 export interface SongBody {
   id: number;
+  /** The song in the catalogue. */
+  song_id?: number | null;
   title: string;
   position: number;
   up?: number | null;
@@ -100,6 +110,108 @@ export interface TrendingItem extends RankedShow {
   artist_name: string;
   venue_name: string;
   local_date: string;
+}
+
+/** A live or upcoming show that concerns the visitor, and why. */
+export interface OwnShow {
+  id: number;
+  slug: string;
+  status: ShowStatus;
+  local_date: string;
+  artist: ArtistName;
+  venue: { slug: string; name: string; city: string };
+  is_going: boolean;
+  is_following: boolean;
+  own_vote_count: number;
+}
+
+/** The visitor's ballot in a show, and how well it foresaw the show. */
+export interface OwnBallot {
+  slug: string;
+  status: ShowStatus;
+  local_date: string;
+  artist: ArtistName;
+  venue: { slug: string; name: string; city: string };
+  up: number;
+  down: number;
+  score: { hits: number; predicted: number; played: number } | null;
+}
+
+export interface Plays {
+  predicted_count: number;
+  played_count: number;
+  last_played_on: string | null;
+}
+
+/** The answer of GET /api/artists/{artist}. */
+export interface Artist extends ArtistName {
+  genre: string;
+  country: string;
+  follower_count: number;
+  show_count: number;
+  songs: (Plays & { id: number; title: string })[];
+  shows: ShowItem[];
+  sources: Source[];
+}
+
+export interface RotationShow {
+  id: number;
+  slug: string;
+  local_date: string;
+  venue: { slug: string; name: string; city: string };
+  accuracy: (Accuracy & { r_precision: number }) | null;
+}
+
+/** The answer of GET /api/artists/{artist}/rotation; `shows` of a song are ids. */
+export interface Rotation {
+  shows: RotationShow[];
+  songs: { id: number; title: string; shows: number[] }[];
+  votes: { id: number; title: string; up: number; down: number }[];
+}
+
+/** The answer of GET /api/venues/{venue}. */
+export interface Venue extends VenueName {
+  latitude: number;
+  longitude: number;
+  capacity: number | null;
+  review_count: number;
+  rating: number | null;
+  shows: ShowItem[];
+  sources: Source[];
+}
+
+export interface Review {
+  rating: number;
+  body: string;
+  created_at: string;
+  author?: { display_name: string | null } | null;
+}
+
+/** The answer of GET /api/venues/{venue}/reviews. */
+export interface ReviewPage {
+  items: Review[];
+  next: string | null;
+  own: (Review & { status: "pending" | "approved" | "rejected" }) | null;
+}
+
+export interface SongSetlist {
+  type: SetlistType;
+  position: number;
+  up: number | null;
+  down: number | null;
+  show: { slug: string; local_date: string; status: ShowStatus; artist: ArtistName; venue: { slug: string; name: string; city: string } };
+}
+
+/** The answer of GET /api/songs/{song}. */
+export interface SongEntry {
+  id: number;
+  title: string;
+  artist: ArtistName;
+  up: number;
+  down: number;
+  artists: (ArtistName & Plays)[];
+  setlists: SongSetlist[];
+  sources: Source[];
 }
 
 export interface Suggestion {
@@ -156,7 +268,10 @@ export type SetKind = "main" | "encore" | "alternate";
 export type SortKey = "votes" | "setlist";
 export type StatusFilter = ShowStatus | "";
 export type ConnectionStatus = "live" | "polling" | "reconnecting" | "offline";
-export type Route = { name: "list"; ref?: undefined } | { name: "show"; ref: string };
+export type LateRoute = { name: LateName; ref: string };
+export type Route = { name: "list"; ref?: undefined } | { name: "show"; ref: string } | LateRoute;
+/** The pages that are loaded when they are first opened. */
+export type LateName = "artist" | "venue" | "song";
 
 export interface State {
   route: Route;
@@ -173,6 +288,8 @@ export interface State {
   sort: SortKey;
   list: ListState;
   trending: TrendingState;
+  /** The shows that concern the visitor; null until they are known. */
+  own: OwnShow[] | null;
   show: ShowState | null;
   notice: Notice | null;
   /** Code of the delay that the visitor was told about and that goes on. */
@@ -183,6 +300,10 @@ export interface State {
 export interface ListState {
   query: string;
   status: StatusFilter;
+  /** The visitor's place, latitude,longitude, near which the shows are; null: everywhere. */
+  near: string | null;
+  /** Whether the browser is asked for the place, or why it did not tell. */
+  place: "asked" | "denied" | "unknown" | null;
   phase: "loading" | "more" | "ready" | "error";
   items: ShowItem[];
   /** Cursor of the next page; null: this is the last. */
@@ -243,6 +364,7 @@ export interface ShowWindow {
 
 export interface Song {
   id: number;
+  song_id: number | null;
   title: string;
   position: number;
   played_at: string | null;
@@ -320,7 +442,10 @@ export type ShowState = LoadedShow | UnloadedShow;
 export type Action =
   | ClientEvent
   | { type: "navigate"; route: Route }
-  | { type: "list_loading"; request: number; query: string; status: StatusFilter; isMore: boolean }
+  | { type: "list_loading"; request: number; query: string; status: StatusFilter; near: string | null; isMore: boolean }
+  | { type: "locating" }
+  | { type: "not_located"; why: "denied" | "unknown" }
+  | { type: "own_loaded"; items: OwnShow[] }
   | { type: "list_loaded"; request: number; items: ShowItem[]; next: string | null }
   | { type: "list_failed"; request: number; error: WireError }
   | { type: "trending_loaded"; items: TrendingItem[] }

@@ -79,6 +79,9 @@ class Pages:
             web.get("/", self.get_page),
             web.get("/shows/{show}", self.get_show_page),
             web.get("/shows/{show}/", self.redirect_to_show),
+            web.get("/artists/{artist}", self.get_page),
+            web.get("/venues/{venue}", self.get_page),
+            web.get("/songs/{song}", self.get_page),
             web.get("/signin", self.get_signin),
             web.get("/admin", self.get_console),
             web.get("/admin/{page:.+}", self.get_console),
@@ -93,7 +96,7 @@ class Pages:
         ]
 
     async def get_page(self, request: web.Request) -> web.Response:
-        """`GET /`: the page with the list of shows."""
+        """`GET /`, and the pages of artists, venues and songs: the page, whose script draws what the address names."""
         return html_page(request, self._files.page("index.html"))
 
     async def get_show_page(self, request: web.Request) -> web.Response:

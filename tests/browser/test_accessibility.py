@@ -135,6 +135,9 @@ async def test_the_accessibility_tree_is_complete(own_node: Node, open_fan: Open
         - link "Skip to content"
         - banner:
           - link "MySetlist"
+          - search "Everything":
+            - searchbox "Search artists, songs, venues and shows"
+          - link "Your account"
         - main:
           - heading "Which songs tonight?" [level=1]
           - search:
@@ -149,6 +152,8 @@ async def test_the_accessibility_tree_is_complete(own_node: Node, open_fan: Open
             - listitem:
               - heading [level=2]:
                 - link
+              - paragraph:
+                - link
     """)
     tab = await visitor.open_show(show.id)
     await tab.button(show.songs[0], "up").click()
@@ -157,7 +162,8 @@ async def test_the_accessibility_tree_is_complete(own_node: Node, open_fan: Open
     await expect(tab.page.locator("main")).to_match_aria_snapshot("""
         - main:
           - link "All shows"
-          - heading [level=1]
+          - heading [level=1]:
+            - link
           - paragraph: /Voting open until .+/
           - paragraph: Tap an arrow to vote, tap it again to take the vote back.
           - heading "Predicted setlist Main set" [level=2]
@@ -166,7 +172,8 @@ async def test_the_accessibility_tree_is_complete(own_node: Node, open_fan: Open
             - button "Setlist order"
           - list "Predicted setlist Main set":
             - listitem:
-              - text: /Song 1.* 1 up, 0 down\\. .*Your vote, counted/
+              - link "Song 1"
+              - text: /1 up, 0 down\\. .*Your vote, counted/
               - group "Your vote on Song 1":
                 - 'button "Vote up: Song 1, 1" [pressed]'
                 - 'button "Vote down: Song 1, 0"'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import asyncpg
 import pytest
 from playwright.async_api import expect
@@ -144,3 +146,12 @@ async def test_a_finished_show_begins_with_what_was_played(
     assert (await tab.order())[:2] == [foreseen, unforeseen]
     await expect(tab.row(unforeseen).get_by_text("Not predicted")).to_be_visible()
     await expect(tab.row(foreseen).get_by_text("Not predicted")).to_be_hidden()
+
+    compared = tab.page.get_by_role("region", name="Foreseen and played")
+    songs = compared.get_by_role("list", name="Fans foresaw").get_by_role("listitem")
+    await expect(songs).to_have_text(["Song 3, not played"])
+    songs = compared.get_by_role("list", name="Played").get_by_role("listitem")
+    await expect(songs).to_have_text(["Song 1, not foreseen", "Rarity, not foreseen"])
+    await tab.page.get_by_text("How the votes came in").tap()
+    await expect(tab.page.get_by_role("img", name=re.compile("^1 vote cast"))).to_be_visible()
+    await expect(tab.page.locator(".history .bar")).to_have_count(1)

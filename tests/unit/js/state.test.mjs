@@ -261,14 +261,14 @@ test("a notice is dismissed by its own id only", () => {
 
 test("sets keep all their fields, and fields missing on older servers get defaults", () => {
   const artist = { id: 3, slug: "bjork", name: "Björk" };
-  const song = { id: 900, title: "Jóga", position: 1, played_at: null, was_played: true, is_tape: true, medley: 2, note: "live 🎻",
+  const song = { id: 900, song_id: 31, title: "Jóga", position: 1, played_at: null, was_played: true, is_tape: true, medley: 2, note: "live 🎻",
     cover_of: { id: 4, name: "U2" } };
   const complete = { id: 90, type: "predicted", kind: "encore", name: "Encore", artist, songs: [song] };
   const bare = { id: 91, type: "predicted", name: "Set", songs: [{ id: 901, title: "Halo", position: 1 }] };
   const { show } = run(loaded(), { type: "push", channel: "setlist:7", at: 999, payload: { setlists: [complete, bare] } });
   assert.deepEqual(show.setlists[0], complete);
   assert.deepEqual(show.setlists[1], { ...bare, kind: "main", artist: null, songs: [
-    { id: 901, title: "Halo", position: 1, played_at: null, was_played: null, is_tape: false, medley: null, note: "",
+    { id: 901, song_id: null, title: "Halo", position: 1, played_at: null, was_played: null, is_tape: false, medley: null, note: "",
       cover_of: null },
   ] });
   assert.deepEqual(show.order, { 90: [900], 91: [901] });

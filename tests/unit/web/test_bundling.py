@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 from pathlib import Path
 
@@ -123,6 +124,24 @@ def test_the_pages_are_bundled(entry: str, tmp_path: Path) -> None:
         [str(node_binary()), "--check", str(tmp_path / "page.mjs")], capture_output=True, check=False
     )
     assert checked.returncode == 0, checked.stderr
+
+
+SENT_BYTES_MAX = 60 * 1024
+DATA_BYTES = 5_000  # of the document and of what the page asks for
+
+
+def test_a_page_is_small() -> None:
+    """Its script, its styles and a page that is loaded later are at most 60 KB over the wire; the document and its data have the rest."""
+    folder = data_folder("static")
+
+    def sent(*texts: str) -> int:
+        return sum(len(gzip.compress(text.encode(), mtime=0)) for text in texts)
+
+    styles = [without_comments((folder / name).read_text()) for name in ("style.css", "shows.css", "pages.css")]
+    first = sent(bundle(folder, "app.js"), *styles)
+    late = {name: sent(bundle(folder, name, first="app.js")) for name in late_modules(folder, "app.js")}
+    assert set(late) >= {"artist-page.js", "venue-page.js", "song-page.js"}
+    assert first + max(late.values()) < SENT_BYTES_MAX - DATA_BYTES
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,84 @@
+/** The visitor's ballots, how well they foresaw shows, and the artists they follow, on the page /me. */
+import { call, RequestError } from "./api.js";
+import { h, setAttribute, setHidden, setText } from "./dom.js";
+import * as texts from "./me-texts.js";
+import { section } from "./page-parts.js";
+import { failure } from "./refusals.js";
+import { artistLink, createShowLine, venueLink } from "./show-lines.js";
+
+/** @import { ArtistName, OwnBallot } from "./types.js" */
+
+const PAGE_COUNT = 8;
+
+/** @param {{accuracy: {shows: number, precision: number|null, recall: number|null}}} account */
+export function createOwnParts({ accuracy }) {
+  const ballots = pagedList("/api/me/ballots", texts.NO_BALLOTS, ballotRow);
+  const follows = pagedList("/api/me/follows", texts.NO_FOLLOWS, followRow);
+  return [
+    section("Your ballots", texts.accuracyLine(accuracy), ballots),
+    section("Artists you follow", "", follows),
+  ];
+}
+
+/** @param {OwnBallot} ballot */
+function ballotRow(ballot) {
+  return createShowLine(ballot, ballot.artist.name, [venueLink(ballot.venue), `, ${ballot.venue.city}`],
+    [h("span", { class: `line-note${ballot.score ? " is-played" : ""}` }, texts.ballotLine(ballot))]);
+}
+
+/** @param {ArtistName} artist */
+function followRow(artist) {
+  const button = h("button", { class: "button mark", type: "button", "aria-pressed": "true", "aria-label": `Follow ${artist.name}`,
+    on: { click: async () => {
+      const wanted = button.getAttribute("aria-pressed") !== "true";
+      setAttribute(button, "aria-pressed", String(wanted));
+      try {
+        await call(`/api/artists/${artist.id}/follow`, { method: wanted ? "PUT" : "DELETE" });
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
+        setAttribute(button, "aria-pressed", String(!wanted));
+      }
+    } } }, "Follow");
+  return h("li", { class: "song-row song-row-plain follow-row" }, artistLink(artist), button);
+}
+
+/**
+ * A list of which each tap brings another page.
+ * @param {string} path
+ * @param {string} empty
+ * @param {(item: any) => Element} rowOf
+ */
+function pagedList(path, empty, rowOf) {
+  const list = h("ul", { class: "lines", hidden: true });
+  const state = h("p", { class: "part-nothing", role: "status" }, "One moment…");
+  const more = h("button", { class: "button more", type: "button", hidden: true, on: { click: () => load() } }, "Load more");
+  /** @type {string|null} */
+  let next = null;
+
+  async function load() {
+    try {
+      /** @type {{items: unknown[], next: string|null}} */
+      const page = await call(`${path}?limit=${PAGE_COUNT}${next ? `&cursor=${encodeURIComponent(next)}` : ""}`);
+      const rows = page.items.map(rowOf);
+      const isFirst = next === null;
+      list.append(...rows);
+      next = page.next;
+      setText(more, "Load more");
+      setHidden(list, !list.childElementCount);
+      setHidden(more, next === null);
+      setHidden(state, list.childElementCount > 0);
+      setText(state, empty);
+      if (!isFirst) rows[0]?.querySelector("a")?.focus(); // where the reader goes on
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      setHidden(state, false);
+      setText(state, failure(error.code));
+      setText(more, "Try again");
+      setHidden(more, false);
+    }
+  }
+
+  load();
+  return h("div", {}, state, list, more);
+}
+

@@ -1,0 +1,43 @@
+/** The page of a venue: where it is, its shows, and what fans say about it. */
+import { h } from "./dom.js";
+import * as texts from "./entry-texts.js";
+import * as messages from "./messages.js";
+import { nothing, section, shortList, sourceLinks } from "./page-parts.js";
+import { createReviews } from "./reviews-view.js";
+import { createShowLine } from "./show-lines.js";
+
+/** @import { ReviewPage, ShowItem, Venue } from "./types.js" */
+
+const SHOWS_COUNT = 8;
+const MAP_ZOOM = 16;
+
+/** @param {[Venue, ReviewPage, {items: ShowItem[], next: string|null}]} data */
+export function draw([venue, reviews, finished]) {
+  const facts = [messages.place(venue), venue.capacity ? texts.capacityLine(venue.capacity) : ""].filter(Boolean).join(" · ");
+  const [latitude, longitude] = [venue.latitude.toFixed(5), venue.longitude.toFixed(5)];
+  const map = `https://www.openstreetmap.org/?mlat=${latitude}&mlon=${longitude}#map=${MAP_ZOOM}/${latitude}/${longitude}`;
+  return {
+    heading: venue.name,
+    title: `${venue.name}, ${venue.city}: shows and reviews | MySetlist`,
+    parts: [
+      h("div", { class: "entry-head" },
+        h("p", { class: "entry-facts", translate: "no" }, facts),
+        h("p", { class: "entry-facts" }, texts.ratingLine(venue.rating, venue.review_count)),
+        h("a", { class: "button", href: map, rel: "noopener", target: "_blank" }, "Map", h("span", { class: "sr" }, " on OpenStreetMap, in a new tab"))),
+      h("div", { class: "columns" },
+        h("div", { class: "column" },
+          section("Next shows", "", venue.shows.length ? shortList(venue.shows.map(lineOf), SHOWS_COUNT) : nothing("No show is announced here.")),
+          finished.items.length ? section("Last shows", "", shortList(finished.items.map(lineOf), SHOWS_COUNT)) : null),
+        h("div", { class: "column" }, createReviews(venue, reviews))),
+      sourceLinks(venue.sources),
+    ].filter((part) => part !== null),
+  };
+}
+
+/** @param {ShowItem} show */
+function lineOf(show) {
+  const repeated = [show.artist.name, `${show.artist.name} at ${show.venue.name}`];
+  const name = show.name && !repeated.includes(show.name) ? show.name : "";
+  return createShowLine(show, show.artist.name, [name || messages.clockTime(show.starts_at, show.time_zone)],
+    [h("span", { class: "line-note" }, messages.votes(show.vote_count))]);
+}
