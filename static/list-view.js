@@ -44,7 +44,7 @@ export function createListView({ onSearch, onStatus, onNear, onMore, onRetry }) 
     h("button", { class: "chip", type: "button", on: { click: () => onStatus(status) } }, label));
   // Browsers tell the place to pages with HTTPS only.
   const near = h("button", { class: "chip chip-near", type: "button", hidden: !("geolocation" in navigator && isSecureContext),
-    on: { click: onNear } }, icon("place", true), "Near me");
+    on: { click: onNear } }, icon("place", true), h("span", {}, "Near me"));
   const nearText = h("p", { class: "near-line", role: "status", hidden: true });
 
   const cards = h("ul", { class: "cards" });
@@ -73,7 +73,7 @@ export function createListView({ onSearch, onStatus, onNear, onMore, onRetry }) 
   const element = h("div", { class: "page list" },
     h("div", { class: "hero" }, heading,
       h("p", { class: "lead" }, "Vote for the songs of a show and watch the counts move live.")),
-    h("div", { class: "filters" }, form, h("div", { class: "chips", role: "group", "aria-label": "Status" }, ...chips), near),
+    h("div", { class: "filters" }, form, near, h("div", { class: "chips", role: "group", "aria-label": "Status" }, ...chips)),
     nearText, own.element, trending.element, summary, skeleton, cards, empty, error, more);
 
   /** @type {ShowItem[]} */

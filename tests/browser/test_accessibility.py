@@ -102,6 +102,16 @@ async def test_everything_can_be_read(
     tab = await visitor.open_show(played, script=WATCH_POLICY)
     await is_fine(tab)
 
+    (entry,) = await own_sql.fetch(
+        "select a.slug as artist, v.slug as venue, (select min(song_id) from setlist_songs where show_id = s.id) as song"
+        " from shows s join artists a on a.id = s.artist_id join venues v on v.id = s.venue_id where s.id = $1",
+        played,
+    )
+    for path in (f"/artists/{entry['artist']}", f"/venues/{entry['venue']}", f"/songs/{entry['song']}"):
+        tab = await visitor.open(path, script=WATCH_POLICY)
+        await expect(tab.page.locator(".part").first).to_be_visible()
+        await is_fine(tab)
+
     await own_sql.execute("update shows set is_locked = true where id = $1", open_show)
     tab = await visitor.open_show(open_show, script=WATCH_POLICY)
     await expect(tab.page.get_by_text("Voting is paused by the organisers")).to_be_visible()
