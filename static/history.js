@@ -2,6 +2,7 @@
 import { call, RequestError } from "./api.js";
 import { h, setHidden, setText } from "./dom.js";
 import { HISTORY } from "./home-texts.js";
+import { loadStyles } from "./late-styles.js";
 import { failure } from "./refusals.js";
 
 export function createHistory() {
@@ -24,6 +25,7 @@ export function createHistory() {
           throw new RequestError({ code: "disconnected", message: String(cause) });
         }),
         call(`/api/shows/${show}/history`),
+        loadStyles(),
       ]);
       place.replaceChildren(draw(hours, zone));
       setText(state, "");

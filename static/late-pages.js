@@ -5,6 +5,7 @@
 import { call, RequestError } from "./api.js";
 import { h, icon, setHidden, setText } from "./dom.js";
 import * as texts from "./home-texts.js";
+import { loadStyles } from "./late-styles.js";
 import * as refusals from "./refusals.js";
 
 /**
@@ -37,21 +38,6 @@ const KINDS = {
     ask: (ref) => call(`/api/songs/${ref}`),
   },
 };
-
-/** @type {Promise<void>|null} */
-let styles = null;
-
-/** The style sheet of these pages, of the version of the script that runs. */
-function loadStyles() {
-  styles ??= new Promise((resolve) => {
-    const script = /** @type {HTMLScriptElement} */ (document.querySelector('script[src$="/app.js"]'));
-    const link = h("link", { rel: "stylesheet", href: script.src.replace("app.js", "pages.css") });
-    // Without its styles the page can still be read.
-    link.onload = link.onerror = () => resolve();
-    document.head.append(link);
-  });
-  return styles;
-}
 
 /** @param {() => void} onChange  a page has other contents */
 export function createLatePages(onChange) {

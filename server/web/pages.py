@@ -18,6 +18,7 @@ from server.errors import CacheError, Refused, StoreError
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Call, Handler
 from server.telemetry import exposition
+from server.web.first_songs import with_first_songs
 from server.web.identity import AddressOf, Identify, IsSecure
 from server.web.static_files import GZIPPED, StaticFiles, accepts_gzip
 
@@ -111,7 +112,12 @@ class Pages:
         except (StoreError, CacheError):
             # The page asks for the show itself, says what is wrong, and tries again.
             return html_page(request, text)
-        return html_page(request, with_show(text, show))
+        styled, sources = self._files.styled_page("index.html")
+        response = html_page(request, with_first_songs(with_show(styled, show), show))
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
+            "style-src 'self'", " ".join(["style-src 'self'", *sources])
+        )
+        return response
 
     async def redirect_to_show(self, request: web.Request) -> web.Response:
         """`GET /shows/{show}/`: the same page has one address."""
@@ -186,7 +192,8 @@ def with_show(text: str, show: Show) -> str:
     # "<" would end the script element; as an escape it is the same JSON.
     data = msgspec.json.encode(show).decode().replace("<", "\\u003c")
     text = text.replace("<title>MySetlist</title>", f"<title>{title}</title>", 1)
-    return text.replace("</head>", f'<script type="application/json" id="show">{data}</script></head>', 1)
+    # After what can be seen already: a slow phone draws that while the data still comes.
+    return text.replace("</body>", f'<script type="application/json" id="show">{data}</script></body>', 1)
 
 
 def html_page(request: web.Request, text: str, *, status: int = 200) -> web.Response:

@@ -14,6 +14,7 @@ from aiohttp import web
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.web.bundling import bundle, late_modules, without_comments
+from server.web.first_songs import with_styles
 
 # A smaller file fits into one packet anyway.
 _GZIP_BYTES_MIN = 1_000
@@ -51,6 +52,7 @@ class StaticFiles:
         self._version = ""
         self._prepared: dict[tuple[str, bool], _File] = {}
         self._pages: dict[str, str] = {}
+        self._styled: dict[str, tuple[str, list[str]]] = {}
 
     @property
     def version(self) -> str:
@@ -61,7 +63,7 @@ class StaticFiles:
             for name in self._names:
                 digest.update(b"%s\0%s\0" % (name.encode(), (self._folder / name).read_bytes()))
             self._version, self._modified_ns = digest.hexdigest(), modified_ns
-            self._prepared, self._pages = {}, {}
+            self._prepared, self._pages, self._styled = {}, {}, {}
         return self._version
 
     def page(self, name: str) -> str:
@@ -71,6 +73,13 @@ class StaticFiles:
             text = (self._folder / name).read_text(encoding="utf-8")
             self._pages[name] = re.sub(r'"/static/([\w./-]+)"', rf'"/static/{version}/\1"', text)
         return self._pages[name]
+
+    def styled_page(self, name: str) -> tuple[str, list[str]]:
+        """An HTML file with its styles in it, and the sources that its content security policy has to allow."""
+        text = self.page(name)
+        if name not in self._styled:
+            self._styled[name] = with_styles(text, lambda style: self._prepare(style, is_bundled=True).body.decode())
+        return self._styled[name]
 
     def answer(self, request: web.Request, name: str, version: str | None = None) -> web.Response:
         """The answer to a request of a file.
