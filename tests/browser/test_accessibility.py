@@ -112,6 +112,11 @@ async def test_everything_can_be_read(
         await expect(tab.page.locator(".part").first).to_be_visible()
         await is_fine(tab)
 
+    tab = await visitor.open("/me", script=WATCH_POLICY)
+    await expect(tab.page.get_by_role("region", name="Your ballots").get_by_role("listitem")).to_have_count(1)
+    await tab.page.get_by_role("button", name="Erase my account").tap()
+    await is_fine(tab)
+
     await own_sql.execute("update shows set is_locked = true where id = $1", open_show)
     tab = await visitor.open_show(open_show, script=WATCH_POLICY)
     await expect(tab.page.get_by_text("Voting is paused by the organisers")).to_be_visible()
