@@ -79,8 +79,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
     h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), "All shows"),
     heading, bill, name, where, when, windowBox, accuracy);
   const content = h("div", { class: "content" }, toolbar, link, waiting, hidden, ticket.element, problem, foreseen.element,
-    pick.element,
-    setlists.element, suggestions.element);
+    pick.element, setlists.element, suggestions.element);
   // On a phone the songs come before what is only about the show.
   const aside = h("div", { class: "aside" }, relations, voteHistory.element, sources);
   // The skeleton is no part of the content: content that moves below a panel that grows would be a layout shift.
