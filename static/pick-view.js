@@ -51,7 +51,7 @@ export function createPickView() {
   details.addEventListener("toggle", () => {
     if (details.open && !own) load();
   });
-  const element = h("section", { class: "pick", "aria-label": "Your pick" }, details);
+  const element = details;
 
   let show = 0;
   let isStranger = true; // without an account, as far as the page knows
@@ -188,7 +188,6 @@ export function createPickView() {
       isStranger = visitor === null;
       time_zone = next.info.time_zone;
       setAttribute(board, "href", `/leaderboard?show=${encodeURIComponent(next.info.slug)}`);
-      setHidden(details, next.status.status === "cancelled");
       clearTimeout(timer);
       if (isStranger && own === null && !details.open) return;
       if (isOther || own === null) load();

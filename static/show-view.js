@@ -2,12 +2,11 @@
 import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
 import { createForeseenView } from "./foreseen-view.js";
 import { createHistory } from "./history.js";
+import { createLateView } from "./late-view.js";
 import * as messages from "./messages.js";
 import * as refusals from "./refusals.js";
 import { needsTicket, remainingOf, totalOf, votingOf, waitingCountOf } from "./selectors.js";
-import { createPickView } from "./pick-view.js";
 import { createSetlistsView } from "./setlists-view.js";
-import { createSuggestionsView } from "./suggestions-view.js";
 import { createTicketView } from "./ticket-view.js";
 
 /**
@@ -60,8 +59,10 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
     h("button", { class: "switch", type: "button", on: { click: () => onSort(by) } }, label));
   const orderGroup = h("div", { class: "switches", role: "group", "aria-label": "Order of songs" }, ...orderButtons);
   const setlists = createSetlistsView({ onVote, tools: orderGroup });
-  const pick = createPickView();
-  const suggestions = createSuggestionsView();
+  const pick = createLateView("section", { class: "pick", "aria-label": "Your pick" }, () =>
+    import("./pick-view.js").then(({ createPickView }) => createPickView()));
+  const suggestions = createLateView("div", {}, () =>
+    import("./suggestions-view.js").then(({ createSuggestionsView }) => createSuggestionsView()));
   const ticket = createTicketView({ onRedeemed });
   const foreseen = createForeseenView();
   const voteHistory = createHistory();
@@ -188,6 +189,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       setlists.update(show, voting, state);
       suggestions.update(show, voting, user?.id ?? null);
       pick.update(show, user?.id ?? null);
+      setHidden(pick.element, show.status.status === "cancelled");
       if (isClosing) windowText.focus({ preventScroll: true });
     },
   };
