@@ -306,6 +306,7 @@ select u.id
    and not exists (select from user_follows_artists f where f.user_id = u.id)
    and not exists (select from user_show_attendance g where g.user_id = u.id)
    and not exists (select from email_preferences e where e.user_id = u.id)
+   and not exists (select from calendar_feeds c where c.user_id = u.id)
    and not exists (select from vote_analytics h where h.user_id = u.id)
  limit :count::bigint;
 
@@ -325,6 +326,7 @@ with gone as (
        and not exists (select from song_suggestions x where x.user_id = u.id)
        and not exists (select from user_follows_artists x where x.user_id = u.id)
        and not exists (select from user_show_attendance x where x.user_id = u.id)
+       and not exists (select from calendar_feeds x where x.user_id = u.id)
        and not exists (select from venue_reviews x where x.user_id = u.id)
        and not exists (select from reports x where x.reporter_id = u.id)
        and not exists (select from reports x where x.decided_by = u.id)

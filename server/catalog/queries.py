@@ -8,6 +8,7 @@ from server.store.named_queries import load_queries
 
 _FOLDER = Path(__file__).parent
 
+calendars = load_queries(_FOLDER / "calendars.sql")
 catalogue = load_queries(_FOLDER / "catalogue.sql")
 entry_editing = load_queries(_FOLDER / "entry_editing.sql")
 merging = load_queries(_FOLDER / "merging.sql")
@@ -19,5 +20,6 @@ setlist_editing = load_queries(_FOLDER / "setlist_editing.sql")
 show_control = load_queries(_FOLDER / "show_control.sql")
 show_making = load_queries(_FOLDER / "show_making.sql")
 show_status = load_queries(_FOLDER / "show_status.sql")
+sitemap = load_queries(_FOLDER / "sitemap.sql")
 song_lists = load_queries(_FOLDER / "song_lists.sql")
 suggestions = load_queries(_FOLDER / "suggestions.sql")

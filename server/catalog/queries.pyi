@@ -6,6 +6,29 @@ from typing import Any, Literal, TypedDict
 
 from server.store.database import Connection
 
+# catalog/calendars.sql
+class ShowsOfArtistRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    status: Literal["upcoming", "live", "finished", "cancelled"]
+    starts_at: datetime
+    time_zone: str
+    revision: int
+    updated_at: datetime
+    is_certain: bool | Any
+    venue_name: str
+    city: str
+    region: str
+    country: str
+    latitude: float
+    longitude: float
+
+class _Calendars:
+    def shows_of_artist(
+        self, connection: Connection, *, artist_id: int | None, since: datetime | None, count: int | None
+    ) -> AsyncIterator[ShowsOfArtistRow]: ...
+
 # catalog/catalogue.sql
 class ListShowsRow(TypedDict):
     id: int
@@ -906,6 +929,44 @@ class AdvanceShowsRow(TypedDict):
 class _ShowStatus:
     def advance_shows(self, connection: Connection, *, instant: datetime | None) -> AsyncIterator[AdvanceShowsRow]: ...
 
+# catalog/sitemap.sql
+class LastIdsRow(TypedDict):
+    shows: int | Any
+    artists: int | Any
+    venues: int | Any
+    songs: int | Any
+
+class ShowsBetweenRow(TypedDict):
+    reference: str
+    updated_at: datetime
+
+class ArtistsBetweenRow(TypedDict):
+    reference: str
+    updated_at: datetime
+
+class VenuesBetweenRow(TypedDict):
+    reference: str
+    updated_at: datetime
+
+class SongsBetweenRow(TypedDict):
+    reference: str | Any
+    updated_at: datetime
+
+class _Sitemap:
+    async def last_ids(self, connection: Connection) -> LastIdsRow: ...
+    def shows_between(
+        self, connection: Connection, *, from_id: int | None, to_id: int | None
+    ) -> AsyncIterator[ShowsBetweenRow]: ...
+    def artists_between(
+        self, connection: Connection, *, from_id: int | None, to_id: int | None
+    ) -> AsyncIterator[ArtistsBetweenRow]: ...
+    def venues_between(
+        self, connection: Connection, *, from_id: int | None, to_id: int | None
+    ) -> AsyncIterator[VenuesBetweenRow]: ...
+    def songs_between(
+        self, connection: Connection, *, from_id: int | None, to_id: int | None
+    ) -> AsyncIterator[SongsBetweenRow]: ...
+
 # catalog/song_lists.sql
 class NewestSongsRow(TypedDict):
     id: int
@@ -1007,6 +1068,7 @@ class _Suggestions:
         self, connection: Connection, *, status: str | None, reason: str | None, show_id: int | None, title: str | None
     ) -> int | Any: ...
 
+calendars: _Calendars
 catalogue: _Catalogue
 entry_editing: _EntryEditing
 merging: _Merging
@@ -1018,5 +1080,6 @@ setlist_editing: _SetlistEditing
 show_control: _ShowControl
 show_making: _ShowMaking
 show_status: _ShowStatus
+sitemap: _Sitemap
 song_lists: _SongLists
 suggestions: _Suggestions

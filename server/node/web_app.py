@@ -8,6 +8,7 @@ from functools import partial
 from aiohttp import web
 
 from server.abuse.routes import GroupRoutes
+from server.catalog.calendars import fetch_calendar_of_artist
 from server.catalog.entry_editing import EntryEditingRoutes
 from server.catalog.merging import MergingRoutes
 from server.catalog.removed_songs import RemovedSongRoutes
@@ -17,8 +18,10 @@ from server.catalog.setlist_editing import SetlistEditingRoutes
 from server.catalog.show_control import ShowControlRoutes
 from server.catalog.show_making import ShowMakingRoutes
 from server.catalog.shows import find_show_id
+from server.catalog.sitemap import count_parts, list_part
 from server.catalog.song_lists import SongListRoutes
 from server.catalog.suggestions import SuggestionRoutes
+from server.clock import utc_now
 from server.game.crews import CrewRoutes
 from server.game.leaderboards import LeaderboardRoutes
 from server.game.picks import PickRoutes
@@ -38,6 +41,7 @@ from server.node.process_limits import files_max
 from server.node.rooms import Rooms
 from server.people.accounts import AccountRoutes
 from server.people.authenticator import Authenticator
+from server.people.calendars import CalendarRoutes, fetch_calendar_of_user
 from server.people.earned_tickets import EarnedTicketRoutes
 from server.people.erasure import ErasureRoutes
 from server.people.follows import FollowRoutes
@@ -50,15 +54,20 @@ from server.people.session_routes import SessionRoutes
 from server.people.sessions import TOKEN_TTL_S, sign_in_with_claims, verify_token
 from server.people.sign_in_codes import SignInCodeRoutes
 from server.people.tickets import TicketRoutes
+from server.protocol.calendars import CalendarShow
 from server.protocol.http.endpoints import BODY_BYTES_MAX, Endpoint, ReadKind
+from server.protocol.http.parameters import Reference
 from server.protocol.identity import Identity
 from server.settings import data_folder
 from server.store.turns import Turns
 from server.voting.routes import VotingRoutes
 from server.voting.rules import ballot_json
 from server.web.asyncapi import asyncapi_endpoint
+from server.web.base_url import BaseUrl, make_base_url
+from server.web.calendars import Calendars
+from server.web.cards import Cards
 from server.web.errors import answer_errors
-from server.web.identity import counted, make_address_of, make_identify, make_is_secure
+from server.web.identity import AddressOf, counted, make_address_of, make_identify, make_is_secure
 from server.web.listening import (
     handed_over,
     keep_files_for_probes,
@@ -72,7 +81,9 @@ from server.web.origins import check_origins
 from server.web.pages import Pages, answer_unknown_paths, make_add_headers
 from server.web.request_log import add_request_id, observe_requests
 from server.web.routing import routes_of, take_turns
+from server.web.sitemaps import Sitemaps
 from server.web.static_files import StaticFiles
+from server.web.subject_pages import SUBJECTS, SubjectPages
 from server.web.walls import WallPages
 from server.webhooks.routes import WebhookRoutes
 
@@ -138,6 +149,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *AuditRoutes(requests).endpoints(),
         *AccountRoutes(requests, clock).endpoints(),
         *KeyRoutes(requests).endpoints(),
+        *CalendarRoutes(requests, settings.secret).endpoints(),
         *WebhookRoutes(owner, clock, rooms.poster).endpoints(),
         *rooms.exports.endpoints(),
         *ErasureRoutes(
@@ -227,27 +239,42 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
     app.add_routes(live.routes())
     find_show = partial(find_show_id, rooms.databases.channels)
     app.add_routes(EventRoutes(services, rooms.sockets, identify, address_of, find_show).routes())
-    [get_show] = [endpoint.handler for endpoint in endpoints if endpoint.path == "/api/shows/{show}"]
-    pages = Pages(
+    base_url = make_base_url(settings.public_url or next(iter(settings.origins), None), is_secure)
+    handlers = {endpoint.path: endpoint.handler for endpoint in endpoints if endpoint.method == "GET"}
+    get_show = handlers["/api/shows/{show}"]
+    app.add_routes(Cards(get_show, address_of, rooms.clock).routes())
+    app.add_routes(_sitemaps(rooms, turns["catalogue"], address_of, base_url).routes())
+    app.add_routes(_calendars(rooms, turns["catalogue"], address_of, base_url).routes())
+    pages = Pages(files, rooms.why_not_ready, why_paused=rooms.why_paused, metrics_token=settings.metrics_token)
+    app.add_routes(pages.routes())
+    subject_pages = SubjectPages(
         files,
-        get_show,
+        {subject: handlers[f"/api/{subject}s/{{{subject}}}"] for subject in SUBJECTS},
         identify,
         address_of,
-        rooms.why_not_ready,
-        why_paused=rooms.why_paused,
-        metrics_token=settings.metrics_token,
+        base_url,
     )
-    app.add_routes(pages.routes())
-    walls = WallPages(
-        files,
-        get_show,
-        address_of,
-        is_secure,
-        public_url=settings.public_url or next(iter(settings.origins), None),
-        embed_origins=settings.embed_origins,
-    )
+    app.add_routes(subject_pages.routes())
+    walls = WallPages(files, get_show, address_of, base_url, embed_origins=settings.embed_origins)
     app.add_routes(walls.routes())
     return app
+
+
+def _sitemaps(rooms: Rooms, turns: Turns, address_of: AddressOf, base_url: BaseUrl) -> Sitemaps:
+    reads = rooms.databases.reads
+    return Sitemaps(partial(count_parts, reads), partial(list_part, reads), turns, address_of, base_url)
+
+
+def _calendars(rooms: Rooms, turns: Turns, address_of: AddressOf, base_url: BaseUrl) -> Calendars:
+    databases, secret, clock = rooms.databases, rooms.settings.secret, rooms.clock
+
+    async def of_artist(reference: Reference) -> tuple[str, list[CalendarShow]]:
+        return await fetch_calendar_of_artist(databases.reads, reference, now=utc_now(clock))
+
+    async def of_token(token: str) -> list[CalendarShow]:
+        return await fetch_calendar_of_user(databases.requests, secret, token, now=utc_now(clock))
+
+    return Calendars(of_artist, of_token, turns, address_of, base_url, installation=rooms.installation)
 
 
 def _authenticator(rooms: Rooms) -> Authenticator:

@@ -10,6 +10,7 @@ _FOLDER = Path(__file__).parent
 
 access_monitor = load_queries(_FOLDER / "access_monitor.sql")
 accounts = load_queries(_FOLDER / "accounts.sql")
+calendars = load_queries(_FOLDER / "calendars.sql")
 ended_sessions = load_queries(_FOLDER / "ended_sessions.sql")
 erasure = load_queries(_FOLDER / "erasure.sql")
 export = load_queries(_FOLDER / "export.sql")

@@ -110,6 +110,32 @@ class _Accounts:
     async def lock_ban(self, connection: Connection, *, id: int | None, user_id: int | None) -> LockBanRow | None: ...
     async def lift_ban(self, connection: Connection, *, lifted_by: int | None, id: int | None) -> str: ...
 
+# people/calendars.sql
+class ShowsOfUserRow(TypedDict):
+    id: int
+    slug: str
+    name: str
+    status: Literal["upcoming", "live", "finished", "cancelled"]
+    starts_at: datetime
+    time_zone: str
+    revision: int
+    updated_at: datetime
+    is_certain: bool | Any
+    venue_name: str
+    city: str
+    region: str
+    country: str
+    latitude: float
+    longitude: float
+
+class _Calendars:
+    async def fetch_nonce(self, connection: Connection, *, user_id: int | None) -> Any | None: ...
+    async def renew_nonce(self, connection: Connection, *, user_id: int | None) -> Any | None: ...
+    async def delete_feed(self, connection: Connection, *, user_id: int | None) -> str: ...
+    def shows_of_user(
+        self, connection: Connection, *, user_id: int | None, since: datetime | None, count: int | None
+    ) -> AsyncIterator[ShowsOfUserRow]: ...
+
 # people/ended_sessions.sql
 class EndedSessionsRow(TypedDict):
     session_ids: list[int] | Any
@@ -803,6 +829,7 @@ class _Tickets:
 
 access_monitor: _AccessMonitor
 accounts: _Accounts
+calendars: _Calendars
 ended_sessions: _EndedSessions
 erasure: _Erasure
 export: _Export

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
-from server.errors import Refused
+from server.errors import Refused, ReplicaLost
 from server.protocol.codes import Code
 from server.protocol.identity import Identity
 from server.telemetry import LIMITED, TURN_WAIT_SECONDS
+
+Result = TypeVar("Result")
 
 # As long as a request waits for a connection of a pool. A node answers about so many reads meanwhile.
 WAIT_S = 5.0
@@ -57,6 +60,17 @@ class Turns:
             yield
         finally:
             self._pass_on()
+
+    async def read(self, client: str, read: Callable[[], Awaitable[Result]]) -> Result:
+        """What a read gives, in its turn. A replica that is lost on the way has the primary answer.
+
+        Raises: Refused: as `turn`
+        """
+        async with self.turn(client):
+            try:
+                return await read()
+            except ReplicaLost:
+                return await read()
 
     async def _wait(self, client: str) -> None:
         if self._waiting_count >= self._waiting_max:

@@ -1,25 +1,20 @@
-"""Serves the pages and their files, the probes of load balancers, and metrics for Prometheus."""
+"""Serves the pages of people and staff, all files of pages, the probes of load balancers, and metrics for Prometheus."""
 
 from __future__ import annotations
 
 import gzip
 import hmac
-import html
 from collections.abc import Awaitable, Callable
 
-import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler as RequestHandler
 from aiohttp.typedefs import Middleware
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from server.catalog.documents import Show
-from server.errors import CacheError, Refused, StoreError
+from server.errors import Refused
 from server.protocol.codes import Code
-from server.protocol.http.endpoints import Call, Handler
 from server.telemetry import exposition
-from server.web.first_songs import with_first_songs
-from server.web.identity import AddressOf, Identify, IsSecure
+from server.web.identity import IsSecure
 from server.web.static_files import GZIPPED, StaticFiles, accepts_gzip
 
 # Paths whose answers are read by programs. Any other unknown path is a page that a person has asked for.
@@ -49,27 +44,20 @@ def make_add_headers(is_secure: IsSecure) -> Callable[[web.Request, web.StreamRe
 class Pages:
     """The routes of the pages, the probes and the metrics.
 
-    Takes: files, of the pages; get_show, the handler of `GET /api/shows/{show}`; identify, finds the identity behind a
-           request; address_of, its address; why_not_ready, gives the reasons why this node should get no traffic, empty: ready;
-           why_paused, which shards take no votes while the others do, empty: none;
-           metrics_token, which a reader of the metrics has to send, None: none is needed
+    Takes: files, of the pages; why_not_ready, gives the reasons why this node should get no traffic, empty: ready; why_paused,
+           which shards take no votes while the others do, empty: none; metrics_token, which a reader of the metrics has to
+           send, None: none is needed
     """
 
     def __init__(
         self,
         files: StaticFiles,
-        get_show: Handler,
-        identify: Identify,
-        address_of: AddressOf,
         why_not_ready: Callable[[], list[str]],
         *,
         why_paused: Callable[[], str],
         metrics_token: str | None,
     ) -> None:
         self._files = files
-        self._get_show = get_show
-        self._identify = identify
-        self._address_of = address_of
         self._why_not_ready = why_not_ready
         self._why_paused = why_paused
         self._metrics_token = metrics_token
@@ -77,12 +65,6 @@ class Pages:
     def routes(self) -> list[web.AbstractRouteDef]:
         """Routes for the router of the web application."""
         return [
-            web.get("/", self.get_page),
-            web.get("/shows/{show}", self.get_show_page),
-            web.get("/shows/{show}/", self.redirect_to_show),
-            web.get("/artists/{artist}", self.get_page),
-            web.get("/venues/{venue}", self.get_page),
-            web.get("/songs/{song}", self.get_page),
             web.get("/signin", self.get_signin),
             web.get("/admin", self.get_console),
             web.get("/admin/{page:.+}", self.get_console),
@@ -95,34 +77,6 @@ class Pages:
             web.get("/static/{name:.+}", self.get_file),
             web.get("/leaderboard", self.get_leaderboard),
         ]
-
-    async def get_page(self, request: web.Request) -> web.Response:
-        """`GET /`, and the pages of artists, venues and songs: the page, whose script draws what the address names."""
-        return html_page(request, self._files.page("index.html"))
-
-    async def get_show_page(self, request: web.Request) -> web.Response:
-        """`GET /shows/{show}`: the page with the show in it, so that a slow phone need not ask for the show once more."""
-        text = self._files.page("index.html")
-        try:
-            identity, address = await self._identify(request), self._address_of(request)
-            call = Call(path=request.match_info, identity=identity, address=address)
-            show: Show = (await self._get_show(call)).document
-        except Refused as error:
-            return html_page(request, text, status=404 if error.code == Code.NOT_FOUND else 200)
-        except (StoreError, CacheError):
-            # The page asks for the show itself, says what is wrong, and tries again.
-            return html_page(request, text)
-        styled, sources = self._files.styled_page("index.html")
-        response = html_page(request, with_first_songs(with_show(styled, show), show))
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
-            "style-src 'self'", " ".join(["style-src 'self'", *sources])
-        )
-        return response
-
-    async def redirect_to_show(self, request: web.Request) -> web.Response:
-        """`GET /shows/{show}/`: the same page has one address."""
-        url = request.rel_url
-        raise web.HTTPMovedPermanently(url.with_path(url.raw_path.rstrip("/"), encoded=True, keep_query=True))
 
     async def get_signin(self, request: web.Request) -> web.Response:
         """`GET /signin`: the page of a sign-in link. Its script reads the token from the fragment; only its button acts."""
@@ -184,16 +138,6 @@ def answer_unknown_paths(files: StaticFiles) -> Middleware:
         return await handler(request)
 
     return middleware
-
-
-def with_show(text: str, show: Show) -> str:
-    """The HTML of a page with the show's title and its document, which the page's script reads."""
-    title = html.escape(f"{show['artist']['name']}, {show['venue']['name']} | MySetlist")
-    # "<" would end the script element; as an escape it is the same JSON.
-    data = msgspec.json.encode(show).decode().replace("<", "\\u003c")
-    text = text.replace("<title>MySetlist</title>", f"<title>{title}</title>", 1)
-    # After what can be seen already: a slow phone draws that while the data still comes.
-    return text.replace("</body>", f'<script type="application/json" id="show">{data}</script></body>', 1)
 
 
 def html_page(request: web.Request, text: str, *, status: int = 200) -> web.Response:

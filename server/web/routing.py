@@ -6,12 +6,13 @@ import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
 from aiohttp import ETag, web
 
-from server.errors import Refused, ReplicaLost
+from server.errors import Refused
 from server.live.stalled import has_hung_up
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint, ReadKind
@@ -73,11 +74,7 @@ def take_turns(endpoint: Endpoint, turns: Mapping[ReadKind, Turns]) -> Endpoint:
         return endpoint
 
     async def handle(call: Call) -> Answer:
-        async with turns[kind].turn(client_of(call.identity, call.address)):
-            try:
-                return await endpoint.handler(call)
-            except ReplicaLost:
-                return await endpoint.handler(call)
+        return await turns[kind].read(client_of(call.identity, call.address), partial(endpoint.handler, call))
 
     return replace(endpoint, handler=handle)
 

@@ -20,7 +20,7 @@ from server.web.first_songs import with_styles
 _GZIP_BYTES_MIN = 1_000
 _TEXT_TYPES = ("text/", "application/manifest+json", "image/svg+xml")
 GZIPPED = {"Content-Encoding": "gzip"}
-_KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
+KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
 # The modules that pages start. Under an address with a version they contain everything that they import; what they load later
 # are scripts of their own.
 _ENTRIES = ("app.js", "docs.js", "me.js", "admin/app.js", "wall/app.js", "leaderboard.js")
@@ -92,7 +92,7 @@ class StaticFiles:
         is_current = version == self.version
         file = self._prepare(name, is_bundled=version is not None)
         etag = f"{self._version}-{name}"
-        headers = {"Cache-Control": _KEPT_FOR_GOOD if is_current else "no-cache", "Vary": "Accept-Encoding"}
+        headers = {"Cache-Control": KEPT_FOR_GOOD if is_current else "no-cache", "Vary": "Accept-Encoding"}
         if any(tag.value == etag for tag in request.if_none_match or ()):
             response = web.Response(status=304, headers=headers)
         else:

@@ -14,23 +14,23 @@ from server.errors import CacheError, Refused, StoreError
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Call, Handler
 from server.protocol.join_codes import join_code_of, show_of_join_code
-from server.web.identity import AddressOf, IsSecure
-from server.web.pages import CONTENT_SECURITY_POLICY, html_page, with_show
+from server.web.base_url import BaseUrl
+from server.web.heads import SERVICE, title_of_show, with_document, with_title
+from server.web.identity import AddressOf
+from server.web.pages import CONTENT_SECURITY_POLICY, html_page
 from server.web.static_files import StaticFiles
 
 Kind = Literal["screen", "overlay", "embed"]
 # When the light colours apply. A reader's own scheme decides on other sites; a hall and a stream are dark.
 _LIGHT_MEDIA = {"light": "all", "dark": "not all", "auto": "(prefers-color-scheme: light)"}
-_HOST_CHARS_MAX = 260  # a name (RFC 1035) and a port; a QR code holds some more
 _DEFAULT_THEMES: dict[Kind, str] = {"screen": "dark", "overlay": "dark", "embed": "auto"}
 
 
 class WallPages:
     """The routes of the walls and of join codes.
 
-    Takes: files, of the pages; get_show, the handler of `GET /api/shows/{show}`; address_of, a request's address; is_secure,
-           whether its client uses TLS; public_url, the address of the pages for everybody, None: as the client names this
-           node; embed_origins, the sites that may show `/embed/{show}` in a frame
+    Takes: files, of the pages; get_show, the handler of `GET /api/shows/{show}`; address_of, a request's address; base_url,
+           the address that it knows of this service; embed_origins, the sites that may show `/embed/{show}` in a frame
     """
 
     def __init__(
@@ -38,16 +38,14 @@ class WallPages:
         files: StaticFiles,
         get_show: Handler,
         address_of: AddressOf,
-        is_secure: IsSecure,
+        base_url: BaseUrl,
         *,
-        public_url: str | None,
         embed_origins: tuple[str, ...],
     ) -> None:
         self._files = files
         self._get_show = get_show
         self._address_of = address_of
-        self._is_secure = is_secure
-        self._public_url = public_url
+        self._base_url = base_url
         ancestors = " ".join(("'self'", *embed_origins))
         self._embed_policy = CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", f"frame-ancestors {ancestors}")
 
@@ -106,15 +104,14 @@ class WallPages:
         except (StoreError, CacheError):
             # The page asks for the show itself, and tries again.
             return html_page(request, text)
-        return html_page(request, with_show(text.replace("<!-- join -->", self._join(request, show), 1), show))
+        text = with_title(
+            text.replace("<!-- join -->", self._join(request, show), 1), f"{title_of_show(show)} | {SERVICE}"
+        )
+        return html_page(request, with_document(text, "show", show))
 
     def _join(self, request: web.Request, show: Show) -> str:
         """How to come to the page of the show: a QR code, and an address that is short enough to type."""
-        if self._public_url is None and len(request.host) > _HOST_CHARS_MAX:
-            raise Refused(
-                Code.BAD_REQUEST, "The header Host is longer than any name of a host. Send the name of this host."
-            )
-        base = self._public_url or f"{'https' if self._is_secure(request) else 'http'}://{request.host}"
+        base = self._base_url(request)
         code = join_code_of(show["id"])
         host = html.escape(f"{urlsplit(base).netloc}{urlsplit(base).path}")
         # By its id, because a slug makes a finer pattern, which is hard to scan from far away.

@@ -31,6 +31,7 @@ async def fill_every_table(factory: RowFactory, person: Person, moderator: Perso
         values (7, 9, '[{{"kind": "agent", "weight": 4.5, "words": "One program."}}]', 2, now(), now());
         insert into vote_group_members (show_id, user_id, group_id) values (7, {person.id}, 1), (7, {moderator.id}, 1);
         insert into user_follows_artists values ({person.id}, 1);
+        insert into calendar_feeds (user_id) values ({person.id}), ({moderator.id});
         insert into cast_orders values ({person.id}, 7, 6);
         insert into exports (user_id, document, asked_at) values
         ({person.id}, '{NAME}', now() - interval '2 days'), ({moderator.id}, 'Mo', now() - interval '2 days');

@@ -15,6 +15,8 @@ DAY = dt.timedelta(days=1)
 # The value of a parameter: by its name, or by name and type where a name has several types.
 EXAMPLES: dict[str, Any] = {
     "begun_ids": [7, 8],
+    "from_id": 1,
+    "to_id": 2_000,
     "scopes": ["artist"],
     "scope_ids": [7],
     "mbids": ["7"],

@@ -321,6 +321,7 @@ async def test_only_users_without_any_data_are_deleted(
         "user_bans (lifted)": f"(user_id, lifted_by, lifted_at, kind, reason) values ({reviewed}, $1, now(), 'vote', 'spam')",
         "identity_reviews": "(decided_by, decided_at, verdict, service, external_id, name, artist_id, confidence, evidence)"
         " values ($1, now(), 'same', 'spotify', 'x', 'Ana', 1, 0.5, 'its name alone')",
+        "calendar_feeds": "(user_id) values ($1)",
         "email_preferences": "(user_id, address) values ($1, 'a@example.org')",
         "email_queue": "(user_id, kind, about) values ($1, 'show_result', 'show:7')",
         "email_log": "(queue_id, user_id, kind, status) values (1, $1, 'show_result', 'sent')",

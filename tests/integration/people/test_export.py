@@ -60,6 +60,7 @@ NOT_EXPORTED = {
     "voters_to_count.user_id": "votes of the last second, which vote_history has",
     "voter_days.user_id": "the days of vote_history",
     "best_voters.user_id": "sums of accuracy",
+    "calendar_feeds.user_id": "a number from which the address of the calendar follows; the shows are in attendance and follows",
     "cast_orders.user_id": "a number by which a late cast is known; the casts are in votes and vote_history",
     "content_moderation.decided_by": "the decision is in moderation_log, with its subject",
     "reports.decided_by": "the decision is in moderation_log, with the report",

@@ -1,0 +1,199 @@
+"""The head of a page: what its tab, a search engine and a messenger say about it before any script runs."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from server.catalog.documents import Artist, Show, ShowItem, Song, Venue
+from server.web import structured_data
+
+SERVICE = "MySetlist"
+CARD_SIZE = (1200, 630)  # what messengers show without cutting it
+
+_TITLE = re.compile(r"<title>[^<]*</title>")
+_DESCRIPTION = re.compile(r'<meta name="description" content="[^"]*">')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The head of one page.
+
+    Takes: title, without the name of the service, empty: its name alone; path, of the page's one address; kind, as Open Graph
+           has it; data, for search engines (schema.org); card, the path of its picture, and card_text, which says what is on it;
+           feed, the path of its calendar
+    """
+
+    title: str
+    description: str
+    path: str
+    data: dict[str, Any]
+    kind: str = "website"
+    card: str = ""
+    card_text: str = ""
+    feed: str = ""
+
+
+def with_head(text: str, head: Head, base: str, service: str = SERVICE) -> str:
+    """The HTML of a page with this head.
+
+    Takes: base, the address of the service, which a client may have made up; service, its name, or that of a brand
+    """
+    title = f"{head.title} | {service}" if head.title else service
+    address = f"{base}{head.path}"
+    lines = [
+        f'<link rel="canonical" href="{html.escape(address)}">',
+        *_properties({
+            "og:title": head.title or service, "og:description": head.description, "og:type": head.kind, "og:url": address,
+            "og:site_name": service,
+        }),
+        # X takes the title, the description and the picture from the properties above.
+        f'<meta name="twitter:card" content="{"summary_large_image" if head.card else "summary"}">',
+    ]  # fmt: skip
+    if head.card:
+        width, height = CARD_SIZE
+        lines += _properties({
+            "og:image": f"{base}{head.card}", "og:image:type": "image/png", "og:image:width": str(width),
+            "og:image:height": str(height), "og:image:alt": head.card_text,
+        })  # fmt: skip
+    if head.feed:
+        lines.append(f'<link rel="alternate" type="text/calendar" href="{html.escape(head.feed)}" title="Calendar">')
+    lines.append(f'<script type="application/ld+json">{_script_text(head.data)}</script>')
+    text = with_title(text, title)
+    description = f'<meta name="description" content="{html.escape(head.description)}">'
+    text = _DESCRIPTION.sub(lambda _: description, text, count=1)
+    return _before_end(text, "\n".join(lines))
+
+
+def with_title(text: str, title: str) -> str:
+    """The HTML of a page with this title."""
+    return _TITLE.sub(lambda _: f"<title>{html.escape(title)}</title>", text, count=1)
+
+
+def with_document(text: str, name: str, document: object) -> str:
+    """The HTML of a page with a document of the API, which the page's script reads by this id."""
+    # After what can be seen already: a slow phone draws that while the data still comes.
+    data = f'<script type="application/json" id="{name}">{_script_text(document)}</script>'
+    before, end, after = text.rpartition("</body>")
+    return f"{before}{data}{end}{after}"
+
+
+def _properties(values: dict[str, str]) -> list[str]:
+    return [f'<meta property="{name}" content="{html.escape(value)}">' for name, value in values.items()]
+
+
+def _script_text(document: object) -> str:
+    # "<" would end the script element; as an escape it is the same JSON.
+    return msgspec.json.encode(document).decode().replace("<", "\\u003c")
+
+
+def _before_end(text: str, more: str) -> str:
+    before, end, after = text.partition("</head>")
+    return f"{before}{more}\n{end}{after}"
+
+
+# ─────────────────────────────────────────────────────────────────── the pages
+
+
+def head_of_home(base: str, service: str) -> Head:
+    """The head of the page with the list of shows."""
+    return Head(
+        title="",
+        description="Vote on the songs of tonight's setlist and watch the counts move live.",
+        path="/",
+        data=structured_data.of_service(service, base),
+    )
+
+
+def head_of_show(show: Show, base: str) -> Head:
+    """The head of the page of a show. It tells no counts: an embargo may hide them."""
+    path = f"/shows/{show['slug']}"
+    card = f"{path}/card.png"
+    description = describe_show(show)
+    return Head(
+        title=title_of_show(show),
+        description=description,
+        path=path,
+        data=structured_data.of_show(show, base, description=description, card=card),
+        card=card,
+        card_text=f"{title_of_show(show)}, {show['venue']['city']}, {day_text(show['local_date'])}",
+    )
+
+
+def head_of_artist(artist: Artist, base: str) -> Head:
+    """The head of the page of an artist."""
+    name, shows = artist["name"], artist["shows"]
+    coming = (
+        f"The next show is at {_place(shows[0])}, on {day_text(shows[0]['local_date'])}."
+        if shows
+        else "No show is announced."
+    )
+    return Head(
+        title=name,
+        description=f"{name}: shows, songs and setlists that fans vote on. {coming}",
+        path=f"/artists/{artist['slug']}",
+        kind="profile",
+        data=structured_data.of_artist(artist, base),
+        feed=f"/artists/{artist['slug']}.ics",
+    )
+
+
+def head_of_venue(venue: Venue, base: str) -> Head:
+    """The head of the page of a venue."""
+    shows = venue["shows"]
+    coming = (
+        f"The next show: {shows[0]['artist']['name']}, on {day_text(shows[0]['local_date'])}."
+        if shows
+        else "No show is announced."
+    )
+    return Head(
+        title=f"{venue['name']}, {venue['city']}",
+        description=f"Shows at {venue['name']} in {venue['city']}, and what fans say of it. {coming}",
+        path=f"/venues/{venue['slug']}",
+        kind="place",
+        data=structured_data.of_venue(venue, base),
+    )
+
+
+def head_of_song(song: Song, base: str) -> Head:
+    """The head of the page of a song."""
+    artist = song["artist"]["name"]
+    return Head(
+        title=f"{song['title']}, {artist}",
+        description=f"Who plays “{song['title']}” by {artist}, how often, and in which setlists.",
+        path=f"/songs/{song['id']}",
+        kind="music.song",
+        data=structured_data.of_song(song, base),
+    )
+
+
+def title_of_show(show: ShowItem) -> str:
+    """What a show is called: its artist and its venue."""
+    return f"{show['artist']['name']}, {show['venue']['name']}"
+
+
+def describe_show(show: ShowItem) -> str:
+    """One or two sentences about a show."""
+    what = f"{show['artist']['name']} at {_place(show)}, on {day_text(show['local_date'])}"
+    match show["status"]:
+        case "cancelled":
+            return f"Cancelled: {what}."
+        case "finished":
+            return f"{what}: the setlist that fans voted for, and what was played."
+        case _:
+            return f"{what}. Vote on the songs of the setlist and watch the counts move live."
+
+
+def day_text(local_date: str) -> str:
+    """A date as people write it: 24 November 2026."""
+    day = date.fromisoformat(local_date)
+    return f"{day.day} {day:%B %Y}"
+
+
+def _place(show: ShowItem) -> str:
+    return f"{show['venue']['name']}, {show['venue']['city']}"

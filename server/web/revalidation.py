@@ -1,0 +1,29 @@
+"""Answers that a client may keep, and asks with their ETag whether they changed."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+
+from aiohttp import ETag, web
+
+from server.web.static_files import GZIPPED, accepts_gzip
+
+_TEXT_TYPES = ("text/", "application/xml", "application/manifest+json")
+
+
+def revalidated(request: web.Request, body: bytes, media_type: str, *, cache_control: str = "no-cache") -> web.Response:
+    """The answer with this body, or 304 when the client has it."""
+    etag = ETag(hashlib.blake2b(body, digest_size=12).hexdigest(), is_weak=True)
+    headers = {"Cache-Control": cache_control, "Vary": "Accept-Encoding"}
+    if any(tag.value in (etag.value, "*") for tag in request.if_none_match or ()):
+        response = web.Response(status=304, headers=headers)
+    else:
+        is_text = media_type.startswith(_TEXT_TYPES)
+        if is_text and accepts_gzip(request):
+            body, headers = gzip.compress(body, 1, mtime=0), headers | GZIPPED
+        response = web.Response(body=body, headers=headers, content_type=media_type)
+        if is_text:
+            response.charset = "utf-8"
+    response.etag = etag
+    return response
