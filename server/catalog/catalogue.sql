@@ -265,13 +265,18 @@ select coalesce(sum(e.up_count), 0)::bigint as up, coalesce(sum(e.down_count), 0
 
 -- name: tallies_of_show
 -- takes: show_id bigint
--- gives: one row for each song, by setlist and position; rank 1 is the best score of its setlist, equal scores share a rank
+-- gives: one row for each song, by setlist and position; rank 1 is the best score of its setlist, equal scores share a rank; the artist
+--        who wrote it, and the ISRC of a recording
 select l.id as setlist_id, l.type, l.name as setlist_name, e.id, e.song_id, g.title, e.position,
        e.up_count, e.down_count, e.up_count - e.down_count as score,
        rank() over (partition by l.id order by e.up_count - e.down_count desc) as rank,
-       e.set_aside_up_count, e.set_aside_down_count
+       e.set_aside_up_count, e.set_aside_down_count, a.name as artist_name,
+       (select i.external_id from artist_identities i where i.artist_id = a.id and i.service = 'musicbrainz'
+         order by i.confidence desc, i.external_id limit 1) as artist_mbid,
+       (select min(nullif(i.isrc, '')) from song_identities i where i.song_id = g.id) as isrc
   from setlists l
   join setlist_songs e on e.setlist_id = l.id
   join songs g on g.id = e.song_id
+  join artists a on a.id = g.artist_id
  where l.show_id = :show_id::bigint
  order by l.type, l.position, l.id, e.position;

@@ -270,6 +270,9 @@ class TalliesOfShowRow(TypedDict):
     rank: int | Any
     set_aside_up_count: int
     set_aside_down_count: int
+    artist_name: str
+    artist_mbid: str | Any
+    isrc: str | Any
 
 class _Catalogue:
     def list_shows(
@@ -537,6 +540,95 @@ class _Merging:
     async def merged_into(
         self, connection: Connection, *, kind: str | None, old_id: int | None, old_slug: str | None
     ) -> int | Any | None: ...
+
+# catalog/playlists.sql
+class TracksOfShowRow(TypedDict):
+    type: Literal["predicted", "actual"] | Any
+    song_id: int | Any
+    title: str | Any
+    artist_name: str | Any
+    isrc: str | Any
+    url: str | Any
+    artist_mbid: str | Any
+
+class _Playlists:
+    def tracks_of_show(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[TracksOfShowRow]: ...
+
+# catalog/public_data.sql
+class ArtistsRow(TypedDict):
+    id: int | Any
+    slug: str | Any
+    name: str | Any
+    musicbrainz_id: str | Any
+
+class VenuesRow(TypedDict):
+    id: int
+    slug: str | Any
+    name: str | Any
+    city: str | Any
+    country: str | Any
+
+class SongsRow(TypedDict):
+    id: int | Any
+    artist_id: int | Any
+    title: str | Any
+
+class ShowsRow(TypedDict):
+    id: int
+    slug: str | Any
+    artist_id: int
+    venue_id: int | Any
+    name: str | Any
+    local_date: date | Any
+    starts_at: datetime | Any
+    status: str | Any
+    opens_at: datetime
+    closes_at: datetime
+    finalised_at: datetime | None
+    vote_count: int
+    attendance_count: int
+
+class CountsRow(TypedDict):
+    id: int
+    show_id: int
+    song_id: int
+    position: int
+    up: int
+    down: int
+
+class PlayedRow(TypedDict):
+    id: int | Any
+    show_id: int | Any
+    song_id: int | Any
+    position: int | Any
+    played_at: datetime | None
+    is_tape: bool | Any
+
+class HoursRow(TypedDict):
+    show_id: int
+    hour: datetime
+    up: int
+    down: int
+    withdrawn: int
+
+class _PublicData:
+    def artists(
+        self, connection: Connection, *, after_id: int | None, count: int | None
+    ) -> AsyncIterator[ArtistsRow]: ...
+    def venues(
+        self, connection: Connection, *, after_id: int | None, count: int | None
+    ) -> AsyncIterator[VenuesRow]: ...
+    def songs(self, connection: Connection, *, after_id: int | None, count: int | None) -> AsyncIterator[SongsRow]: ...
+    def shows(self, connection: Connection, *, after_id: int | None, count: int | None) -> AsyncIterator[ShowsRow]: ...
+    def counts(
+        self, connection: Connection, *, after_id: int | None, count: int | None
+    ) -> AsyncIterator[CountsRow]: ...
+    def played(
+        self, connection: Connection, *, after_id: int | None, count: int | None
+    ) -> AsyncIterator[PlayedRow]: ...
+    def hours(
+        self, connection: Connection, *, after_id: int | None, after_hour: datetime | None, count: int | None
+    ) -> AsyncIterator[HoursRow]: ...
 
 # catalog/removed_songs.sql
 class ListRemovedRow(TypedDict):
@@ -1072,6 +1164,8 @@ calendars: _Calendars
 catalogue: _Catalogue
 entry_editing: _EntryEditing
 merging: _Merging
+playlists: _Playlists
+public_data: _PublicData
 removed_songs: _RemovedSongs
 rotation: _Rotation
 search: _Search

@@ -26,7 +26,8 @@ class ResultsQuery(msgspec.Struct, frozen=True):
 class ResultSong(TypedDict):
     """One song. `score` is up - down; `rank` 1 is the best score of its set; `share` is its part of the show's votes, 0 to 1.
 
-    `set_aside_up` and `set_aside_down` are votes that staff set aside; no other number holds them.
+    `set_aside_up` and `set_aside_down` are votes that staff set aside; no other number holds them. `isrc` is the code of a recording of
+    the song, `artist_mbid` the id of the artist who wrote it at MusicBrainz; what is not known is null.
     """
 
     title: str
@@ -41,6 +42,9 @@ class ResultSong(TypedDict):
     song_id: int
     set_aside_up: int
     set_aside_down: int
+    artist: str
+    artist_mbid: str | None
+    isrc: str | None
 
 
 class ResultShow(TypedDict):
@@ -89,6 +93,9 @@ async def fetch_results(db: Readable, reference: Reference) -> tuple[Audience, R
                 "song_id": song["song_id"],
                 "set_aside_up": song["set_aside_up_count"],
                 "set_aside_down": song["set_aside_down_count"],
+                "artist": song["artist_name"],
+                "artist_mbid": song["artist_mbid"],
+                "isrc": song["isrc"],
             }
             async for song in queries.tallies_of_show(connection, show_id=row["id"])
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from server.catalog.artists_venues_songs import fetch_artist, fetch_song, fetch_venue, list_artists, list_venues
 from server.catalog.documents import Artist, ArtistPage, SearchResults, Show, ShowPage, Song, Venue, VenuePage
 from server.catalog.parameters import ListQuery, NearQuery, SearchQuery, ShowQuery
+from server.catalog.playlists import Playlist, PlaylistQuery, as_text, fetch_playlist
 from server.catalog.results import Results, ResultsQuery, as_csv, fetch_results
 from server.catalog.rotation import SHOWS_MAX, VOTED_SHOWS_MAX, Rotation, fetch_rotation
 from server.catalog.search import search
@@ -40,6 +41,13 @@ class CatalogRoutes:
                 method="GET", path="/api/shows/{show}/results", handler=self.get_results, query=ResultsQuery, answer=Results,
                 other_media_type="text/csv", codes=(*missing, Code.FORBIDDEN), slugs=("show",), is_revalidated=True,
                 summary="The result of a show: every song with counts, score, rank and share.",
+            ),
+            Endpoint(
+                method="GET", path="/api/shows/{show}/playlist", handler=self.get_playlist, query=PlaylistQuery, answer=Playlist,
+                other_media_type="text/plain", codes=missing, slugs=("show",), is_revalidated=True,
+                summary="The recordings of a show's songs at Spotify, with ISRC: what was played, else what is predicted.",
+                description="A list of links, because only the listener's own account can make a playlist. With `format=text`, paste "
+                "the lines into a playlist of Spotify's desktop program.",
             ),
             Endpoint(
                 method="GET", path="/api/artists", handler=self.get_artists, query=ListQuery, answer=ArtistPage,
@@ -99,6 +107,13 @@ class CatalogRoutes:
             return Answer(document=results)
         headers = {"Content-Disposition": f'attachment; filename="{results["show"]["slug"]}.csv"'}
         return Answer(document=as_csv(results).encode(), media_type="text/csv", headers=headers)
+
+    async def get_playlist(self, call: Call) -> Answer:
+        """`GET /api/shows/{show}/playlist`."""
+        playlist = await fetch_playlist(self._db, call.reference("show"))
+        if call.query.format == "json":
+            return Answer(document=playlist)
+        return Answer(document=as_text(playlist).encode(), media_type="text/plain")
 
     async def get_artists(self, call: Call) -> Answer:
         """`GET /api/artists`."""

@@ -23,6 +23,8 @@ ROLES: dict[str, str | None] = {
     "catalog/calendars": REQUEST_ROLE,
     "catalog/catalogue": REQUEST_ROLE,
     "catalog/rotation": REQUEST_ROLE,
+    "catalog/playlists": REQUEST_ROLE,
+    "catalog/public_data": REQUEST_ROLE,
     "catalog/sitemap": REQUEST_ROLE,
     "catalog/show_status": WRITER_ROLE,
     "catalog/search": REQUEST_ROLE,

@@ -17,6 +17,7 @@ EXAMPLES: dict[str, Any] = {
     "begun_ids": [7, 8],
     "from_id": 1,
     "to_id": 2_000,
+    "after_hour": NOW,
     "scopes": ["artist"],
     "scope_ids": [7],
     "mbids": ["7"],

@@ -276,8 +276,10 @@ async def test_answers_have_the_fields_of_their_types(seeded_client: Client) -> 
         assert msgspec.to_builtins(msgspec.convert(answer, types[path])) == answer, path
     _, results = await _get(seeded_client, f"/api/shows/{shows['items'][0]['id']}/results")
     assert msgspec.to_builtins(msgspec.convert(results, types["/api/shows/{show}/results"])) == results
+    _, playlist = await _get(seeded_client, f"/api/shows/{shows['items'][0]['id']}/playlist")
+    assert msgspec.to_builtins(msgspec.convert(playlist, types["/api/shows/{show}/playlist"])) == playlist
     assert set(types) == {
-        "/api/shows", "/api/shows/{show}", "/api/artists", "/api/artists/{artist}",
+        "/api/shows/{show}/playlist", "/api/shows", "/api/shows/{show}", "/api/artists", "/api/artists/{artist}",
         "/api/artists/{artist}/rotation", "/api/venues",
         "/api/venues/{venue}", "/api/songs/{song}", "/api/search", "/api/shows/{show}/results",
     }  # fmt: skip

@@ -247,6 +247,7 @@ async def test_an_export_ranks_each_setlist(db: Database, catalogue: SmallCatalo
     rows = list(csv.reader(io.StringIO(as_csv(results))))
     assert rows[0] == [
         "title", "setlist", "position", "up", "down", "score", "rank", "share", "id", "song_id", "set_aside_up", "set_aside_down",
+        "artist", "artist_mbid", "isrc",
     ]  # fmt: skip
     assert [row[:8] for row in rows[1:]] == [
         ["Creep", "Predicted", "1", "1", "1", "0", "2", "0.2"],
@@ -256,7 +257,7 @@ async def test_an_export_ranks_each_setlist(db: Database, catalogue: SmallCatalo
     ]
     assert results["show"] == {"id": show_id, "slug": "a", "name": "A"}
     assert (results["total"], results["raw_total"], results["standing"]) == (10, 10, "provisional")
-    assert [[str(value) for value in song.values()] for song in results["songs"]] == rows[1:]
+    assert [["" if value is None else str(value) for value in song.values()] for song in results["songs"]] == rows[1:]
     with pytest.raises(Refused, match="show"):
         await fetch_results(db, parse_reference("unknown"))
 

@@ -15,7 +15,7 @@ from server.errors import SetupError
 
 COMMANDS = (
     "serve", "migrate", "sync", "seed", "crowd", "watch", "reconcile", "audit", "token", "export", "backup", "restore", "drill", "doctor",
-    "upgrade",
+    "upgrade", "dump-public",
 )  # fmt: skip
 HEAVY = ("aiohttp", "asyncpg", "redis", "uvloop", "picows", "rich.progress", "server.settings")
 
