@@ -3843,6 +3843,35 @@ ALTER TABLE ONLY best_voters ADD CONSTRAINT best_voters_pkey PRIMARY KEY (user_i
 ALTER TABLE ONLY best_voters ADD CONSTRAINT best_voters_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 ALTER TABLE best_voters ENABLE ROW LEVEL SECURITY;
 
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────────────── brands
+
+CREATE TABLE brands (
+    id bigint NOT NULL,
+    host text NOT NULL,
+    name text NOT NULL,
+    artist_id bigint,
+    venue_id bigint,
+    colours jsonb DEFAULT '{}'::jsonb NOT NULL,
+    logo bytea,
+    logo_type text,
+    revision bigint DEFAULT next_revision((0)::bigint) NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT brands_host_check CHECK (((char_length(host) <= 260) AND (host ~ '^[a-z0-9.-]+(:[0-9]+)?$'::text))),
+    CONSTRAINT brands_logo CHECK (((logo IS NULL) = (logo_type IS NULL))),
+    CONSTRAINT brands_logo_check CHECK ((octet_length(logo) <= 262144)),
+    CONSTRAINT brands_logo_type_check CHECK ((logo_type = ANY (ARRAY['image/png'::text, 'image/jpeg'::text, 'image/webp'::text]))),
+    CONSTRAINT brands_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 60)))
+);
+COMMENT ON TABLE brands IS 'The service under another name: whoever asks for this host sees its name, colours and logo, and its shows.';
+COMMENT ON COLUMN brands.host IS 'As the header Host names it: small letters, and a port when it is not the usual one.';
+COMMENT ON COLUMN brands.artist_id IS 'Its list has only shows of this artist, null: of all. Without a foreign key: after a merge the id leads to the survivor.';
+COMMENT ON COLUMN brands.venue_id IS 'Its list has only shows at this venue. Without a foreign key, as artist_id.';
+COMMENT ON COLUMN brands.colours IS 'The colours of each scheme, dark and light. A scheme that is missing has those of the service.';
+ALTER TABLE brands ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY brands ADD CONSTRAINT brands_host_key UNIQUE (host);
+ALTER TABLE ONLY brands ADD CONSTRAINT brands_pkey PRIMARY KEY (id);
+GRANT SELECT ON TABLE brands TO mysetlist_request;
+
 -- ───────────────────────────────────────────────────────────────────────────────────────────────────── calendar_feeds
 
 CREATE TABLE calendar_feeds (

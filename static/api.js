@@ -5,6 +5,8 @@
  * @import { OwnPick, OwnShow, ShowBody, ShowItem, Suggestion, TrendingItem } from "./types.js"
  */
 
+import { brand } from "./brand.js";
+
 const TIMEOUT_MS = 15_000;
 const PAGE_COUNT = 24;
 const RADIUS_KM = 100; // of "near me": an evening's drive
@@ -58,6 +60,8 @@ export async function call(path, options = {}) {
  */
 export function fetchShows({ query, status, near, cursor }) {
   const search = new URLSearchParams({ limit: String(PAGE_COUNT) });
+  if (brand.artist) search.set("artist", brand.artist);
+  if (brand.venue) search.set("venue", brand.venue);
   if (query) search.set("q", query);
   if (status) search.set("status", status);
   if (near) search.set("near", near);

@@ -6,6 +6,7 @@
 import { routeOf, takeTicketCode } from "./address.js";
 import { createAnnouncer } from "./announcer.js";
 import { fetchFollowing, fetchGoing, fetchShow, fetchTicket, signOut, takeShowInPage } from "./api.js";
+import { brand, isRestricted } from "./brand.js";
 import { Client, RequestError } from "./client.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { createEarlyTaps } from "./early-taps.js";
@@ -128,7 +129,7 @@ function drawList(now_ms) {
   showView = null;
   mount(list.element);
   list.update(state, now_ms);
-  document.title = "MySetlist: vote on tonight's songs";
+  document.title = `${brand.name}: vote on tonight's songs`;
   return { ...list, isReady: () => state.list.phase !== "loading" };
 }
 
@@ -153,7 +154,7 @@ function drawShow(now_ms) {
   drawnRef = ref;
   showView.update(state, now_ms);
   const info = state.show?.info;
-  document.title = info ? `${info.artist.name}, ${info.venue.name} | MySetlist` : "MySetlist";
+  document.title = info ? `${info.artist.name}, ${info.venue.name} | ${brand.name}` : brand.name;
   announce(state.show, state.connection, performance.now());
   return { ...showView, isReady: () => state.show?.phase !== "loading" };
 }
@@ -323,9 +324,11 @@ function navigate(isFirst = false) {
     client.unsubscribe(["trending"]);
     return;
   }
-  loading.trending();
-  loading.own();
-  client.subscribe(["trending"]);
+  if (!isRestricted) {
+    loading.trending();
+    loading.own();
+    client.subscribe(["trending"]);
+  }
   client.connect();
   if (isKnown && state.list.phase === "ready") return;
   loading.load({ query, status });

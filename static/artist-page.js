@@ -1,4 +1,5 @@
 /** The page of an artist: next shows, what they play, the songs by votes, and how well their shows were foreseen. */
+import { brand } from "./brand.js";
 import { h, setBar } from "./dom.js";
 import * as texts from "./entry-texts.js";
 import { createFollowButton } from "./follow-button.js";
@@ -16,7 +17,7 @@ export function draw([artist, rotation]) {
   const facts = [artist.genre, artist.country, texts.showCount(artist.show_count)].filter(Boolean).join(" · ");
   return {
     heading: artist.name,
-    title: `${artist.name}: shows, songs and votes | MySetlist`,
+    title: `${artist.name}: shows, songs and votes | ${brand.name}`,
     parts: [
       h("div", { class: "entry-head" }, h("p", { class: "entry-facts", translate: "no" }, facts), createFollowButton(artist)),
       h("div", { class: "columns" },

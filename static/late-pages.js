@@ -3,6 +3,7 @@
  * shows; the last ones are kept, so that Back shows them at once.
  */
 import { call, RequestError } from "./api.js";
+import { brand } from "./brand.js";
 import { h, icon, setHidden, setText } from "./dom.js";
 import * as texts from "./home-texts.js";
 import { loadStyles } from "./late-styles.js";
@@ -79,7 +80,7 @@ function createLatePage(kind, words, ref, onChange) {
   const element = h("div", { class: "page entry-page" },
     h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), "All shows"), heading, skeleton, problem, content);
   let isReady = false;
-  let title = "MySetlist";
+  let title = brand.name;
   let again = load;
 
   /** @type {() => Promise<LateModule>} */
@@ -105,7 +106,7 @@ function createLatePage(kind, words, ref, onChange) {
       setText(problemText, isMissing ? words.whyMissing : refusals.failure(error.code));
       setHidden(retry, isMissing);
       setHidden(problem, false);
-      title = `${heading.textContent} | MySetlist`;
+      title = `${heading.textContent} | ${brand.name}`;
     }
     setHidden(skeleton, true);
     isReady = true;

@@ -1,4 +1,5 @@
 /** One leaderboard: its name, the visitor's own place, and the places page by page. */
+import { brand } from "./brand.js";
 import { RequestError } from "./api.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import * as words from "./game-messages.js";
@@ -41,7 +42,7 @@ export function createLeaderboardView(fetchBoard) {
     board = next;
     setHidden(problem, true);
     setText(heading, words.boardTitle(next.kind, next.name));
-    document.title = `${words.boardTitle(next.kind, next.name)} · Leaderboard · MySetlist`;
+    document.title = `${words.boardTitle(next.kind, next.name)} · Leaderboard · ${brand.name}`;
     setText(state, [next.state ? words.STATES[next.state] : "", words.fansLine(next.count)].filter(Boolean).join(" "));
     setText(you, words.youLine(next.you, next.count, next.state === "open"));
     rows.replaceChildren();

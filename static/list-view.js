@@ -1,4 +1,5 @@
 /** The first page: trending shows, the visitor's own, and the list of shows with search, filters, cards and "Load more". */
+import { isRestricted } from "./brand.js";
 import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
 import * as texts from "./home-texts.js";
 import * as messages from "./messages.js";
@@ -87,7 +88,7 @@ export function createListView({ onSearch, onStatus, onNear, onMore, onRetry }) 
      */
     update({ list, trending: ranked, own: ownShows, isUserKnown, user }, now_ms) {
       isNear = list.near !== null;
-      const isWhole = !list.query && !list.status && !isNear;
+      const isWhole = !isRestricted && !list.query && !list.status && !isNear;
       trending.update(ranked, isWhole);
       own.update(ownShows, isWhole, isUserKnown && !user);
       setAttribute(near, "aria-pressed", String(isNear));

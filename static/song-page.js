@@ -1,4 +1,5 @@
 /** The page of a song: who plays it, how fans voted on it, and where it was predicted and played. */
+import { brand } from "./brand.js";
 import { h } from "./dom.js";
 import * as texts from "./entry-texts.js";
 import { nothing, section, shortList, sourceLinks } from "./page-parts.js";
@@ -15,7 +16,7 @@ export function draw(song) {
   if (total) share.style.width = `${((song.up / total) * 100).toFixed(1)}%`;
   return {
     heading: song.title,
-    title: `${song.title} by ${song.artist.name} | MySetlist`,
+    title: `${song.title} by ${song.artist.name} | ${brand.name}`,
     parts: [
       h("div", { class: "entry-head" }, h("p", { class: "entry-facts" }, "A song by ", artistLink(song.artist))),
       h("div", { class: "columns" },

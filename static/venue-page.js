@@ -1,4 +1,5 @@
 /** The page of a venue: where it is, its shows, and what fans say about it. */
+import { brand } from "./brand.js";
 import { h } from "./dom.js";
 import * as texts from "./entry-texts.js";
 import * as messages from "./messages.js";
@@ -18,7 +19,7 @@ export function draw([venue, reviews, finished]) {
   const map = `https://www.openstreetmap.org/?mlat=${latitude}&mlon=${longitude}#map=${MAP_ZOOM}/${latitude}/${longitude}`;
   return {
     heading: venue.name,
-    title: `${venue.name}, ${venue.city}: shows and reviews | MySetlist`,
+    title: `${venue.name}, ${venue.city}: shows and reviews | ${brand.name}`,
     parts: [
       h("div", { class: "entry-head" },
         h("p", { class: "entry-facts", translate: "no" }, facts),

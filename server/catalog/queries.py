@@ -8,6 +8,7 @@ from server.store.named_queries import load_queries
 
 _FOLDER = Path(__file__).parent
 
+brands = load_queries(_FOLDER / "brands.sql")
 calendars = load_queries(_FOLDER / "calendars.sql")
 catalogue = load_queries(_FOLDER / "catalogue.sql")
 entry_editing = load_queries(_FOLDER / "entry_editing.sql")

@@ -6,6 +6,72 @@ from typing import Any, Literal, TypedDict
 
 from server.store.database import Connection
 
+# catalog/brands.sql
+class ServedBrandsRow(TypedDict):
+    id: int
+    host: str
+    name: str
+    colours: str | Any
+    has_logo: bool | Any
+    revision: int
+    artist_slug: str | Any
+    venue_slug: str | Any
+
+class LogoOfBrandRow(TypedDict):
+    logo: bytes | None
+    logo_type: str | None
+
+class ListBrandsRow(TypedDict):
+    id: int
+    host: str
+    name: str
+    artist: int | None
+    venue: int | None
+    colours: str | Any
+    logo_bytes: int | Any
+    logo_type: str | None
+    revision: int
+    created_at: datetime
+
+class _Brands:
+    def served_brands(self, connection: Connection) -> AsyncIterator[ServedBrandsRow]: ...
+    async def logo_of_brand(self, connection: Connection, *, id: int | None) -> LogoOfBrandRow | None: ...
+    def list_brands(
+        self, connection: Connection, *, id: int | None, after_id: int | None, count: int | None
+    ) -> AsyncIterator[ListBrandsRow]: ...
+    async def lock_brand(self, connection: Connection, *, id: int | None) -> int | None: ...
+    async def count_brands(self, connection: Connection) -> int | Any: ...
+    async def insert_brand(
+        self,
+        connection: Connection,
+        *,
+        host: str | None,
+        name: str | None,
+        artist: int | None,
+        venue: int | None,
+        colours: str | None,
+        logo: bytes | None,
+        logo_type: str | None,
+    ) -> int: ...
+    async def update_brand(
+        self,
+        connection: Connection,
+        *,
+        host: str | None,
+        name: str | None,
+        artist: int | None,
+        venue: int | None,
+        colours: str | None,
+        id: int | None,
+    ) -> str: ...
+    async def update_logo(
+        self, connection: Connection, *, logo: bytes | None, logo_type: str | None, id: int | None
+    ) -> str: ...
+    async def delete_brand(self, connection: Connection, *, id: int | None) -> str: ...
+    async def unknown_subject(
+        self, connection: Connection, *, artist: int | None, venue: int | None
+    ) -> str | Any | None: ...
+
 # catalog/calendars.sql
 class ShowsOfArtistRow(TypedDict):
     id: int
@@ -1160,6 +1226,7 @@ class _Suggestions:
         self, connection: Connection, *, status: str | None, reason: str | None, show_id: int | None, title: str | None
     ) -> int | Any: ...
 
+brands: _Brands
 calendars: _Calendars
 catalogue: _Catalogue
 entry_editing: _EntryEditing

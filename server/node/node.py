@@ -231,6 +231,7 @@ class Node:
             **rooms.catalogue_sync.loops(),
             "access": rooms.access_monitor.run(),
             "exports": rooms.exports.run(),
+            "brands": rooms.known_brands.run(),
             "webhooks": rooms.webhook_sender.run(),
             **self._mail_loops(),
             **({} if rooms.oidc is None else {"oidc": rooms.oidc.run()}),

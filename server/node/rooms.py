@@ -13,6 +13,7 @@ from server.admin.levels import Budgets, LevelCounts
 from server.admin.overview import Overviews
 from server.admin.ring import Ring
 from server.cache.cluster import connection_to
+from server.catalog.brands import KnownBrands
 from server.catalog.shows import find_show_id
 from server.clock import SystemClock
 from server.game.counting import BoardCounting
@@ -137,6 +138,7 @@ class Rooms:
 
         # The catalogue, limits, maintenance.
         self.find_show = partial(find_show_id, databases.requests)
+        self.known_brands = KnownBrands(databases.requests)
         self.catalogue_sync = CatalogueSync(databases.owner, clock, providers)
         self.show_boards = ShowBoards(databases.channels)
         self.rate_limits = RateLimits(redis_url, clock, settings.limits)

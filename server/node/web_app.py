@@ -8,6 +8,8 @@ from functools import partial
 from aiohttp import web
 
 from server.abuse.routes import GroupRoutes
+from server.catalog.brand_editing import BrandEditingRoutes
+from server.catalog.brands import fetch_logo
 from server.catalog.calendars import fetch_calendar_of_artist
 from server.catalog.entry_editing import EntryEditingRoutes
 from server.catalog.merging import MergingRoutes
@@ -64,6 +66,7 @@ from server.voting.routes import VotingRoutes
 from server.voting.rules import ballot_json
 from server.web.asyncapi import asyncapi_endpoint
 from server.web.base_url import BaseUrl, make_base_url
+from server.web.brands import BrandFiles
 from server.web.calendars import Calendars
 from server.web.cards import Cards
 from server.web.errors import answer_errors
@@ -117,6 +120,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *SetlistEditingRoutes(owner, change_rules).endpoints(),
         *EntryEditingRoutes(owner).endpoints(),
         *SongListRoutes(owner).endpoints(),
+        *BrandEditingRoutes(owner, rooms.known_brands).endpoints(),
         *MergingRoutes(owner, change_rules).endpoints(),
         *RemovedSongRoutes(owner, rooms.maintenance.reopen_shards).endpoints(),
         *SuggestionRoutes(
@@ -208,6 +212,10 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
         ballot_json=ballot_json,
     )
     files = StaticFiles(data_folder("static"))
+
+    def is_brand_host(host: str) -> bool:
+        return rooms.known_brands.of_host(host) is not None
+
     address_of = make_address_of(settings.trusted_proxies, rooms.fleet.note_untrusted_proxy)
     app = web.Application(
         middlewares=[
@@ -216,7 +224,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
             keep_files_for_probes,
             limit_forwarded(address_of, settings.limits, files_max()),
             answer_unknown_paths(files),
-            check_origins(settings.origins),
+            check_origins(settings.origins, is_brand_host),
         ],
         client_max_size=BODY_BYTES_MAX,
     )
@@ -239,10 +247,10 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
     app.add_routes(live.routes())
     find_show = partial(find_show_id, rooms.databases.channels)
     app.add_routes(EventRoutes(services, rooms.sockets, identify, address_of, find_show).routes())
-    base_url = make_base_url(settings.public_url or next(iter(settings.origins), None), is_secure)
+    base_url = make_base_url(settings.public_url or next(iter(settings.origins), None), is_secure, is_brand_host)
     handlers = {endpoint.path: endpoint.handler for endpoint in endpoints if endpoint.method == "GET"}
     get_show = handlers["/api/shows/{show}"]
-    app.add_routes(Cards(get_show, address_of, rooms.clock).routes())
+    app.add_routes(Cards(get_show, address_of, rooms.clock, rooms.known_brands).routes())
     app.add_routes(_sitemaps(rooms, turns["catalogue"], address_of, base_url).routes())
     app.add_routes(_calendars(rooms, turns["catalogue"], address_of, base_url).routes())
     pages = Pages(files, rooms.why_not_ready, why_paused=rooms.why_paused, metrics_token=settings.metrics_token)
@@ -253,8 +261,10 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
         identify,
         address_of,
         base_url,
+        known_brands=rooms.known_brands,
     )
     app.add_routes(subject_pages.routes())
+    app.add_routes(BrandFiles(rooms.known_brands, partial(fetch_logo, rooms.databases.requests)).routes())
     walls = WallPages(files, get_show, address_of, base_url, embed_origins=settings.embed_origins)
     app.add_routes(walls.routes())
     return app

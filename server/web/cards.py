@@ -15,6 +15,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from server.catalog.brands import KnownBrands
 from server.catalog.documents import SetlistSong, Show
 from server.clock import Clock
 from server.errors import Refused
@@ -50,16 +51,16 @@ class _Picture:
 class Cards:
     """The pictures that were drawn last, and their route.
 
-    Takes: get_show, the handler of `GET /api/shows/{show}`; address_of, a request's address
+    Takes: get_show, the handler of `GET /api/shows/{show}`; address_of, a request's address; known_brands, the brands
     """
 
-    def __init__(self, get_show: Handler, address_of: AddressOf, clock: Clock) -> None:
+    def __init__(self, get_show: Handler, address_of: AddressOf, clock: Clock, known_brands: KnownBrands) -> None:
         self._get_show = get_show
         self._address_of = address_of
         self._clock = clock
-        self._kept: OrderedDict[int, _Picture] = (
-            OrderedDict()
-        )  # show -> picture; the one asked for last is the last one
+        self._known_brands = known_brands
+        # Show and name of the service or brand -> picture; the one asked for last is the last one.
+        self._kept: OrderedDict[tuple[int, str], _Picture] = OrderedDict()
         self._turns = Turns("cards", DRAWN_AT_ONCE_MAX, waiting_max=WAITING_MAX)
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -70,34 +71,36 @@ class Cards:
         """`GET /shows/{show}/card.png`: as a reader without an account may see the show, whoever asks."""
         address = self._address_of(request)
         show: Show = (await self._get_show(Call(path=request.match_info, address=address))).document
-        picture = self._fresh(show)
+        brand = self._known_brands.of_host(request.host)
+        service = SERVICE if brand is None else brand.name
+        picture = self._fresh(show, service)
         if picture is None:
             async with self._turns.turn(client_of(None, address)):
                 # Another request may have had it drawn meanwhile.
-                picture = self._fresh(show) or await self._draw(show)
+                picture = self._fresh(show, service) or await self._draw(show, service)
         return revalidated(request, picture.body, "image/png", cache_control=f"public, max-age={KEPT_S}")
 
-    def _fresh(self, show: Show) -> _Picture | None:
+    def _fresh(self, show: Show, service: str) -> _Picture | None:
         """The kept picture. A change of the show ends it at once; newer votes alone, after a minute."""
-        kept = self._kept.get(show["id"])
+        kept = self._kept.get((show["id"], service))
         if kept is None or kept.revision != show["revision"]:
             return None
         if kept.at != show["at"] and self._clock.monotonic_s() - kept.drawn_s >= KEPT_S:
             return None
-        self._kept.move_to_end(show["id"])
+        self._kept.move_to_end((show["id"], service))
         return kept
 
-    async def _draw(self, show: Show) -> _Picture:
-        body = await asyncio.to_thread(draw, card_of(show))
+    async def _draw(self, show: Show, service: str) -> _Picture:
+        body = await asyncio.to_thread(draw, card_of(show, service))
         picture = _Picture(body, show["revision"], show["at"], self._clock.monotonic_s())
-        self._kept[show["id"]] = picture
-        self._kept.move_to_end(show["id"])
+        self._kept[show["id"], service] = picture
+        self._kept.move_to_end((show["id"], service))
         while len(self._kept) > KEPT_MAX:
             self._kept.popitem(last=False)
         return picture
 
 
-def card_of(show: Show) -> Card:
+def card_of(show: Show, service: str = SERVICE) -> Card:
     """What the picture of a show says: with the songs that have most votes, when the reader may see the counts."""
     songs = [
         (song["up"], song)
@@ -109,7 +112,7 @@ def card_of(show: Show) -> Card:
     best = sorted(songs, key=lambda found: (-(found[0] or 0), found[1]["position"]))[:SONGS_MAX]
     most = best[0][0] if best else 0
     return Card(
-        service=SERVICE,
+        service=service,
         heading=show["artist"]["name"],
         place=f"{show['venue']['name']}, {show['venue']['city']}",
         day=day_text(show["local_date"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import structlog
@@ -24,12 +25,12 @@ _DEFAULT_PORT = re.compile(r":(80|443)$")
 _SHOWN_CHARACTERS = 100
 
 
-def check_origins(allowed: tuple[str, ...]) -> Middleware:
+def check_origins(allowed: tuple[str, ...], is_brand_host: Callable[[str], bool]) -> Middleware:
     """Makes the middleware that refuses a foreign Origin on websockets and on unsafe methods.
 
     Browsers send the page's origin with both; programs send none and are not refused.
 
-    Takes: allowed, as `origin_of` spells them
+    Takes: allowed, as `origin_of` spells them; is_brand_host, whether a brand of this service has a host
     """
 
     @web.middleware
@@ -37,7 +38,9 @@ def check_origins(allowed: tuple[str, ...]) -> Middleware:
         given = _given(request)
         if given is not None:
             origin = origin_of(given)
-            if origin is None or (origin not in allowed and not _is_own(origin, request.host)):
+            if origin is None or not (
+                origin in allowed or _is_own(origin, request.host) or is_brand_host(urlsplit(origin).netloc)
+            ):
                 return _refuse(request, origin)
         return await handler(request)
 

@@ -11,10 +11,12 @@ from typing import Any, Literal
 
 from aiohttp import web
 
+from server.catalog.brands import KnownBrands
 from server.errors import CacheError, Refused, StoreError
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Call, Handler
 from server.web.base_url import BaseUrl
+from server.web.brands import dressed
 from server.web.first_songs import with_first_songs
 from server.web.heads import (
     SERVICE,
@@ -46,7 +48,8 @@ class SubjectPages:
     """The routes of these pages.
 
     Takes: files, of the pages; handlers, of `GET /api/shows/{show}`, `GET /api/artists/{artist}` and so on; identify, finds the
-           identity behind a request; address_of, its address; base_url, the address that it knows of this service
+           identity behind a request; address_of, its address; base_url, the address that it knows of this service;
+           known_brands, the brands
     """
 
     def __init__(
@@ -56,12 +59,15 @@ class SubjectPages:
         identify: Identify,
         address_of: AddressOf,
         base_url: BaseUrl,
+        *,
+        known_brands: KnownBrands,
     ) -> None:
         self._files = files
         self._handlers = handlers
         self._identify = identify
         self._address_of = address_of
         self._base_url = base_url
+        self._known_brands = known_brands
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """Routes for the router of the web application."""
@@ -76,13 +82,13 @@ class SubjectPages:
 
     async def get_home(self, request: web.Request) -> web.Response:
         """`GET /`: the page with the list of shows."""
-        text = self._files.page("index.html")
+        text, service = self._dressed(request, self._files.page("index.html"))
         base = self._base_url(request)
-        return html_page(request, with_head(text, head_of_home(base, SERVICE), base))
+        return html_page(request, with_head(text, head_of_home(base, service), base, service))
 
     async def get_subject(self, subject: Subject, request: web.Request) -> web.Response:
         """`GET /shows/{show}`, …: the page; a show is in it, so that a slow phone need not ask for it once more."""
-        text = self._files.page("index.html")
+        text, service = self._dressed(request, self._files.page("index.html"))
         base = self._base_url(request)
         try:
             identity, address = await self._identify(request), self._address_of(request)
@@ -96,14 +102,20 @@ class SubjectPages:
         head = _HEADS[subject](document, base)
         if subject != "show":
             # The script asks for the document itself: nothing of it is needed before the first picture.
-            return html_page(request, with_head(text, head, base))
+            return html_page(request, with_head(text, head, base, service))
         styled, sources = self._files.styled_page("index.html")
-        text = with_document(with_head(styled, head, base), "show", document)
+        text, service = self._dressed(request, styled)
+        text = with_document(with_head(text, head, base, service), "show", document)
         response = html_page(request, with_first_songs(text, document))
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
             "style-src 'self'", " ".join(["style-src 'self'", *sources])
         )
         return response
+
+    def _dressed(self, request: web.Request, text: str) -> tuple[str, str]:
+        """A page as the host's brand has it, and the name of the service there."""
+        brand = self._known_brands.of_host(request.host)
+        return (text, SERVICE) if brand is None else (dressed(text, brand), brand.name)
 
     async def redirect_to_subject(self, request: web.Request) -> web.Response:
         """`GET /shows/{show}/`: the same page has one address."""

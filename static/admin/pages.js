@@ -1,6 +1,7 @@
 /** The pages of the console, in the order of the navigation. A new page is one module and one line here (CONTRIBUTING.md). */
 import { abuse } from "./abuse-page.js";
 import { audit } from "./audit-page.js";
+import { brands } from "./brands-page.js";
 import { catalogue } from "./catalogue-page.js";
 import { connections } from "./connections-page.js";
 import { database } from "./database-page.js";
@@ -13,4 +14,4 @@ import { webhooks } from "./webhooks-page.js";
 /** @import { ConsolePage } from "./types.js" */
 
 /** @type {ConsolePage[]} */
-export const PAGES = [now, shows, catalogue, people, abuse, sync, database, connections, webhooks, audit];
+export const PAGES = [now, shows, catalogue, people, abuse, sync, database, connections, webhooks, brands, audit];

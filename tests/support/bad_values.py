@@ -77,6 +77,8 @@ def sample(schema: Schema, document: Schema) -> Any:
 def _text(schema: Schema) -> str:
     dates: dict[str, str] = {"date": "2026-11-24", "date-time": "2026-11-24T03:00:00Z"}
     length: int = max(1, schema.get("minLength", 1))
+    if "pattern" in schema and "examples" in schema:
+        return str(schema["examples"][0])
     return dates.get(schema.get("format", ""), "x" * length)
 
 

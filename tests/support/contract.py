@@ -78,8 +78,8 @@ SECRETS = {"crew": "0000000000000001"}
 def path_values(endpoint: Endpoint) -> dict[str, Any]:
     """What exists, for the names in an endpoint's path."""
     names = re.findall(r"\{(\w+)", endpoint.path)
-    # Staff is given a user and a webhook of the endpoint's own: one of them erases what it is given.
-    own = ("user", "webhook") if endpoint.access in ("moderator", "admin") else ()
+    # Staff is given a user, a webhook and a brand of the endpoint's own: one of them erases what it is given.
+    own = ("user", "webhook", "brand") if endpoint.access in ("moderator", "admin") else ()
     return {name: asker(endpoint, "user") if name in own else SECRETS.get(name, EXISTING) for name in names}
 
 
@@ -151,6 +151,10 @@ async def running_api(folder: Path, database_url: str, redis_url: str) -> AsyncI
                 "insert into webhooks (id, url, events, secret) overriding system value"
                 " values ($1, 'https://127.0.0.1/', '{show.final}', sha256('x'))",
                 [(asker(endpoint, "user"),) for endpoint in ENDPOINTS if "{webhook}" in endpoint.path],
+            )
+            await connection.executemany(
+                "insert into brands (id, host, name) overriding system value values ($1, $1::bigint || '.example', 'Brand')",
+                [(asker(endpoint, "user"),) for endpoint in ENDPOINTS if "{brand}" in endpoint.path],
             )
             tables = {"show": "shows", "artist": "artists", "venue": "venues"}
             slugs = {

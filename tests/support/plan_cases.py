@@ -20,6 +20,8 @@ ROLES: dict[str, str | None] = {
     "abuse/watch": OWNER,
     "admin/": OWNER,
     "catalog/": OWNER,
+    "catalog/brands.logo_of_brand": REQUEST_ROLE,
+    "catalog/brands.served_brands": REQUEST_ROLE,
     "catalog/calendars": REQUEST_ROLE,
     "catalog/catalogue": REQUEST_ROLE,
     "catalog/rotation": REQUEST_ROLE,

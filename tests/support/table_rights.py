@@ -116,6 +116,7 @@ EXPECTED = {
     "email_log": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
     "email_unsubscribes": Expected(),
     "calendar_feeds": Expected(user="s. i. u. d.", moderator="s. i. u. d.", admin="s. i. u. d."),
+    "brands": Expected(READ, READ, READ, READ),
     "song_suggestions": Expected(user="s. i. .. d.", moderator="ss i. .. d.", admin="ss i. .. d."),
     "ticket_codes": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="ss .. .. ..", writer=READ),
     "user_identities": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
@@ -155,6 +156,7 @@ class Row:
 ROWS = {
     "users": Row("default values", change="role = 'admin'"),
     "calendar_feeds": Row("(user_id) values ({n})", "user_id = {n}"),
+    "brands": Row("(host, name) values ('host-{n}', 'Brand')"),
     "sessions": Row(
         "(user_id, kind, expires_at, ended_at) values ({n}, 'unlisted', now(), now())", change="ended_at = now()"
     ),

@@ -133,6 +133,7 @@ TABLES = {
     "email_queue": ("mail/enqueuer.sql:enqueue_announcements", "mail/sender.sql:claim_due"),
     "email_log": ("mail/sender.sql:settle", "people/export.sql:email_log"),
     "calendar_feeds": ("people/calendars.sql:renew_nonce", "people/calendars.sql:fetch_nonce"),
+    "brands": ("catalog/brands.sql:insert_brand", "catalog/brands.sql:served_brands"),
     "email_unsubscribes": ("mail/unsubscribes.sql:stop_address", "mail/unsubscribes.sql:fetch_stop"),
     "api_keys": ("people/keys.sql:insert_key", "people/keys.sql:list_keys"),
     "sync_jobs": ("sync/jobs.sql:insert_job", "sync/jobs.sql:list_jobs"),

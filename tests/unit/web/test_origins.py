@@ -20,7 +20,7 @@ async def answer_to(method: str, path: str, **headers: str) -> web.StreamRespons
     async def handler(_: web.Request) -> web.StreamResponse:
         return web.Response(status=204)
 
-    check = check_origins(("https://partner.example",))
+    check = check_origins(("https://partner.example",), {"band.example"}.__contains__)
     with capture_logs():
         return await check(make_mocked_request(method, path, headers=headers), handler)
 
@@ -38,6 +38,8 @@ async def status_of(method: str, path: str, origin: str | None, *, host: str = O
         (f"http://{OWN}", True),
         (f"https://{OWN}", True),
         ("https://FANS.example:8080", True),
+        ("https://band.example", True),
+        ("https://band.example:81", False),
         ("https://partner.example", True),
         ("https://partner.example:443", True),
         ("https://PARTNER.example", True),
@@ -100,7 +102,7 @@ async def test_a_proxy_that_changes_host_is_told_the_setting() -> None:
             assert words in detail
     assert (await answer_to("GET", "/ws", Host="fans.example", Referer="https://fans.example/shows/7")).status == 204
     with capture_logs() as records:
-        check = check_origins(())
+        check = check_origins((), lambda _: False)
         request = make_mocked_request("POST", "/x", headers={"Host": "10.0.0.7:8080", "Origin": "https://fans.example"})
         await check(request, lambda _: None)  # type: ignore[arg-type, return-value]
     (record,) = records

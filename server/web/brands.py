@@ -1,0 +1,126 @@
+"""The service under other names: a page takes the name, the colours and the logo of the brand whose host was asked for."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from aiohttp import web
+
+from server.catalog.brand_colours import Scheme, variables_of
+from server.catalog.brands import Brand, KnownBrands, Logo
+from server.errors import Refused
+from server.protocol.codes import Code
+from server.web.heads import SERVICE, with_document
+from server.web.revalidation import revalidated
+from server.web.static_files import KEPT_FOR_GOOD
+
+_ICON = re.compile(r'"/static/[0-9a-f]{16}/icon\.svg"( type="image/svg\+xml")?')
+_MANIFEST = re.compile(r'"/static/[0-9a-f]{16}/manifest\.webmanifest"')
+_NAME = f'<span translate="no">{SERVICE}</span>'
+
+
+class BrandFiles:
+    """The routes of the files of brands. Takes: known, the brands; fetch_logo, reads the logo of one."""
+
+    def __init__(self, known: KnownBrands, fetch_logo: Callable[[int], Awaitable[Logo | None]]) -> None:
+        self._known = known
+        self._fetch_logo = fetch_logo
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        """Routes for the router of the web application. The revision in a path changes with the brand."""
+        return [
+            web.get("/brand/{revision}/brand.css", self.get_style),
+            web.get("/brand/{revision}/logo", self.get_logo),
+            web.get("/brand/{revision}/manifest.webmanifest", self.get_manifest),
+        ]
+
+    async def get_style(self, request: web.Request) -> web.Response:
+        """`GET /brand/{revision}/brand.css`: the colours of the brand of this host."""
+        brand = self._brand(request)
+        return _answer(request, brand, style_of(brand).encode(), "text/css")
+
+    async def get_logo(self, request: web.Request) -> web.Response:
+        """`GET /brand/{revision}/logo`."""
+        brand = self._brand(request)
+        logo = await self._fetch_logo(brand.id)
+        if logo is None:
+            raise Refused(Code.NOT_FOUND, "This brand has no logo.")
+        return _answer(request, brand, logo.body, logo.media_type)
+
+    async def get_manifest(self, request: web.Request) -> web.Response:
+        """`GET /brand/{revision}/manifest.webmanifest`: how a phone installs the brand of this host."""
+        brand = self._brand(request)
+        return _answer(request, brand, msgspec.json.encode(manifest_of(brand)), "application/manifest+json")
+
+    def _brand(self, request: web.Request) -> Brand:
+        brand = self._known.of_host(request.host)
+        if brand is None:
+            raise Refused(Code.NOT_FOUND, "This host has no brand.")
+        return brand
+
+
+def _answer(request: web.Request, brand: Brand, body: bytes, media_type: str) -> web.Response:
+    # A node that does not know of a change yet gives what it has, and nobody keeps that.
+    is_current = request.match_info["revision"] == str(brand.revision)
+    return revalidated(request, body, media_type, cache_control=KEPT_FOR_GOOD if is_current else "no-cache")
+
+
+def dressed(text: str, brand: Brand) -> str:
+    """The HTML of a page with the name, the colours and the logo of a brand, and what its list has."""
+    folder = f"/brand/{brand.revision}"
+    text = text.replace(_NAME, f'<span translate="no">{html.escape(brand.name)}</span>')
+    if brand.has_logo:
+        text = _ICON.sub(f'"{folder}/logo"', text)
+    text = _MANIFEST.sub(f'"{folder}/manifest.webmanifest"', text)
+    for name, scheme in (("dark", brand.colours.dark), ("light", brand.colours.light)):
+        if scheme is not None:
+            media = f'media="(prefers-color-scheme: {name})"'
+            text = re.sub(rf'content="#[0-9a-f]{{6}}" {re.escape(media)}', f'content="{scheme.ground}" {media}', text)
+    text = text.replace("</head>", f'<link rel="stylesheet" href="{folder}/brand.css">\n</head>', 1)
+    return with_document(text, "brand", {"name": brand.name, "artist": brand.artist, "venue": brand.venue})
+
+
+def style_of(brand: Brand) -> str:
+    """The style sheet of a brand: it comes after those of the pages."""
+    parts = []
+    for name, scheme in (("dark", brand.colours.dark), ("light", brand.colours.light)):
+        if scheme is not None:
+            # Dark is what a browser without a scheme shows.
+            media = "not all and (prefers-color-scheme: light)" if name == "dark" else "(prefers-color-scheme: light)"
+            parts.append(f"@media {media} {{\n{_rules(scheme)}}}\n")
+    return "".join(parts)
+
+
+def _rules(scheme: Scheme) -> str:
+    variables = "; ".join(f"{name}: {colour}" for name, colour in variables_of(scheme).items())
+    return (
+        f":root {{ {variables}; --glow: none; }}\n"
+        ".brand { color: var(--accent); }\n"
+        ".top { border-bottom-color: var(--accent); }\n"
+        ".button-main, .button-main:hover { border-color: var(--accent); background: var(--accent); color: var(--accent-ink); }\n"
+    )
+
+
+def manifest_of(brand: Brand) -> dict[str, object]:
+    """How a phone shows the brand among its programs (Web Application Manifest)."""
+    ground = (brand.colours.dark or brand.colours.light or Scheme(
+        ground="#100d16", surface="#1a1623", text="#f5f1fb", accent="#ffb52e"
+    )).ground  # fmt: skip
+    icon = (
+        {"src": f"/brand/{brand.revision}/logo", "sizes": "any"}
+        if brand.has_logo
+        else {"src": "/static/icon.svg", "sizes": "any", "type": "image/svg+xml", "purpose": "any maskable"}
+    )
+    return {
+        "name": brand.name,
+        "short_name": brand.name,
+        "start_url": "/",
+        "scope": "/",
+        "display": "standalone",
+        "background_color": ground,
+        "theme_color": ground,
+        "icons": [icon],
+    }
