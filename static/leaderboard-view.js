@@ -1,6 +1,6 @@
 /** One leaderboard: its name, the visitor's own place, and the places page by page. */
-import { brand } from "./brand.js";
 import { RequestError } from "./api.js";
+import { brand } from "./brand.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import * as words from "./game-messages.js";
 import { count } from "./messages.js";

@@ -223,7 +223,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
             answer_errors,
             keep_files_for_probes,
             limit_forwarded(address_of, settings.limits, files_max()),
-            answer_unknown_paths(files),
+            answer_unknown_paths(files, rooms.known_brands),
             check_origins(settings.origins, is_brand_host),
         ],
         client_max_size=BODY_BYTES_MAX,
@@ -253,7 +253,13 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
     app.add_routes(Cards(get_show, address_of, rooms.clock, rooms.known_brands).routes())
     app.add_routes(_sitemaps(rooms, turns["catalogue"], address_of, base_url).routes())
     app.add_routes(_calendars(rooms, turns["catalogue"], address_of, base_url).routes())
-    pages = Pages(files, rooms.why_not_ready, why_paused=rooms.why_paused, metrics_token=settings.metrics_token)
+    pages = Pages(
+        files,
+        rooms.known_brands,
+        rooms.why_not_ready,
+        why_paused=rooms.why_paused,
+        metrics_token=settings.metrics_token,
+    )
     app.add_routes(pages.routes())
     subject_pages = SubjectPages(
         files,

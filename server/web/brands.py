@@ -19,7 +19,8 @@ from server.web.static_files import KEPT_FOR_GOOD
 
 _ICON = re.compile(r'"/static/[0-9a-f]{16}/icon\.svg"( type="image/svg\+xml")?')
 _MANIFEST = re.compile(r'"/static/[0-9a-f]{16}/manifest\.webmanifest"')
-_NAME = f'<span translate="no">{SERVICE}</span>'
+_TITLE_END = re.compile(rf"{SERVICE}</title>")
+_NAME = re.compile(rf'<span( translate="no")?>{SERVICE}</span>')
 
 
 class BrandFiles:
@@ -68,10 +69,13 @@ def _answer(request: web.Request, brand: Brand, body: bytes, media_type: str) ->
     return revalidated(request, body, media_type, cache_control=KEPT_FOR_GOOD if is_current else "no-cache")
 
 
-def dressed(text: str, brand: Brand) -> str:
-    """The HTML of a page with the name, the colours and the logo of a brand, and what its list has."""
+def page_of_host(text: str, brand: Brand | None) -> str:
+    """The HTML of a page with the name, the colours and the logo of a brand, and what its list has; None: as it is."""
+    if brand is None:
+        return text
     folder = f"/brand/{brand.revision}"
-    text = text.replace(_NAME, f'<span translate="no">{html.escape(brand.name)}</span>')
+    text = _NAME.sub(lambda _: f'<span translate="no">{html.escape(brand.name)}</span>', text)
+    text = _TITLE_END.sub(lambda _: f"{html.escape(brand.name)}</title>", text)
     if brand.has_logo:
         text = _ICON.sub(f'"{folder}/logo"', text)
     text = _MANIFEST.sub(f'"{folder}/manifest.webmanifest"', text)

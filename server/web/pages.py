@@ -11,9 +11,11 @@ from aiohttp.typedefs import Handler as RequestHandler
 from aiohttp.typedefs import Middleware
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from server.catalog.brands import KnownBrands
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.telemetry import exposition
+from server.web.brands import page_of_host
 from server.web.identity import IsSecure
 from server.web.static_files import GZIPPED, StaticFiles, accepts_gzip
 
@@ -44,7 +46,7 @@ def make_add_headers(is_secure: IsSecure) -> Callable[[web.Request, web.StreamRe
 class Pages:
     """The routes of the pages, the probes and the metrics.
 
-    Takes: files, of the pages; why_not_ready, gives the reasons why this node should get no traffic, empty: ready; why_paused,
+    Takes: files, of the pages; known_brands, the brands; why_not_ready, gives the reasons why this node should get no traffic, empty: ready; why_paused,
            which shards take no votes while the others do, empty: none; metrics_token, which a reader of the metrics has to
            send, None: none is needed
     """
@@ -52,12 +54,14 @@ class Pages:
     def __init__(
         self,
         files: StaticFiles,
+        known_brands: KnownBrands,
         why_not_ready: Callable[[], list[str]],
         *,
         why_paused: Callable[[], str],
         metrics_token: str | None,
     ) -> None:
         self._files = files
+        self._known_brands = known_brands
         self._why_not_ready = why_not_ready
         self._why_paused = why_paused
         self._metrics_token = metrics_token
@@ -80,7 +84,7 @@ class Pages:
 
     async def get_signin(self, request: web.Request) -> web.Response:
         """`GET /signin`: the page of a sign-in link. Its script reads the token from the fragment; only its button acts."""
-        return html_page(request, self._files.page("signin.html"))
+        return self._branded(request, "signin.html")
 
     async def get_console(self, request: web.Request) -> web.Response:
         """`GET /admin` and `GET /admin/{page}`: the console of staff. What it shows, the API gives to staff only."""
@@ -88,11 +92,15 @@ class Pages:
 
     async def get_me(self, request: web.Request) -> web.Response:
         """`GET /me`: where the visitor's account is signed in."""
-        return html_page(request, self._files.page("me.html"))
+        return self._branded(request, "me.html")
+
+    def _branded(self, request: web.Request, name: str) -> web.Response:
+        """A page as the brand of the host has it."""
+        return html_page(request, page_of_host(self._files.page(name), self._known_brands.of_host(request.host)))
 
     async def get_leaderboard(self, request: web.Request) -> web.Response:
         """`GET /leaderboard`: leaderboards and crews. What a crew's board shows, the API gives to its members only."""
-        return html_page(request, self._files.page("leaderboard.html"))
+        return self._branded(request, "leaderboard.html")
 
     async def get_docs(self, request: web.Request) -> web.Response:
         """`GET /api/docs`: the OpenAPI document as a page."""
@@ -127,14 +135,15 @@ class Pages:
         return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def answer_unknown_paths(files: StaticFiles) -> Middleware:
-    """Makes the middleware that answers an unknown path with a page. A program that asks for a path of the API gets a problem."""
+def answer_unknown_paths(files: StaticFiles, known_brands: KnownBrands) -> Middleware:
+    """Makes the middleware that answers an unknown path with a page of the host's brand. A program that asks for a path of the API gets a problem."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: RequestHandler) -> web.StreamResponse:
         is_unknown = isinstance(request.match_info.http_exception, web.HTTPNotFound)
         if is_unknown and request.method in ("GET", "HEAD") and not request.raw_path.startswith(_NO_PAGES):
-            return html_page(request, files.page("not-found.html"), status=404)
+            text = page_of_host(files.page("not-found.html"), known_brands.of_host(request.host))
+            return html_page(request, text, status=404)
         return await handler(request)
 
     return middleware

@@ -16,7 +16,7 @@ from server.errors import CacheError, Refused, StoreError
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Call, Handler
 from server.web.base_url import BaseUrl
-from server.web.brands import dressed
+from server.web.brands import page_of_host
 from server.web.first_songs import with_first_songs
 from server.web.heads import (
     SERVICE,
@@ -115,7 +115,7 @@ class SubjectPages:
     def _dressed(self, request: web.Request, text: str) -> tuple[str, str]:
         """A page as the host's brand has it, and the name of the service there."""
         brand = self._known_brands.of_host(request.host)
-        return (text, SERVICE) if brand is None else (dressed(text, brand), brand.name)
+        return page_of_host(text, brand), SERVICE if brand is None else brand.name
 
     async def redirect_to_subject(self, request: web.Request) -> web.Response:
         """`GET /shows/{show}/`: the same page has one address."""

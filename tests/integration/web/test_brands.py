@@ -77,6 +77,12 @@ async def test_each_host_shows_its_brand(admin: Person, factory: RowFactory) -> 
     assert old.headers["Cache-Control"] == "no-cache"
     other, _ = await page(admin, f"{folder}/brand.css", "other.example")
     assert other.status == 404
+    for path in ("/me", "/signin", "/no/such/page"):
+        _, body = await page(admin, path, HOST)
+        text = body.decode()
+        assert "Club &amp; &lt;b&gt;</title>" in text
+        assert "MySetlist</" not in text
+        assert f'"{folder}/brand.css"' in text
     _, body = await page(admin, "/", "other.example")
     assert b"Club" not in body
     assert b'id="brand"' not in body
