@@ -7,7 +7,7 @@
 -- other. `tests/faults/test_lock_order.py` runs each kind of transaction against every other kind. It compares the table below with
 -- the locks that it sees.
 --
--- 1. **Advisory locks.** An erasure, the scoring of a show and the counting of voters exclude each other
+-- 1. **Advisory locks.** An erasure, the scoring of a show, the counting of voters and of leaderboards exclude each other
 --    (`mysetlist.erase_user`); counts of voters go one after the other (`mysetlist.count_votes`). Imports, syncs and merges, whoever
 --    orders the sets of a show or gives it another day, and sample data go one after the other (`mysetlist.sync`).
 -- 2. **`log_positions`, in the order of shards** ([ADR 27](adr/0027-shards-guard-shows.md)). A row guards the shows of its shard with their bills, sets, songs, votes,
@@ -31,7 +31,7 @@
 --
 -- | transaction | begins in | tables, in the order of the first lock |
 -- |---|---|---|
--- | commit | `commit_log()` | log_positions, setlist_songs, shows, setlists, vote_rollups, votes, show_trending, user_vote_limits, vote_groups, vote_group_members, user_show_attendance, user_follows_artists, artist_stats, cast_orders |
+-- | commit | `commit_log()` | log_positions, picked_shows, picks, setlist_songs, shows, setlists, vote_rollups, votes, show_trending, user_vote_limits, vote_groups, vote_group_members, user_show_attendance, user_follows_artists, artist_stats, cast_orders |
 -- | open_shards | voting, `settled_positions` | log_positions |
 -- | open_shard | voting, `lock_position` | log_positions |
 -- | finalise | voting, `finalise_shows` | log_positions, shows, open_shows, activity_clock |
@@ -63,6 +63,9 @@
 -- | rename_venues | sync, `lock_shards_of_names` | log_positions, venues, shows |
 -- | forget | sync, `lock_shards` | log_positions, shows, setlists, setlist_songs, artist_songs, show_identities, show_accuracy, voter_accuracy |
 -- | score | `score_show()` | show_accuracy, voter_accuracy, shows |
+-- | put_standings | `put_show_standings()` | standings |
+-- | recount_standings | `recount_standings()` | standings |
+-- | join_crew | `join_crew()` | crews, crew_members |
 -- | rank_artists | `rank_artists()` | artist_stats |
 -- | recount_trending | `update_trending_scores()` | log_positions, show_trending, artist_stats |
 -- | decide_review | moderation, `lock_subject` | venue_reviews, reports, venues |
@@ -74,7 +77,7 @@
 -- | delete_webhook | webhooks, `lock_webhook` | webhooks, webhook_deliveries |
 -- | settle_mail | mail, `settle` | email_queue |
 -- | change_mail | mail, `save_preferences` | email_preferences |
--- | erase | `erase_user()` | log_positions, vote_group_members, votes, show_trending, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders |
+-- | erase | `erase_user()` | log_positions, vote_group_members, votes, show_trending, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders, picks, standings, crew_members |
 -- | repair | `repair_counts()` | log_positions, setlist_songs, setlists, shows, artist_stats, venues |
 -- | seed | sample data, `lock_artist_stats` | artist_stats, venues, activity_clock |
 
@@ -109,6 +112,13 @@ CREATE TYPE ban_kind AS ENUM (
 CREATE TYPE billing AS ENUM (
     'headliner',
     'support'
+);
+
+CREATE TYPE board_kind AS ENUM (
+    'show',
+    'artist',
+    'tour',
+    'season'
 );
 
 CREATE TYPE email_frequency AS ENUM (
@@ -489,6 +499,14 @@ begin
     return null;
 end $$;
 
+CREATE FUNCTION boards_of_show(of_artist bigint, on_date date) RETURNS TABLE(board public.board_kind, subject_id bigint)
+    LANGUAGE sql STABLE
+    AS $$
+    select 'artist'::board_kind, of_artist
+    union all select 'season', date_part('year', on_date)::bigint
+    union all select 'tour', t.id from tours t where t.artist_id = of_artist and on_date between t.first_date and t.last_date
+$$;
+
 CREATE FUNCTION casts_set_aside(show_ids bigint[]) RETURNS TABLE(show_id bigint, hour timestamp with time zone, up_count bigint, down_count bigint, withdrawn_count bigint)
     LANGUAGE sql STABLE
     AS $$
@@ -597,6 +615,58 @@ begin
        from artist_stats a
        join unnest(shards, new_positions) as m (shard, position) on m.shard = a.artist_id % shard_count
       where a.artist_id = any(following_artist_ids);
+end $$;
+
+CREATE FUNCTION commit_picks(shards smallint[], old_positions bigint[], new_positions bigint[], user_ids bigint[], show_ids bigint[], songs text[], openers bigint[], closers bigint[], encores bigint[], pick_ms bigint[], OUT committed_shards smallint[], OUT refused jsonb) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+    shard_count integer := (select count(*) from log_positions);
+begin
+    committed_shards := shards;
+    perform from log_positions where shard = any(shards) order by shard for update;
+    if cardinality(shards) <> (select count(*)
+                                 from log_positions p
+                                 join unnest(shards, old_positions) as m (shard, position) using (shard, position)) then
+        return;
+    end if;
+    with made as materialized (
+        select c.user_id, c.show_id, string_to_array(c.songs, ',')::bigint[] as song_ids, c.opener, c.closer, c.encore,
+               c.pick_ms, t.picked_at, t.picked_at >= show_begins_at(c.show_id) as is_late
+          from unnest(user_ids, show_ids, songs, openers, closers, encores, pick_ms)
+               as c (user_id, show_id, songs, opener, closer, encore, pick_ms)
+         cross join lateral (select to_timestamp(c.pick_ms / 1000.0) as picked_at) t
+          join users u on u.id = c.user_id
+          join shows w on w.id = c.show_id
+    ), withdrawn as (
+        delete from picks p using made m
+         where m.song_ids = '{}' and not m.is_late and p.user_id = m.user_id and p.show_id = m.show_id
+    ), put as (
+        insert into picks (user_id, show_id, song_ids, opener, closer, encore, picked_at)
+        select user_id, show_id, song_ids, opener, closer, encore, picked_at
+          from made
+         where song_ids <> '{}' and not is_late
+         order by user_id, show_id
+        on conflict (user_id, show_id) do update
+           set song_ids = excluded.song_ids, opener = excluded.opener, closer = excluded.closer,
+               encore = excluded.encore, picked_at = excluded.picked_at
+    ), noted as (
+        insert into picked_shows (show_id, position)
+        select distinct c.show_id, m.position
+          from made c
+          join unnest(shards, new_positions) as m (shard, position) on m.shard = c.show_id % shard_count
+         where not c.is_late
+         order by c.show_id
+        on conflict (show_id) do update set position = excluded.position
+    )
+    select jsonb_agg(jsonb_build_array(show_id, user_id, pick_ms, 'pick')) into refused from made where is_late;
+    -- commit_log() announces the commits later, so no node confirms a refused pick. A payload has at most 100 picks.
+    perform pg_notify('refusals', format('[%s]', string_agg(pick, ',')))
+       from (select format('[%s,%s,%s,"pick"]', r.pick->>0, r.pick->>1, r.pick->>2) as pick,
+                    (row_number() over () - 1) / 100 as part
+               from jsonb_array_elements(refused) as r (pick)) numbered
+      group by part;
 end $$;
 
 CREATE FUNCTION commit_votes(shards smallint[], old_positions bigint[], new_positions bigint[], entries text[], song_ids bigint[], user_ids bigint[], vote_show_ids bigint[], choices public.vote_choice[], cast_ms bigint[], spent_user_ids bigint[], spent_days integer[], spent integer[], group_ids bigint[] DEFAULT '{}'::bigint[], OUT changed_count integer, OUT refused jsonb) RETURNS record
@@ -1144,6 +1214,27 @@ begin
     return taken_count;
 end $$;
 
+CREATE FUNCTION crew_standings(wanted_code text) RETURNS TABLE(user_id bigint, points bigint, show_count bigint, rank bigint, display_name text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    with member as materialized (
+        select m.user_id
+          from crews c join crew_members m on m.crew_id = c.id
+         where c.code = wanted_code
+           and exists (select from crew_members o where o.crew_id = c.id and o.user_id = app_user_id())
+    ), summed as materialized (
+        select m.user_id, coalesce(sum(s.points), 0)::bigint as points, count(s.user_id) as show_count
+          from member m
+          left join standings s on s.user_id = m.user_id and s.board = 'show'
+         group by m.user_id
+    )
+    select s.user_id, s.points, s.show_count, rank() over (order by s.points desc), n.display_name
+      from summed s
+      left join public_names((select array_agg(user_id) from member)) n on n.user_id = s.user_id
+     order by s.points desc, s.user_id
+$$;
+
 CREATE FUNCTION decision_on_suggestion(wanted_show bigint, wanted_title text) RETURNS public.suggestion_status
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -1156,6 +1247,20 @@ $$;
 CREATE FUNCTION decision_rows_max() RETURNS integer
     LANGUAGE sql IMMUTABLE
     RETURN 10000;
+
+CREATE FUNCTION drop_empty_crews() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    -- A fan who joins at this moment keeps the crew: this waits for nobody.
+    delete from crews
+     where id in (select c.id from crews c
+                   where c.id in (select crew_id from changed)
+                     and not exists (select from crew_members m where m.crew_id = c.id)
+                     for update skip locked);
+    return null;
+end $$;
 
 CREATE FUNCTION earth_km(a public.cube, b public.cube) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1403,6 +1508,14 @@ CREATE FUNCTION folds_of_songs(wanted_gone bigint, wanted_kept bigint) RETURNS T
      where e.song_id = wanted_gone
 $$;
 
+CREATE FUNCTION forget_picker() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    new.picked_at := date_trunc('hour', new.picked_at, 'UTC');
+    return new;
+end $$;
+
 CREATE FUNCTION forget_salt() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1596,6 +1709,30 @@ CREATE FUNCTION integrity_check() RETURNS TABLE(rule text, subject text, detail 
                         where a.show_id = w.id and a.artist_id = w.artist_id and a.billing = 'headliner')
 $$;
 
+CREATE FUNCTION join_crew(wanted_code text, members_max integer, crews_max integer) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    found_id bigint;
+begin
+    select id into found_id from crews where code = wanted_code for update;
+    if found_id is null then
+        return null;
+    end if;
+    if exists (select from crew_members where crew_id = found_id and user_id = app_user_id()) then
+        return 'joined';
+    end if;
+    if (select count(*) from crew_members where crew_id = found_id) >= members_max then
+        return 'full';
+    end if;
+    if (select count(*) from crew_members where user_id = app_user_id()) >= crews_max then
+        return 'many';
+    end if;
+    insert into crew_members (crew_id, user_id) values (found_id, app_user_id());
+    return 'joined';
+end $$;
+
 CREATE FUNCTION keep_removed_song() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -1617,6 +1754,14 @@ CREATE FUNCTION last_vote_at(wanted bigint) RETURNS timestamp with time zone
     SET search_path TO 'public', 'pg_temp'
     AS $$
     select cast_at from vote_analytics where show_id = wanted and choice is not null order by cast_at desc limit 1
+$$;
+
+CREATE FUNCTION leave_crew(wanted_code text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    delete from crew_members
+     where user_id = app_user_id() and crew_id = (select id from crews where code = wanted_code)
 $$;
 
 CREATE FUNCTION leave_queue(review bigint, profile bigint) RETURNS void
@@ -1653,6 +1798,31 @@ end $$;
 CREATE FUNCTION mail_due_at(frequency public.email_frequency, instant timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE STRICT PARALLEL SAFE
     RETURN CASE frequency WHEN 'immediately'::public.email_frequency THEN instant WHEN 'daily'::public.email_frequency THEN (date_trunc('day'::text, (instant - '08:00:00'::interval), 'UTC'::text) + '32:00:00'::interval) WHEN 'weekly'::public.email_frequency THEN (date_trunc('week'::text, (instant - '08:00:00'::interval), 'UTC'::text) + '176:00:00'::interval) ELSE NULL::timestamp with time zone END;
+
+CREATE FUNCTION make_code(new_hash bytea, ttl interval) RETURNS timestamp with time zone
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    delete from sessions where user_id = app_user_id() and code_hash is not null;
+    insert into sessions (user_id, kind, expires_at, code_hash)
+    select id, 'link', now() + ttl, new_hash from users where id = app_user_id() and role = 'user'
+    returning expires_at;
+$$;
+
+CREATE FUNCTION make_crew(wanted_code text, wanted_name text, crews_max integer) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    made_id bigint;
+begin
+    if (select count(*) from crew_members where user_id = app_user_id()) >= crews_max then
+        return false;
+    end if;
+    insert into crews (code, name) values (wanted_code, wanted_name) returning id into made_id;
+    insert into crew_members (crew_id, user_id) values (made_id, app_user_id());
+    return true;
+end $$;
 
 CREATE FUNCTION merge_artists(wanted_merge bigint, survivor bigint, duplicate bigint) RETURNS void
     LANGUAGE plpgsql
@@ -1868,6 +2038,15 @@ CREATE FUNCTION merged_into(wanted_kind text, old_id bigint, old_slug text) RETU
     select id from way order by steps desc limit 1
 $$;
 
+CREATE FUNCTION merged_songs(song_ids bigint[]) RETURNS TABLE(id bigint, survivor_id bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select s.id, merged_into('song', s.id, null)
+      from unnest(song_ids) as s (id)
+     where exists (select from merges m where m.kind = 'song' and m.duplicate_id = s.id and m.undone_at is null)
+$$;
+
 CREATE FUNCTION miscounts() RETURNS TABLE(subject text, id bigint, count_of text, stored bigint, counted bigint, show_id bigint)
     LANGUAGE sql STABLE
     AS $$
@@ -2078,6 +2257,26 @@ begin
     return null;
 end $$;
 
+CREATE FUNCTION note_boards() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    if tg_op = 'UPDATE' then
+        insert into boards_to_count (board, subject_id)
+        select 'show', new.id where exists (select from picked_shows where show_id = new.id);
+        if old.artist_id = new.artist_id and old.local_date = new.local_date then
+            return null;
+        end if;
+    end if;
+    insert into boards_to_count (board, subject_id)
+    select b.board, b.subject_id
+      from (select 'show'::board_kind as board, old.id as subject_id
+             union all select * from boards_of_show(old.artist_id, old.local_date)) b
+     where exists (select from standings s where s.board = 'show' and s.subject_id = old.id);
+    return null;
+end $$;
+
 CREATE FUNCTION note_due_voting(since timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql
     AS $$
@@ -2179,6 +2378,14 @@ begin
     return null;
 end $$;
 
+CREATE FUNCTION note_tour() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into boards_to_count (board, subject_id) values ('tour', coalesce(new.id, old.id));
+    return null;
+end $$;
+
 CREATE FUNCTION note_votes_to_count() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -2257,6 +2464,24 @@ begin
     return null;
 end $$;
 
+CREATE FUNCTION open_code(given_hash bytea, new_device text, ttl interval) RETURNS TABLE(user_id bigint, role public.user_role, session_id bigint, expires_at timestamp with time zone)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    update users u set token_until = now() + ttl
+      from sessions s
+     where s.code_hash = given_hash and s.ended_at is null and s.expires_at > now()
+       and u.id = s.user_id and u.role = 'user' and u.token_until < now() + ttl - interval '1 day';
+    with opened as (
+        update sessions s
+           set kind = 'fan', code_hash = null, opened_at = now(), renewed_at = now(), expires_at = now() + ttl, device = new_device
+          from users u
+         where s.code_hash = given_hash and s.ended_at is null and s.expires_at > now() and u.id = s.user_id and u.role = 'user'
+        returning u.id as user_id, u.role, s.id, s.expires_at
+    )
+    select o.user_id, o.role, o.id, o.expires_at from opened o;
+$$;
+
 CREATE FUNCTION open_link(wanted bigint, new_device text, ttl interval) RETURNS TABLE(role public.user_role, session_id bigint, expires_at timestamp with time zone)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -2280,6 +2505,34 @@ $$;
 CREATE FUNCTION pooled_accuracy(hits numeric, needed numeric) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ((hits)::double precision / ((needed + (10)::numeric))::double precision);
+
+CREATE FUNCTION public_names(user_ids bigint[]) RETURNS TABLE(user_id bigint, display_name text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select p.user_id, p.display_name
+      from user_profiles p
+     where p.user_id = any(user_ids) and p.is_public and p.status = 'approved' and p.display_name is not null
+       and not exists (select from user_bans b where b.user_id = p.user_id and b.lifted_at is null
+                                                and (b.expires_at is null or b.expires_at > now()))
+$$;
+
+CREATE FUNCTION put_show_standings(wanted bigint, user_ids bigint[], points bigint[], ranks bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+begin
+    -- erase_user() takes this lock first too, so a fan who is being erased gets no place meanwhile.
+    perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
+    delete from standings where board = 'show' and subject_id = wanted;
+    insert into standings (board, subject_id, user_id, points, show_count, rank, number)
+    select 'show', wanted, u.id, c.points, 1, c.rank, c.rank - 1 + row_number() over (partition by c.rank order by u.id)
+      from unnest(user_ids, points, ranks) as c (user_id, points, rank)
+      join users u on u.id = c.user_id
+     order by u.id;
+    insert into boards_to_count (board, subject_id)
+    select b.board, b.subject_id from shows w cross join boards_of_show(w.artist_id, w.local_date) b where w.id = wanted;
+end $$;
 
 CREATE FUNCTION words_of(words text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -2409,6 +2662,22 @@ begin
     -- What comes meanwhile stays, and is counted next time.
     delete from scopes_to_recount where scope = wanted and scope_id = wanted_id;
     perform recount_voters(wanted, wanted_id);
+end $$;
+
+CREATE FUNCTION recount_standings(wanted public.board_kind, wanted_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+begin
+    perform pg_advisory_xact_lock(hashtext('mysetlist.erase_user'));
+    delete from standings where board = wanted and subject_id = wanted_id;
+    insert into standings (board, subject_id, user_id, points, show_count, rank, number)
+    select wanted, wanted_id, user_id, sum(points), count(*), rank() over (order by sum(points) desc),
+           row_number() over (order by sum(points) desc, user_id)
+      from standings
+     where board = 'show' and subject_id in (select id from shows_of_board(wanted, wanted_id))
+     group by user_id
+     order by user_id;
 end $$;
 
 CREATE FUNCTION recount_statistics() RETURNS void
@@ -2802,6 +3071,20 @@ CREATE FUNCTION results_audience(results public.results_visibility, finalised_at
     select case when finalised_at is not null or results = 'live' then 0 when results = 'after_vote' then 1 else 2 end
 $$;
 
+CREATE FUNCTION revise_picked_shows() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    update shows set revision = revision + 1
+     where id in (select p.show_id
+                    from picked_shows p
+                    join show_artists b on b.show_id = p.show_id
+                   where b.artist_id = (select artist_id from songs where id = new.survivor_id)
+                      or b.artist_id = (new.duplicate->>'artist_id')::bigint);
+    return null;
+end $$;
+
 CREATE FUNCTION revise_show() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -3006,6 +3289,38 @@ begin
         perform recount_heat(doubtful_ids);
     end if;
 end $$;
+
+CREATE FUNCTION show_begins_at(wanted bigint) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$
+    select least(w.starts_at, (select min(e.played_at) from setlist_songs e where e.show_id = w.id))
+      from shows w where w.id = wanted
+$$;
+
+CREATE FUNCTION show_crew(wanted_code text) RETURNS TABLE(name text, member_count bigint, is_member boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select c.name, (select count(*) from crew_members m where m.crew_id = c.id),
+           exists (select from crew_members m where m.crew_id = c.id and m.user_id = app_user_id())
+      from crews c where c.code = wanted_code
+$$;
+
+CREATE FUNCTION shows_of_board(wanted public.board_kind, wanted_id bigint) RETURNS TABLE(id bigint)
+    LANGUAGE sql STABLE
+    AS $$
+    select w.id from shows w where wanted = 'artist' and w.artist_id = wanted_id
+    union all
+    select w.id from shows w
+     where wanted = 'season'
+       and w.local_date between make_date(case when wanted = 'season' then wanted_id::integer else 1 end, 1, 1)
+                            and make_date(case when wanted = 'season' then wanted_id::integer else 1 end, 12, 31)
+    union all
+    select w.id
+      from tours t
+      join shows w on w.artist_id = t.artist_id and w.local_date between t.first_date and t.last_date
+     where wanted = 'tour' and t.id = wanted_id
+$$;
 
 CREATE FUNCTION shows_of_scope(wanted public.statistics_scope, wanted_id bigint) RETURNS TABLE(show_id bigint, vote_count bigint, is_open boolean)
     LANGUAGE sql STABLE
@@ -3432,6 +3747,9 @@ REVOKE ALL ON FUNCTION chain_acts(most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION count_votes(most integer, as_of timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION crew_standings(wanted_code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.crew_standings(wanted_code text) TO mysetlist_request;
+
 REVOKE ALL ON FUNCTION decision_on_suggestion(wanted_show bigint, wanted_title text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.decision_on_suggestion(wanted_show bigint, wanted_title text) TO mysetlist_request;
 
@@ -3456,16 +3774,28 @@ REVOKE ALL ON FUNCTION folds_of_songs(wanted_gone bigint, wanted_kept bigint) FR
 REVOKE ALL ON FUNCTION give_ticket(wanted_show bigint, earned public.ticket_source, new_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.give_ticket(wanted_show bigint, earned public.ticket_source, new_hash bytea) TO mysetlist_request;
 
+REVOKE ALL ON FUNCTION join_crew(wanted_code text, members_max integer, crews_max integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.join_crew(wanted_code text, members_max integer, crews_max integer) TO mysetlist_request;
+
 REVOKE ALL ON FUNCTION keep_removed_song() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION last_vote_at(wanted bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.last_vote_at(wanted bigint) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION leave_crew(wanted_code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.leave_crew(wanted_code text) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION leave_queue(review bigint, profile bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.leave_queue(review bigint, profile bigint) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION lock_show(wanted bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.lock_show(wanted bigint) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION make_code(new_hash bytea, ttl interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.make_code(new_hash bytea, ttl interval) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION make_crew(wanted_code text, wanted_name text, crews_max integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.make_crew(wanted_code text, wanted_name text, crews_max integer) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION merge_artists(wanted_merge bigint, survivor bigint, duplicate bigint) FROM PUBLIC;
 
@@ -3479,6 +3809,9 @@ REVOKE ALL ON FUNCTION merge_venues(wanted_merge bigint, survivor bigint, duplic
 
 REVOKE ALL ON FUNCTION merged_into(wanted_kind text, old_id bigint, old_slug text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.merged_into(wanted_kind text, old_id bigint, old_slug text) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION merged_songs(song_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.merged_songs(song_ids bigint[]) TO mysetlist_writer;
 
 REVOKE ALL ON FUNCTION most_accurate_voters(wanted public.statistics_scope, wanted_id bigint, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.most_accurate_voters(wanted public.statistics_scope, wanted_id bigint, most integer) TO mysetlist_request;
@@ -3497,14 +3830,24 @@ REVOKE ALL ON FUNCTION note_voting_of_changed() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION note_voting_of_new() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION open_code(given_hash bytea, new_device text, ttl interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.open_code(given_hash bytea, new_device text, ttl interval) TO mysetlist_request;
+
 REVOKE ALL ON FUNCTION open_link(wanted bigint, new_device text, ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.open_link(wanted bigint, new_device text, ttl interval) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION public_names(user_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.public_names(user_ids bigint[]) TO mysetlist_writer;
+
+REVOKE ALL ON FUNCTION put_show_standings(wanted bigint, user_ids bigint[], points bigint[], ranks bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION queue_webhook_events(event public.webhook_event, show_ids bigint[], detail jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION recount_artist_songs(changed_song_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION recount_scope(wanted public.statistics_scope, wanted_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION recount_standings(wanted public.board_kind, wanted_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION recount_statistics() FROM PUBLIC;
 
@@ -3540,6 +3883,9 @@ GRANT ALL ON FUNCTION public.set_group_rule(wanted_show bigint, is_automatic boo
 
 REVOKE ALL ON FUNCTION set_ticket_source(wanted_show bigint, source public.ticket_source) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.set_ticket_source(wanted_show bigint, source public.ticket_source) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION show_crew(wanted_code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.show_crew(wanted_code text) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION sign_in_as(wanted_issuer text, wanted_subject text, ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sign_in_as(wanted_issuer text, wanted_subject text, ttl interval) TO mysetlist_request;
@@ -3843,6 +4189,21 @@ ALTER TABLE ONLY best_voters ADD CONSTRAINT best_voters_pkey PRIMARY KEY (user_i
 ALTER TABLE ONLY best_voters ADD CONSTRAINT best_voters_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 ALTER TABLE best_voters ENABLE ROW LEVEL SECURITY;
 
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────── boards_to_count
+
+CREATE TABLE boards_to_count (
+    id bigint NOT NULL,
+    board board_kind NOT NULL,
+    subject_id bigint NOT NULL
+);
+COMMENT ON TABLE boards_to_count IS 'A note to count a leaderboard again: one row for each reason. A change adds a row and never waits; counting deletes the rows that it has seen.';
+ALTER TABLE boards_to_count ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY boards_to_count ADD CONSTRAINT boards_to_count_pkey PRIMARY KEY (id);
+CREATE INDEX boards_to_count_board_idx ON boards_to_count USING btree (board, subject_id);
+ALTER TABLE boards_to_count ENABLE ROW LEVEL SECURITY;
+CREATE POLICY boards_to_count_writer ON boards_to_count FOR SELECT TO mysetlist_writer USING (true);
+GRANT SELECT ON TABLE boards_to_count TO mysetlist_writer;
+
 -- ───────────────────────────────────────────────────────────────────────────────────────────────────────────── brands
 
 CREATE TABLE brands (
@@ -3946,6 +4307,44 @@ CREATE POLICY content_moderation_own ON content_moderation FOR SELECT TO mysetli
   WHERE (r.user_id = ( SELECT app_user_id() AS app_user_id))))));
 CREATE POLICY content_moderation_staff ON content_moderation FOR SELECT TO mysetlist_request USING (( SELECT app_is_staff() AS app_is_staff));
 GRANT SELECT,INSERT,UPDATE ON TABLE content_moderation TO mysetlist_request;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────────── crew_members
+
+CREATE TABLE crew_members (
+    crew_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    joined_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE crew_members IS 'A fan is in a crew.';
+ALTER TABLE ONLY crew_members ADD CONSTRAINT crew_members_pkey PRIMARY KEY (crew_id, user_id);
+CREATE INDEX crew_members_user_id_idx ON crew_members USING btree (user_id, joined_at DESC);
+CREATE TRIGGER crew_members_drop_empty AFTER DELETE ON crew_members REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION drop_empty_crews();
+ALTER TABLE ONLY crew_members ADD CONSTRAINT crew_members_crew_id_fkey FOREIGN KEY (crew_id) REFERENCES crews(id) ON DELETE CASCADE;
+ALTER TABLE ONLY crew_members ADD CONSTRAINT crew_members_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE crew_members ENABLE ROW LEVEL SECURITY;
+CREATE POLICY crew_members_own ON crew_members FOR SELECT TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id)));
+GRANT SELECT ON TABLE crew_members TO mysetlist_request;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────────────── crews
+
+CREATE TABLE crews (
+    id bigint NOT NULL,
+    code text NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT crews_code_check CHECK ((code ~ '^[A-Za-z0-9_-]{16}$'::text)),
+    CONSTRAINT crews_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 60)))
+);
+COMMENT ON TABLE crews IS 'Fans who compare their points among themselves. It is deleted with its last member.';
+COMMENT ON COLUMN crews.code IS 'A part of the link by which fans join.';
+ALTER TABLE crews ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY crews ADD CONSTRAINT crews_code_key UNIQUE (code);
+ALTER TABLE ONLY crews ADD CONSTRAINT crews_pkey PRIMARY KEY (id);
+ALTER TABLE crews ENABLE ROW LEVEL SECURITY;
+CREATE POLICY crews_own ON crews FOR SELECT TO mysetlist_request USING ((EXISTS ( SELECT
+   FROM crew_members m
+  WHERE ((m.crew_id = crews.id) AND (m.user_id = ( SELECT app_user_id() AS app_user_id))))));
+GRANT SELECT ON TABLE crews TO mysetlist_request;
 
 -- ──────────────────────────────────────────────────────────────────────────────────────────────── database_operations
 
@@ -4328,6 +4727,7 @@ ALTER TABLE merges ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY merges ADD CONSTRAINT merges_pkey PRIMARY KEY (id);
 CREATE INDEX merges_duplicate_idx ON merges USING btree (kind, duplicate_id) WHERE (undone_at IS NULL);
 CREATE INDEX merges_slug_idx ON merges USING btree (kind, slug) WHERE ((undone_at IS NULL) AND (slug IS NOT NULL));
+CREATE CONSTRAINT TRIGGER merges_revise_picked_shows AFTER INSERT OR UPDATE OF undone_at ON merges DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.kind = 'song'::text)) EXECUTE FUNCTION revise_picked_shows();
 ALTER TABLE merges ENABLE ROW LEVEL SECURITY;
 
 -- ───────────────────────────────────────────────────────────────────────────────────────────────────── moderation_log
@@ -4364,6 +4764,54 @@ CREATE TABLE open_shows (
 COMMENT ON TABLE open_shows IS 'A show whose voting has opened and not closed since, as webhooks were told.';
 ALTER TABLE ONLY open_shows ADD CONSTRAINT open_shows_pkey PRIMARY KEY (show_id);
 ALTER TABLE ONLY open_shows ADD CONSTRAINT open_shows_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────────── picked_shows
+
+CREATE TABLE picked_shows (
+    show_id bigint NOT NULL,
+    "position" bigint NOT NULL
+);
+COMMENT ON TABLE picked_shows IS 'A show that fans have made picks for.';
+COMMENT ON COLUMN picked_shows."position" IS 'The log position of the last commit that changed a pick. Nodes read the picks again when it moves.';
+ALTER TABLE ONLY picked_shows ADD CONSTRAINT picked_shows_pkey PRIMARY KEY (show_id);
+ALTER TABLE ONLY picked_shows ADD CONSTRAINT picked_shows_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+ALTER TABLE picked_shows ENABLE ROW LEVEL SECURITY;
+CREATE POLICY picked_shows_read ON picked_shows FOR SELECT TO mysetlist_request USING (true);
+CREATE POLICY picked_shows_writer ON picked_shows TO mysetlist_writer USING (true) WITH CHECK (true);
+GRANT SELECT,INSERT,UPDATE ON TABLE picked_shows TO mysetlist_writer;
+GRANT SELECT ON TABLE picked_shows TO mysetlist_request;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────────────── picks
+
+CREATE TABLE picks (
+    id bigint NOT NULL,
+    show_id bigint NOT NULL,
+    user_id bigint,
+    song_ids bigint[] NOT NULL,
+    opener bigint,
+    closer bigint,
+    encore bigint,
+    picked_at timestamp with time zone NOT NULL,
+    CONSTRAINT picks_places CHECK ((song_ids @> array_remove(ARRAY[opener, closer, encore], NULL::bigint))),
+    CONSTRAINT picks_songs CHECK (((cardinality(song_ids) >= 1) AND (cardinality(song_ids) <= 10)))
+)
+WITH (fillfactor='80');
+COMMENT ON TABLE picks IS 'A fan''s own bet on the songs of a show, made before it begins: one row for each fan and show.';
+COMMENT ON COLUMN picks.user_id IS 'Null: the account was erased. The pick stays, so what the songs are worth does not change.';
+COMMENT ON COLUMN picks.song_ids IS 'Up to ten songs, without foreign keys: a merge may take a song away (merges tells where it went).';
+COMMENT ON COLUMN picks.opener IS 'The picked song that opens the show; closer: that ends it; encore: that is played in an encore. Null: none.';
+ALTER TABLE picks ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY picks ADD CONSTRAINT picks_of_fan UNIQUE (user_id, show_id);
+ALTER TABLE ONLY picks ADD CONSTRAINT picks_pkey PRIMARY KEY (id);
+CREATE INDEX picks_show_idx ON picks USING btree (show_id, id);
+CREATE TRIGGER picks_forget BEFORE UPDATE OF user_id ON picks FOR EACH ROW WHEN ((new.user_id IS NULL)) EXECUTE FUNCTION forget_picker();
+ALTER TABLE ONLY picks ADD CONSTRAINT picks_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+ALTER TABLE ONLY picks ADD CONSTRAINT picks_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL;
+ALTER TABLE picks ENABLE ROW LEVEL SECURITY;
+CREATE POLICY picks_own ON picks FOR SELECT TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
+CREATE POLICY picks_writer ON picks TO mysetlist_writer USING (true) WITH CHECK (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE picks TO mysetlist_writer;
+GRANT SELECT ON TABLE picks TO mysetlist_request;
 
 -- ───────────────────────────────────────────────────────────────────────────────────────────────────── platform_hours
 
@@ -4565,8 +5013,10 @@ CREATE TABLE sessions (
     ended_at timestamp with time zone,
     agent_hash bytea,
     subnet_hash bytea,
+    code_hash bytea,
     CONSTRAINT sessions_address_hash_check CHECK ((octet_length(address_hash) = 16)),
     CONSTRAINT sessions_agent_hash_check CHECK ((octet_length(agent_hash) = 8)),
+    CONSTRAINT sessions_code_hash_check CHECK ((octet_length(code_hash) = 32)),
     CONSTRAINT sessions_device_check CHECK ((char_length(device) <= 80)),
     CONSTRAINT sessions_subnet_hash_check CHECK ((octet_length(subnet_hash) = 8)),
     CONSTRAINT sessions_unlisted_ended CHECK (((kind <> 'unlisted'::session_kind) OR (ended_at IS NOT NULL)))
@@ -4578,8 +5028,10 @@ COMMENT ON COLUMN sessions.opened_at IS 'When the link was used, which works onc
 COMMENT ON COLUMN sessions.renewed_at IS 'When it was last renewed, exact to the day.';
 COMMENT ON COLUMN sessions.agent_hash IS 'Equal hashes are one program (User-Agent), for sign-ups of one day; deleted after a day.';
 COMMENT ON COLUMN sessions.subnet_hash IS 'Equal hashes are one network (/24, /48), for sign-ups of one day; deleted after a day.';
+COMMENT ON COLUMN sessions.code_hash IS 'HMAC of the code that opens this session on another device, with the secret of the nodes. Null: no code, or it was used.';
 ALTER TABLE sessions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY sessions ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
+CREATE UNIQUE INDEX sessions_code_hash_idx ON sessions USING btree (code_hash) WHERE (code_hash IS NOT NULL);
 CREATE INDEX sessions_ended_at_idx ON sessions USING btree (ended_at) WHERE (ended_at IS NOT NULL);
 CREATE INDEX sessions_expires_at_idx ON sessions USING btree (expires_at);
 CREATE INDEX sessions_newcomers_idx ON sessions USING btree (created_at) WHERE (address_hash IS NOT NULL);
@@ -4945,6 +5397,8 @@ CREATE TRIGGER shows_count_inserted AFTER INSERT ON shows REFERENCING NEW TABLE 
 CREATE TRIGGER shows_count_moved AFTER UPDATE OF artist_id ON shows FOR EACH ROW WHEN ((old.artist_id IS DISTINCT FROM new.artist_id)) EXECUTE FUNCTION count_moved_show();
 CREATE TRIGGER shows_count_songs AFTER UPDATE OF artist_id, local_date ON shows FOR EACH ROW WHEN (((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.local_date IS DISTINCT FROM new.local_date))) EXECUTE FUNCTION count_changed_show();
 CREATE TRIGGER shows_news AFTER UPDATE OF status, local_date ON shows FOR EACH ROW WHEN ((((new.status = 'cancelled'::show_status) AND (old.status = ANY (ARRAY['upcoming'::show_status, 'live'::show_status]))) OR ((new.status = 'upcoming'::show_status) AND (new.local_date IS DISTINCT FROM old.local_date)))) EXECUTE FUNCTION note_show_news();
+CREATE TRIGGER shows_note_boards AFTER UPDATE ON shows FOR EACH ROW WHEN (((old.revision IS DISTINCT FROM new.revision) AND ((old.status = 'finished'::show_status) OR (new.status = 'finished'::show_status)))) EXECUTE FUNCTION note_boards();
+CREATE TRIGGER shows_note_boards_deleted AFTER DELETE ON shows FOR EACH ROW WHEN ((old.status = 'finished'::show_status)) EXECUTE FUNCTION note_boards();
 CREATE TRIGGER shows_note_scopes_deleted AFTER DELETE ON shows FOR EACH ROW EXECUTE FUNCTION note_scopes();
 CREATE TRIGGER shows_note_scopes_moved AFTER UPDATE OF artist_id, venue_id ON shows FOR EACH ROW WHEN (((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.venue_id IS DISTINCT FROM new.venue_id))) EXECUTE FUNCTION note_scopes();
 CREATE CONSTRAINT TRIGGER shows_note_voting AFTER UPDATE ON shows DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.opens_at IS DISTINCT FROM new.opens_at) OR (old.closes_at IS DISTINCT FROM new.closes_at) OR (old.status IS DISTINCT FROM new.status) OR (old.finalised_at IS DISTINCT FROM new.finalised_at))) EXECUTE FUNCTION note_voting_of_changed();
@@ -5058,6 +5512,35 @@ ALTER TABLE ONLY songs ADD CONSTRAINT songs_artist_id_fkey FOREIGN KEY (artist_i
 GRANT SELECT ON TABLE songs TO mysetlist_request;
 GRANT SELECT ON TABLE songs TO mysetlist_writer;
 
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────────── standings
+
+CREATE TABLE standings (
+    board board_kind NOT NULL,
+    subject_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    points integer NOT NULL,
+    show_count integer NOT NULL,
+    rank integer NOT NULL,
+    number integer NOT NULL,
+    CONSTRAINT standings_check CHECK ((number >= rank)),
+    CONSTRAINT standings_points_check CHECK ((points >= 0)),
+    CONSTRAINT standings_rank_check CHECK ((rank > 0)),
+    CONSTRAINT standings_show_count_check CHECK ((show_count > 0))
+);
+COMMENT ON TABLE standings IS 'A fan''s place on a leaderboard. Those of a show are its final points; the others are sums of them.';
+COMMENT ON COLUMN standings.subject_id IS 'The show, the artist or the tour; of a season, the year.';
+COMMENT ON COLUMN standings.rank IS 'The same points share a place; the places of erased fans stay empty.';
+COMMENT ON COLUMN standings.number IS 'The number of the row in the list of this board, by which pages go on: it tells nobody who the fan is.';
+ALTER TABLE ONLY standings ADD CONSTRAINT standings_pkey PRIMARY KEY (board, subject_id, user_id);
+CREATE UNIQUE INDEX standings_number_idx ON standings USING btree (board, subject_id, number);
+CREATE INDEX standings_user_id_idx ON standings USING btree (user_id);
+ALTER TABLE ONLY standings ADD CONSTRAINT standings_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE standings ENABLE ROW LEVEL SECURITY;
+CREATE POLICY standings_own ON standings FOR SELECT TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
+CREATE POLICY standings_writer ON standings FOR SELECT TO mysetlist_writer USING (true);
+GRANT SELECT ON TABLE standings TO mysetlist_request;
+GRANT SELECT ON TABLE standings TO mysetlist_writer;
+
 -- ────────────────────────────────────────────────────────────────────────────────────────────────────────── sync_jobs
 
 CREATE TABLE sync_jobs (
@@ -5163,6 +5646,28 @@ CREATE POLICY ticket_codes_own ON ticket_codes FOR SELECT TO mysetlist_request U
 CREATE POLICY ticket_codes_writer ON ticket_codes FOR SELECT TO mysetlist_writer USING (true);
 GRANT SELECT ON TABLE ticket_codes TO mysetlist_writer;
 GRANT SELECT,INSERT ON TABLE ticket_codes TO mysetlist_request;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────────────── tours
+
+CREATE TABLE tours (
+    id bigint NOT NULL,
+    artist_id bigint NOT NULL,
+    name text NOT NULL,
+    first_date date NOT NULL,
+    last_date date NOT NULL,
+    CONSTRAINT tours_dates CHECK ((first_date <= last_date)),
+    CONSTRAINT tours_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200)))
+);
+COMMENT ON TABLE tours IS 'A tour of an artist: all shows of the artist from its first to its last date, as tickets have them.';
+ALTER TABLE tours ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY tours ADD CONSTRAINT tours_pkey PRIMARY KEY (id);
+CREATE INDEX tours_artist_idx ON tours USING btree (artist_id, first_date);
+CREATE TRIGGER tours_note AFTER INSERT OR DELETE OR UPDATE ON tours FOR EACH ROW EXECUTE FUNCTION note_tour();
+ALTER TABLE ONLY tours ADD CONSTRAINT tours_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists(id) ON DELETE CASCADE;
+ALTER TABLE tours ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tours_read ON tours FOR SELECT TO mysetlist_request, mysetlist_writer USING (true);
+GRANT SELECT ON TABLE tours TO mysetlist_request;
+GRANT SELECT ON TABLE tours TO mysetlist_writer;
 
 -- ────────────────────────────────────────────────────────────────────────────────────────────────────────── user_bans
 
