@@ -1,6 +1,5 @@
 /** One show: heading, voting window, budget, order switch, setlists and suggestions. */
 import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
-import { createForeseenView } from "./foreseen-view.js";
 import { createHistory } from "./history.js";
 import { createLateView } from "./late-view.js";
 import * as messages from "./messages.js";
@@ -64,7 +63,8 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const suggestions = createLateView("div", {}, () =>
     import("./suggestions-view.js").then(({ createSuggestionsView }) => createSuggestionsView()));
   const ticket = createTicketView({ onRedeemed });
-  const foreseen = createForeseenView();
+  const foreseen = createLateView("div", {}, () =>
+    import("./foreseen-view.js").then(({ createForeseenView }) => createForeseenView()));
   const voteHistory = createHistory();
   const stateText = h("span", { class: "state", "aria-hidden": "true" }); // .window-text says the same in full
   const link = h("p", { class: "link-line", role: "status" });
@@ -184,7 +184,8 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       // voting window takes the focus instead.
       const isClosing = wasOpen && voting !== "open" && setlists.element.contains(document.activeElement);
       wasOpen = voting === "open";
-      foreseen.update(show);
+      setHidden(foreseen.element, show.status.status !== "finished");
+      if (show.status.status === "finished") foreseen.update(show);
       voteHistory.update(show.id, info.time_zone, totalOf(show) > 0);
       setlists.update(show, voting, state);
       suggestions.update(show, voting, user?.id ?? null);
