@@ -49,6 +49,9 @@ class BoardCounting:
                 if connection.is_closed():
                     raise
                 log.warning("board.not_counted", board=board["board"], subject=board["subject_id"], error=str(error))
+        if counted:
+            with translated_all():
+                await queries.analyze_standings(connection)
         return counted
 
     async def _count(self, connection: Any, board: str, subject_id: int, up_to: int) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from server.game.queries import standings as queries
 from server.game.reconcile import run as reconcile
 from server.node.node import Node
+from server.store.named_queries import sql_of
 from tests.support import one_node
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
@@ -227,3 +229,20 @@ async def test_which_board_must_be_said(people: People, factory: RowFactory) -> 
     assert await nobody.refused("GET", "/api/leaderboard?crew=x") == "unauthenticated"
     assert (await nobody.ok("GET", "/api/leaderboard?season=1999"))["items"] == []
     assert (await nobody.ok("GET", "/api/leaderboard"))["kind"] == "season"
+
+
+async def test_a_page_of_a_large_board_is_found_by_its_index(factory: RowFactory) -> None:
+    """With the rights of a node, neither a page nor the number of fans reads or sorts the rows of a whole board."""
+    async with factory.sql.transaction():
+        await factory.sql.execute("set local role mysetlist_writer")
+        for query, values in (
+            (queries.page_of_board, "'show', 1, 0, 10"),
+            (queries.count_standings, "'show', 1"),
+        ):
+            statement = sql_of(query)
+            types = ", ".join(["text", "bigint", "bigint", "bigint"][: values.count(",") + 1])
+            await factory.sql.execute(f"prepare wanted ({types}) as {statement}")
+            plan = "\n".join(row[0] for row in await factory.sql.fetch(f"explain execute wanted ({values})"))
+            await factory.sql.execute("deallocate wanted")
+            assert "standings_number_idx" in plan
+            assert "Sort" not in plan
