@@ -32,6 +32,7 @@ from server.telemetry import SECONDS
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 UseIoUring = Literal["auto", "off"]
+UseServiceWorker = Literal["on", "off"]
 
 # HMAC-SHA-256 needs a key at least as long as its output (RFC 7518, section 3.2).
 SECRET_BYTES_MIN = 32
@@ -70,6 +71,7 @@ class Settings:
     log_format: LogFormat = "auto"
     log_level: LogLevel = "info"
     io_uring: UseIoUring = "auto"  # whether pushes go out in bulk, where the system can (docs/adr/0042)
+    service_worker: UseServiceWorker = "on"  # whether browsers keep the page; off: they clear it (docs/adr/0045)
     jwks_url: str | None = None  # the keys of an identity provider, whose tokens are also accepted
     jwt_audience: str | None = None
     jwt_issuer: str | None = None  # None: any
@@ -408,6 +410,7 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MYSETLIST_LOG_FORMAT": ("log_format", _one_of(LogFormat)),
     "MYSETLIST_LOG_LEVEL": ("log_level", _one_of(LogLevel)),
     "MYSETLIST_IO_URING": ("io_uring", _one_of(UseIoUring)),
+    "MYSETLIST_SERVICE_WORKER": ("service_worker", _one_of(UseServiceWorker)),
     "SPOTIFY_CLIENT_ID": ("spotify_client_id", _text),
     "SPOTIFY_CLIENT_SECRET": ("spotify_client_secret", _text),
     "SPOTIFY_API_URL": ("spotify_api_url", _http_url),

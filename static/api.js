@@ -1,4 +1,5 @@
 /** The HTTP API of the server, as the page uses it. The websocket shares its error type. */
+import { deleteKeptShows } from "./kept-shows.js";
 
 /**
  * @import { PollingReason, WireError } from "./client.js"
@@ -15,6 +16,9 @@ const RADIUS_KM = 100; // of "near me": an evening's drive
 const TRANSIENT = new Set([
   "unavailable", "overloaded", "rate_limited", "too_many_accounts", "internal", "timeout", "disconnected", "unauthenticated",
 ]);
+
+/** Who deletes one of these is signed out. The next visitor of this browser sees nothing of theirs. */
+const SIGNED_OUT = new Set(["/api/session", "/api/me/sessions", "/api/me"]);
 
 export class RequestError extends Error {
   /** @param {WireError} error */
@@ -48,6 +52,7 @@ export async function call(path, options = {}) {
   } finally {
     clearTimeout(timer);
   }
+  if (response.ok && options.method === "DELETE" && SIGNED_OUT.has(path)) await deleteKeptShows();
   if (!response.ok) {
     throw new RequestError({ ...body, code: body.code ?? "unavailable", message: body.detail ?? body.title });
   }

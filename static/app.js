@@ -10,6 +10,7 @@ import { brand, isRestricted } from "./brand.js";
 import { Client, RequestError } from "./client.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { createEarlyTaps } from "./early-taps.js";
+import { createKeeper } from "./keeper.js";
 import { createLatePages } from "./late-pages.js";
 import { createListLoading } from "./list-loading.js";
 import { createListView } from "./list-view.js";
@@ -17,14 +18,16 @@ import * as messages from "./messages.js";
 import { createNavigation } from "./navigation.js";
 import { createNotices } from "./notices.js";
 import { showSentByOtherTab } from "./outbox.js";
+import { followPageLife, keepPage } from "./page-life.js";
 import * as refusals from "./refusals.js";
 import { isConnected, isTrendingUnknown, songTitle, whyNotTaken } from "./selectors.js";
 import { createShowView } from "./show-view.js";
 import { initial, reduce } from "./state.js";
+import { browserStorage } from "./stored-map.js";
 
 /**
  * @import { Choice, ClientEvent } from "./client.js"
- * @import { Action, LoadedShow, SortKey, StatusFilter } from "./types.js"
+ * @import { Action, KeptShow, LoadedShow, ShowBody, SortKey, StatusFilter } from "./types.js"
  */
 
 const ARRANGE_EVERY_MS = 4_000;
@@ -53,10 +56,12 @@ let shouldFocus = false;
 let ticketCode = takeTicketCode();
 const early = createEarlyTaps((song, choice) => vote(song, choice, true));
 
-const client = new Client({ on: onClientEvent, storage: browserStorage() });
+const storage = browserStorage();
+const client = new Client({ on: onClientEvent, storage });
+const keeper = createKeeper({ storage, getState: () => state, dispatch });
 const navigation = createNavigation(() => navigate());
 const latePages = createLatePages(draw);
-const loading = createListLoading(() => state, dispatch);
+const loading = createListLoading(() => state, dispatch, keeper.list);
 const list = createListView({
   onSearch: (query, status = state.list.status) => loading.search(query, status),
   onStatus: (status) => loading.search(state.list.query, status),
@@ -73,14 +78,6 @@ const list = createListView({
  */
 function elementOf(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
-}
-
-function browserStorage() {
-  try {
-    return localStorage;
-  } catch {
-    return null; // Cookies and storage are blocked: votes wait in memory only.
-  }
 }
 
 /** @param {Action} action */
@@ -192,6 +189,7 @@ function withLoadedShow(act) {
 
 /** @param {ClientEvent} event */
 function onClientEvent(event) {
+  keeper.observe(event);
   if (event.type === "cast_refused" && event.error.code === "forbidden" && state.show?.id === event.show) {
     // Staff may require a ticket while the page is open. What the visitor is told depends on it.
     loadTicket().then(() => dispatch(event));
@@ -208,7 +206,8 @@ function onClientEvent(event) {
   else if (event.type === "hello") early.cast();
   if ("channel" in event && event.channel === "trending" && isTrendingUnknown(state.trending)) loading.trending();
   const isBack = event.type === "connection" && isConnected(event.status);
-  if (isBack && state.show?.phase === "error") loadShow();
+  if (isBack && (state.show?.phase === "error" || state.isKept)) loadShow();
+  if (isBack && !state.show && state.list.phase === "error") loading.load({});
 }
 
 /**
@@ -244,19 +243,30 @@ function sort(by) {
 async function loadShow() {
   const { ref } = state.route;
   if (ref === undefined) return;
-  dispatch({ type: "show_loading", ref });
+  if (!state.isKept) dispatch({ type: "show_loading", ref });
   try {
-    const show = takeShowInPage() ?? await fetchShow(ref);
-    if (state.show?.ref !== ref) return;
-    dispatch({ type: "show_loaded", ref, show });
-    client.watch(show.id);
-    client.subscribe(relationChannels(show.id, show.artist.id));
-    client.connect();
+    showLoaded(ref, takeShowInPage() ?? await fetchShow(ref));
     if (state.user) loadMarks();
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
-    dispatch({ type: "show_failed", ref, error });
+    const kept = error.isTransient ? await keeper.find(ref) : null;
+    if (kept) showLoaded(ref, kept.show, kept.at_ms);
+    else dispatch({ type: "show_failed", ref, error });
   }
+}
+
+/**
+ * @param {string} ref
+ * @param {ShowBody} show
+ * @param {number} [at_ms]  it was kept, and its counts are from then
+ */
+function showLoaded(ref, show, at_ms) {
+  if (state.show?.ref !== ref) return;
+  dispatch({ type: "show_loaded", ref, show, at_ms });
+  keeper.loaded();
+  client.watch(show.id);
+  client.subscribe(relationChannels(show.id, show.artist.id));
+  client.connect();
 }
 
 /**
@@ -334,13 +344,8 @@ function navigate(isFirst = false) {
   loading.load({ query, status });
 }
 
-// The network comes and goes, and a closed laptop is opened.
-addEventListener("online", () => client.wake());
-addEventListener("offline", () => client.sleep());
-addEventListener("pageshow", () => client.wake()); // also when the browser shows a page that it had kept
-document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible") client.wake();
-});
+followPageLife(client, { onHide: keeper.keep, isRefused: () => state.refusal !== null });
+keepPage();
 
 // What the search finds comes with its first use. Without it the form leads to a list of shows.
 const find = elementOf("find");

@@ -175,6 +175,8 @@ export declare class Client {
   readonly marks: Marks;
   connect(): void;
   close(): void;
+  /** The browser puts the page aside, and may show it again: `connect` goes on then. */
+  pause(): void;
   wake(): void;
   sleep(): void;
   /** Resolves to the reply's `ok`; rejects with RequestError. */

@@ -107,6 +107,12 @@ export class Client {
     this.#connection.close();
   }
 
+  /** The browser puts the page aside, and may show it again: `connect` goes on then. */
+  pause() {
+    this.close();
+    this.#emit({ type: "connection", status: "reconnecting", refusal: null, reason: null });
+  }
+
   /** The network is back, or the page is visible again: checks now whether the connection still works. */
   wake() {
     this.#connection.wake();
@@ -212,19 +218,19 @@ export class Client {
    * @param {Socket} socket
    * @returns {Promise<number>} the silence after which a connection is checked [ms]
    */
-  async #greet(socket) {
+  #greet = async (socket) => {
     const token = this.#token();
     /** @type {Hello} */
     const hello = await this.request("hello", token ? { token } : {});
     if (this.#connection.isCurrent(socket)) this.#recognise(hello);
     return hello.ping_ms ?? PING_DEFAULT_MS;
-  }
+  };
 
   /**
    * The server says who the visitor is. What waits from somebody else is dropped, because it must not count for them.
    * @param {Hello} hello
    */
-  #recognise({ user, installation = this.#owner.installation, time_ms }) {
+  #recognise = ({ user, installation = this.#owner.installation, time_ms }) => {
     this.#user = user;
     this.#emit({ type: "hello", user, skew_ms: time_ms - this.#clock.now() });
     if (this.#owner.is(installation, user) || (!user && !this.#hasCookie)) return;
@@ -240,9 +246,9 @@ export class Client {
     if (change === "heir") return;
     if (count) this.#emit({ type: "dropped", count, difference: change });
     if (this.#connection.isReady) for (const show of this.#watchedShows) this.#syncBallot(show);
-  }
+  };
 
-  #onReady() {
+  #onReady = () => {
     this.#subscriptions.request(this.#subscriptions.channels());
     for (const show of new Set([...this.outbox.shows(), ...this.#watchedShows])) {
       this.outbox.forgetAcceptances(show);
@@ -250,14 +256,14 @@ export class Client {
       this.#syncBallot(show);
     }
     this.marks.flush();
-  }
+  };
 
   /**
    * Asks for the ballot and then sends the outbox. The ballot comes first: with it the page knows which own votes the
    * tally contains.
    * @param {number} show
    */
-  async #syncBallot(show) {
+  #syncBallot = async (show) => {
     if (this.#watchedShows.has(show)) {
       try {
         /** @type {{ballot: CastReply["ballot"], remaining: number|null|undefined}} */
@@ -269,10 +275,10 @@ export class Client {
       }
     }
     this.#voteQueue.flush(show);
-  }
+  };
 
   /** @param {ServerFrame} frame */
-  #receive(frame) {
+  #receive = (frame) => {
     if (frame.ch !== undefined) {
       // The client has unsubscribed while this push was on its way.
       if (!this.#subscriptions.has(frame.ch)) return;
@@ -292,21 +298,21 @@ export class Client {
       this.#emit({ type: "unsubscribed", channels });
       this.#subscriptions.requestSoon(channels);
     }
-  }
+  };
 
   /** @param {ClientEvent} event */
-  #emit(event) {
+  #emit = (event) => {
     this.#on(event);
     this.#subscriptions.observe(event);
-  }
+  };
 
-  async #ensureUser() {
+  #ensureUser = async () => {
     if (!this.#user) await this.#authenticate();
-  }
+  };
 
   /** Gets a token and says hello with it: once, even when two shows are sent at the same time. */
-  #authenticate() {
-    this.#authentication ??= (async () => {
+  #authenticate = () => {
+    if (!this.#authentication) this.#authentication = (async () => {
       const { token } = await this.#signIn().catch((error) => {
         // Then the network has too many new accounts, not this visitor too many votes.
         if (error.code === "rate_limited") error.code = "too_many_accounts";
@@ -317,5 +323,5 @@ export class Client {
       this.#authentication = null;
     });
     return this.#authentication;
-  }
+  };
 }

@@ -163,7 +163,7 @@ export class Connection {
   }
 
   /** @returns {Socket|null} null: the browser has no websocket, or forbids this one */
-  #dial() {
+  #dial = () => {
     let socket;
     try {
       socket = this.#parts.openSocket?.();
@@ -175,10 +175,10 @@ export class Connection {
       return null;
     }
     return this.#listen(socket);
-  }
+  };
 
   /** @param {Socket} socket */
-  #listen(socket) {
+  #listen = (socket) => {
     socket.onopen = () => {
       if (socket === this.#socket) this.#greet(socket);
       else if (socket === this.#candidate) socket.send(JSON.stringify({ id: 0, op: "hello" }));
@@ -192,10 +192,10 @@ export class Connection {
       else if (socket === this.#candidate) this.#upgradeLater();
     };
     return socket;
-  }
+  };
 
   /** @param {Socket} socket */
-  async #greet(socket) {
+  #greet = async (socket) => {
     try {
       this.#ping_ms = await this.#parts.greet(socket);
     } catch (error) {
@@ -218,17 +218,17 @@ export class Connection {
     else this.#reason = null;
     this.#tellStatus();
     this.#parts.onReady();
-  }
+  };
 
   // ── HTTP in place of a websocket
 
   /** Falls back to HTTP when no websocket is ready in time. */
-  #fallBackLater() {
+  #fallBackLater = () => {
     if (!this.#parts.openPolling || this.#timers.has("fallback") || this.#isPolling) return;
     this.#after("fallback", () => this.#fallBack(), FALLBACK_MIN_MS + FALLBACK_SPREAD_MS * this.#parts.random());
-  }
+  };
 
-  #fallBack() {
+  #fallBack = () => {
     this.#cancel("fallback");
     if (!this.#isWanted || this.#isReady || !this.#parts.openPolling) return;
     if (!this.#parts.isOnline()) return this.#fallBackLater();
@@ -244,27 +244,27 @@ export class Connection {
       hanging?.close();
       this.#upgradeLater();
     }
-  }
+  };
 
   /** @param {number} [delay_ms] */
-  #upgradeLater(delay_ms = UPGRADE_EVERY_MS * (1 + this.#parts.random())) {
+  #upgradeLater = (delay_ms = UPGRADE_EVERY_MS * (1 + this.#parts.random())) => {
     this.#after("upgrade", () => this.#upgrade(), delay_ms);
-  }
+  };
 
   /** Tries a websocket while HTTP is in use. */
-  #upgrade() {
+  #upgrade = () => {
     this.#candidate?.close();
     this.#candidate = null;
     if (!this.#isPolling || !this.#parts.openSocket) return;
     this.#candidate = this.#dial();
     this.#upgradeLater(this.#candidate ? OPEN_TIMEOUT_MS : undefined);
-  }
+  };
 
   /**
    * A websocket that opens may still carry nothing. This one has carried an answer, so it takes the place of HTTP.
    * @param {Socket} socket
    */
-  #promote(socket) {
+  #promote = (socket) => {
     this.#candidate = null;
     this.#cancel("upgrade");
     this.#forgetSocket()?.close();
@@ -272,35 +272,35 @@ export class Connection {
     this.#socket = socket;
     this.#after("open", () => this.abandon(socket), OPEN_TIMEOUT_MS);
     this.#greet(socket);
-  }
+  };
 
   /** Finds out why there is no websocket, for the page to say it. */
-  async #explain() {
+  #explain = async () => {
     if (this.#reason) return;
     this.#reason = await this.#parts.whyBlocked();
     if (this.#isPolling && this.#isReady) this.#tellStatus();
-  }
+  };
 
   // ── messages
 
   /** @param {ServerFrame} frame */
-  #receive(frame) {
+  #receive = (frame) => {
     this.#received_ms = this.#parts.clock.now();
     if (frame.re === null) this.#farewell = frame.error ?? null;
     else if (frame.re !== undefined) this.#requests.answer(frame.re, frame);
     else if (frame.drain) this.#drain = frame.drain;
     else this.#parts.onFrame(frame);
-  }
+  };
 
-  #schedulePing() {
+  #schedulePing = () => {
     // Up to a fifth earlier, so that the pings of one hall do not arrive together.
     this.#after("ping", () => {
       if (this.#parts.clock.now() - this.#received_ms >= this.#ping_ms / 2) this.#probe();
       this.#schedulePing();
     }, this.#ping_ms * (1 - 0.2 * this.#parts.random()));
-  }
+  };
 
-  #probe() {
+  #probe = () => {
     const socket = this.#socket;
     const sent_ms = this.#parts.clock.now();
     // The timer below decides; this request's own timeout comes later.
@@ -308,7 +308,7 @@ export class Connection {
     this.#parts.clock.setTimeout(() => {
       if (socket && this.#received_ms < sent_ms) this.abandon(socket);
     }, PONG_TIMEOUT_MS);
-  }
+  };
 
   // ── ends
 
@@ -317,7 +317,7 @@ export class Connection {
    * @param {string} reason
    * @param {number|null} retry_after_ms
    */
-  #onClose(code, reason = "", retry_after_ms = null) {
+  #onClose = (code, reason = "", retry_after_ms = null) => {
     this.#forgetSocket();
     if (code >= FINAL_CLOSE_CODE_MIN || (code === CLOSE_NORMAL && reason === ERASED)) {
       this.#isWanted = false;
@@ -342,10 +342,10 @@ export class Connection {
     this.#reconnectIn(delay_ms);
     this.#fallBackLater();
     this.#tellStatus();
-  }
+  };
 
   /** Forgets the socket in use and gives it. */
-  #forgetSocket() {
+  #forgetSocket = () => {
     const socket = this.#socket;
     this.#socket = null;
     this.#isReady = false;
@@ -353,21 +353,21 @@ export class Connection {
     this.#cancel("ping");
     this.#requests.answerAll({ error: { code: "disconnected" } });
     return socket;
-  }
+  };
 
   /** Ends every attempt. */
-  #forgetSockets() {
+  #forgetSockets = () => {
     this.#candidate?.close();
     this.#candidate = null;
     this.#isPolling = false;
     for (const name of /** @type {const} */ (["reconnect", "fallback", "upgrade"])) this.#cancel(name);
     return this.#forgetSocket();
-  }
+  };
 
   /** @param {number} delay_ms */
-  #reconnectIn(delay_ms) {
+  #reconnectIn = (delay_ms) => {
     this.#after("reconnect", () => this.open(), delay_ms);
-  }
+  };
 
   /**
    * Runs `work` later, in place of what the timer of this name would have run.
@@ -375,24 +375,24 @@ export class Connection {
    * @param {() => void} work
    * @param {number} delay_ms
    */
-  #after(name, work, delay_ms) {
+  #after = (name, work, delay_ms) => {
     this.#cancel(name);
     this.#timers.set(name, this.#parts.clock.setTimeout(() => {
       this.#timers.delete(name);
       work();
     }, delay_ms));
-  }
+  };
 
   /** @param {"open"|"reconnect"|"fallback"|"upgrade"|"ping"} name */
-  #cancel(name) {
+  #cancel = (name) => {
     this.#parts.clock.clearTimeout(this.#timers.get(name));
     this.#timers.delete(name);
-  }
+  };
 
   /** @param {number|null} refusal  close code after which nothing is tried again */
-  #tellStatus(refusal = null) {
+  #tellStatus = (refusal = null) => {
     const connected = this.#isPolling ? "polling" : "live";
     const away = this.#parts.isOnline() && !refusal ? "reconnecting" : "offline";
     this.#parts.onStatus(this.#isReady ? connected : away, refusal, this.#reason);
-  }
+  };
 }

@@ -1,5 +1,14 @@
 /** Creates and updates elements without markup strings. */
 
+const elements = globalThis.Element?.prototype; // tests run without a page
+if (elements && !elements.replaceChildren) {
+  // Missing before Chromium 86.
+  elements.replaceChildren = function (...children) {
+    this.textContent = "";
+    this.append(...children);
+  };
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /**

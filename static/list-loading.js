@@ -1,7 +1,7 @@
 /** What the first page asks the server for: the list of shows, also near the visitor, their own shows, the names of trending ones. */
 import { fetchOwnShows, fetchShows, fetchTrending, RequestError } from "./api.js";
 
-/** @import { Action, State, StatusFilter } from "./types.js" */
+/** @import { Action, KeptShow, State, StatusFilter } from "./types.js" */
 
 // More than are shown: the next shows in the ranking then have a name already.
 const TRENDING_KNOWN_COUNT = 12;
@@ -12,8 +12,9 @@ const PLACE_DIGITS = 2; // about a kilometre: the server need not know more
 /**
  * @param {() => State} read
  * @param {(action: Action) => void} dispatch
+ * @param {() => Promise<KeptShow[]>} listKept  the shows that this browser has kept
  */
-export function createListLoading(read, dispatch) {
+export function createListLoading(read, dispatch, listKept) {
   /** @param {{query?: string, status?: StatusFilter, near?: string|null, isMore?: boolean}} wanted */
   async function load({ query = read().list.query, status = read().list.status, near = read().list.near, isMore = false }) {
     const { next } = read().list;
@@ -24,7 +25,7 @@ export function createListLoading(read, dispatch) {
       dispatch({ type: "list_loaded", request, items, next: cursor });
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      dispatch({ type: "list_failed", request, error });
+      dispatch({ type: "list_failed", request, error, kept: await listKept() });
     }
   }
 

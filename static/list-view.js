@@ -5,6 +5,7 @@ import * as texts from "./home-texts.js";
 import * as messages from "./messages.js";
 import { createOwnShowsView } from "./own-shows-view.js";
 import * as refusals from "./refusals.js";
+import { createKeptView } from "./kept-view.js";
 import { createTrendingView } from "./trending-view.js";
 
 /** @import { ShowItem, State, StatusFilter } from "./types.js" */
@@ -69,13 +70,14 @@ export function createListView({ onSearch, onStatus, onNear, onMore, onRetry }) 
 
   const trending = createTrendingView();
   const own = createOwnShowsView();
+  const kept = createKeptView();
 
   const heading = h("h1", { tabindex: "-1" }, "Which songs tonight?");
   const element = h("div", { class: "page list" },
     h("div", { class: "hero" }, heading,
       h("p", { class: "lead" }, "Vote for the songs of a show and watch the counts move live.")),
     h("div", { class: "filters" }, form, near, h("div", { class: "chips", role: "group", "aria-label": "Status" }, ...chips)),
-    nearText, own.element, trending.element, summary, skeleton, cards, empty, error, more);
+    nearText, own.element, trending.element, summary, skeleton, cards, empty, error, kept.element, more);
 
   /** @type {ShowItem[]} */
   let drawn = [];
@@ -102,6 +104,7 @@ export function createListView({ onSearch, onStatus, onNear, onMore, onRetry }) 
       const wasOnMore = document.activeElement === more; // read it now: hiding the button takes its focus
       setHidden(skeleton, list.phase !== "loading");
       setHidden(error, !isFailed);
+      kept.update(isFailed ? list.kept : []);
       if (list.error) setText(errorText, refusals.failure(list.error.code));
       // The same address gets the same refusal again.
       setHidden(retry, list.error?.code === "bad_request");

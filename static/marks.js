@@ -93,28 +93,28 @@ export class Marks {
   }
 
   /** @returns {StoredMap<boolean>} */
-  #open() {
+  #open = () => {
     return new StoredMap(this.#storage, KEY_PREFIX + this.#owner.name);
-  }
+  };
 
   /**
    * @param {Subject} subject
    * @param {boolean} wanted
    * @returns {Promise<{at: number}>}
    */
-  #send(subject, wanted) {
+  #send = (subject, wanted) => {
     const [kind, number] = subject.split(":");
     return kind === "show"
       ? this.#link.request("attend", { show: Number(number), going: wanted })
       : this.#link.request("follow", { artist: Number(number), following: wanted });
-  }
+  };
 
   /**
    * @param {Subject} subject
    * @param {boolean} wanted
    * @param {RequestError} error
    */
-  #recover(subject, wanted, error) {
+  #recover = (subject, wanted, error) => {
     if (error.code === "unauthenticated") this.#link.forgetUser();
     if (!error.isTransient) {
       this.#forget(subject, wanted);
@@ -125,14 +125,14 @@ export class Marks {
         this.flush();
       }, this.#link.retryDelayMs(error.retry_after_ms, ++this.#attempt));
     }
-  }
+  };
 
   /**
    * Deletes a mark, unless the visitor has changed it in the meantime.
    * @param {Subject} subject
    * @param {boolean} wanted
    */
-  #forget(subject, wanted) {
+  #forget = (subject, wanted) => {
     if (this.#unsent.read()[subject] === wanted) this.#unsent.write({ [subject]: undefined });
-  }
+  };
 }

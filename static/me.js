@@ -117,5 +117,8 @@ async function act(change) {
 everywhere.addEventListener("click", () => ask(true));
 elementOf("no").addEventListener("click", () => ask(false));
 elementOf("yes").addEventListener("click", () => act(endAll));
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) act(load); // the browser had put the page aside; the visitor may have signed out since
+});
 act(load);
 createEmail({ onAccount: () => act(load) });

@@ -16,7 +16,7 @@ let numberFormat;
 /** @param {number} value */
 export function count(value) {
   if (Number.isInteger(value) && value >= 0 && value < 1_000) return String(value);
-  numberFormat ??= new Intl.NumberFormat(locale);
+  if (!numberFormat) numberFormat = new Intl.NumberFormat(locale);
   return numberFormat.format(value);
 }
 
@@ -80,6 +80,16 @@ export function clockTime(iso, timeZone) {
 }
 
 /**
+ * A moment in the visitor's own zone, with the day unless it is today's.
+ * @type {(at_ms: number, now_ms: number) => string}
+ */
+function ownTime(at_ms, now_ms) {
+  const isToday = new Date(at_ms).toDateString() === new Date(now_ms).toDateString();
+  const day = isToday ? {} : /** @type {const} */ ({ day: "numeric", month: "short" });
+  return dateFormat({ ...day, hour: "numeric", minute: "2-digit" }).format(new Date(at_ms));
+}
+
+/**
  * Formats `local_date`, a calendar day at the venue, which must not be converted to the visitor's zone.
  * @param {Intl.DateTimeFormatOptions} options
  * @returns {(local_date: string) => string}
@@ -121,6 +131,24 @@ export function connectionLine(status, reason) {
     ? "Counts follow every few seconds, and your votes are sent." : "The page tries again by itself.";
   return `${REASONS[reason]} ${works}`;
 }
+/**
+ * From when the counts are while there is no connection; empty while they are of now. A connection that comes back soon is not worth
+ * a sentence.
+ * @param {ConnectionStatus} status
+ * @param {number|null} at_ms
+ * @param {number} now_ms
+ */
+export function countsFromLine(status, at_ms, now_ms) {
+  if (at_ms === null || isConnected(status) || (status !== "offline" && now_ms - at_ms < 5_000)) return "";
+  const why = status === "offline" ? "You are offline." : "There is no connection to the server.";
+  return `${why} The counts are from ${ownTime(at_ms, now_ms)}.`;
+}
+
+export const KEPT_TITLE = "Shows on this device";
+
+/** @type {(local_date: string, at_ms: number, now_ms: number) => string} */
+export const keptLine = (local_date, at_ms, now_ms) => `${shortDate(local_date)} · counts from ${ownTime(at_ms, now_ms)}`;
+
 export const DURABILITY = {
   waiting: "Waiting to be sent", pending: "Sending", accepted: "Received, being saved", committed: "Your vote, counted",
 };

@@ -124,7 +124,7 @@ export class Outbox {
   /** @returns {number[]} the shows that have votes of the owner */
   shows() {
     const shows = new Set([...this.#maps].filter(([, map]) => Object.keys(map.read()).length).map(([show]) => show));
-    const prefix = this.#prefix;
+    const prefix = this.#prefix();
     try {
       for (let index = 0; index < (this.#storage?.length ?? 0); index++) {
         const key = this.#storage?.key(index);
@@ -136,14 +136,12 @@ export class Outbox {
     return [...shows];
   }
 
-  get #prefix() {
-    return `${KEY_PREFIX}${this.#owner.name}.`;
-  }
+  #prefix = () => `${KEY_PREFIX}${this.#owner.name}.`;
 
   /** @param {number} show */
-  #mapOf(show) {
-    const map = this.#maps.get(show) ?? new StoredMap(this.#storage, this.#prefix + show);
+  #mapOf = (show) => {
+    const map = this.#maps.get(show) ?? new StoredMap(this.#storage, this.#prefix() + show);
     this.#maps.set(show, map);
     return map;
-  }
+  };
 }

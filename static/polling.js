@@ -77,7 +77,7 @@ export class Polling {
    * @param {Request} request
    * @returns {Promise<unknown>}
    */
-  async #answer({ op, token, channels, show, votes, going, artist, following }) {
+  #answer = async ({ op, token, channels, show, votes, going, artist, following }) => {
     switch (op) {
       case "hello":
         this.#token = token ?? this.#token;
@@ -96,20 +96,20 @@ export class Polling {
         return { at: 0 };
       default: return {}; // ping: each poll shows already whether the server answers
     }
-  }
+  };
 
   /**
    * @param {number} show
    * @param {Vote[]} votes
    */
-  async #cast(show, votes) {
+  #cast = async (show, votes) => {
     const reply = await this.#call(`/api/shows/${show}/votes`, { method: "POST", body: JSON.stringify({ votes }) });
     if (reply.durability === "accepted") this.#accepted.set(show, reply.at);
     return reply;
-  }
+  };
 
   /** @param {string[]} channels */
-  async #subscribe(channels) {
+  #subscribe = async (channels) => {
     /** @type {Record<string, object>} */
     const answers = {};
     const shows = new Set(channels.map(showOf).filter((show) => show !== null));
@@ -127,13 +127,13 @@ export class Polling {
       answers[channel] = found;
     }
     return answers;
-  }
+  };
 
-  #pollLater() {
+  #pollLater = () => {
     this.#timer = this.#clock.setTimeout(() => this.#poll(), POLL_MS * (0.8 + 0.4 * this.#random()));
-  }
+  };
 
-  async #poll() {
+  #poll = async () => {
     try {
       for (const show of new Set([...this.#states.keys()].map(showOf))) {
         if (show !== null) this.#push(show, await this.#fetchShow(show));
@@ -147,13 +147,13 @@ export class Polling {
       // The server asks for patience: the next poll comes later by itself.
     }
     if (this.readyState === 1) this.#pollLater();
-  }
+  };
 
   /**
    * @param {number} show
    * @param {ShowBody} body
    */
-  #push(show, body) {
+  #push = (show, body) => {
     for (const [channel, before] of this.#states) {
       if (showOf(channel) !== show) continue;
       const found = stateOf(channel, body);
@@ -168,34 +168,34 @@ export class Polling {
       this.#accepted.delete(show);
       this.#receive({ committed: { show, at: accepted } });
     }
-  }
+  };
 
   /**
    * @param {number} show
    * @returns {Promise<ShowBody>}
    */
-  #fetchShow(show) {
+  #fetchShow = (show) => {
     return this.#call(`/api/shows/${show}`);
-  }
+  };
 
   /**
    * @param {string} path
    * @param {RequestInit} [options]
    */
-  #call(path, options = {}) {
+  #call = (path, options = {}) => {
     return call(path, this.#token ? { ...options, headers: { Authorization: `Bearer ${this.#token}` } } : options);
-  }
+  };
 
   /** @param {object} frame */
-  #receive(frame) {
+  #receive = (frame) => {
     if (this.readyState === 1) this.onmessage?.({ data: JSON.stringify(frame) });
-  }
+  };
 
-  #lose() {
+  #lose = () => {
     if (this.readyState === 3) return;
     this.close();
     this.onclose?.({ code: CLOSE_LOST });
-  }
+  };
 }
 
 /** @param {string} channel */

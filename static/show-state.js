@@ -114,6 +114,25 @@ export function loadShow(show, body, sort) {
 }
 
 /**
+ * The show as the server would send it, with the states that have come since. The inverse of `loadShow`.
+ * @param {LoadedShow} show
+ * @returns {ShowBody}
+ */
+export function bodyOf({ info, status, setlists, isHidden, tally, total, at, relationCounts }) {
+  const { going } = relationCounts;
+  return {
+    ...info, ...status, at: at.votes, total, ...(going !== null && { attendance_count: going }),
+    setlists: setlists.map((setlist) => ({
+      ...setlist,
+      songs: setlist.songs.map((song) => {
+        const { up, down } = tally[song.id] ?? { up: 0, down: 0 };
+        return { ...song, up: isHidden ? null : up, down: isHidden ? null : down };
+      }),
+    })),
+  };
+}
+
+/**
  * @param {Pick<ShowBody, "status"|"voting"|"opens_at"|"closes_at"|"now_playing"|"results"|"accuracy">} body
  * @returns {ShowWindow}
  */
@@ -151,7 +170,9 @@ export function applySnapshot(show, kind, at, value, isRewound) {
   const votes = /** @type {ChannelStates["votes"]} */ (value);
   const tally = filterRecord(show.tally, (counts) => !isRewound && counts.at > at);
   const next = { ...show, isHidden: false, tally: { ...tally } };
-  for (const [song, up, down] of votes.tally) next.tally[song] ??= { up, down, at };
+  for (const [song, up, down] of votes.tally) {
+    if (!next.tally[song]) next.tally[song] = { up, down, at };
+  }
   // A newer push can arrive before its snapshot. Its total stays, too.
   const isNewest = isRewound || at >= show.at.votes;
   return isNewest ? settle({ ...next, total: votes.total, at: { ...show.at, votes: at } }, at) : next;
@@ -253,7 +274,7 @@ export function arrange(show, sort, held) {
     const next = holdOrder(current, wantedOrder(show, setlist, sort), held);
     const isSame = next.length === current.length && next.every((song, place) => song === current[place]);
     order[setlist.id] = isSame ? current : next;
-    isChanged ||= !isSame;
+    if (!isSame) isChanged = true;
   }
   return isChanged ? { ...show, order } : show;
 }

@@ -68,6 +68,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const voteHistory = createHistory();
   const stateText = h("span", { class: "state", "aria-hidden": "true" }); // .window-text says the same in full
   const link = h("p", { class: "link-line", role: "status" });
+  const countsFrom = h("p", { class: "link-line counts-from" });
 
   const skeleton = h("div", { class: "rows show-skeleton", "aria-hidden": "true" },
     ...Array.from({ length: 8 }, () => h("div", { class: "row skeleton" })));
@@ -79,7 +80,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const panel = h("div", { class: "panel" },
     h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), "All shows"),
     heading, bill, name, where, when, windowBox, accuracy);
-  const content = h("div", { class: "content" }, toolbar, link, waiting, hidden, ticket.element, problem, foreseen.element,
+  const content = h("div", { class: "content" }, toolbar, link, countsFrom, waiting, hidden, ticket.element, problem, foreseen.element,
     pick.element, setlists.element, suggestions.element);
   // On a phone the songs come before what is only about the show.
   const aside = h("div", { class: "aside" }, relations, voteHistory.element, sources);
@@ -110,6 +111,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       for (const part of parts) setHidden(part, !isReady);
       setHidden(ticket.element, true);
       setHidden(link, true);
+      setHidden(countsFrom, true);
       setHidden(waiting, true);
       setHidden(hidden, true);
       setHidden(accuracy, true);
@@ -160,6 +162,9 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       const line = messages.connectionLine(state.connection, state.reason);
       setHidden(link, line === "");
       setText(link, line);
+      const from = show.isHidden || state.refusal !== null ? "" : messages.countsFromLine(state.connection, state.countsFrom_ms, local_ms);
+      setHidden(countsFrom, from === "");
+      setText(countsFrom, from);
       const isWanted = needsTicket(state, show) && (voting === "open" || voting === "early" || voting === "locked");
       ticket.update(show.id, isWanted, show.info.ticket_source ?? "code", show.info.slug);
 

@@ -26,8 +26,10 @@ export const initial = Object.freeze(/** @satisfies {State} */ ({
   user: null,
   isUserKnown: false,
   skew_ms: 0,
+  countsFrom_ms: null,
+  isKept: false,
   sort: "votes",
-  list: { query: "", status: "", near: null, place: null, phase: "loading", items: [], next: null, error: null, request: 0 },
+  list: { query: "", status: "", near: null, place: null, phase: "loading", items: [], next: null, error: null, kept: [], request: 0 },
   trending: { at: 0, ranking: [], known: null },
   own: null,
   show: null,
@@ -42,6 +44,8 @@ const handlers = {
     ...state,
     route,
     show: route.name === "show" ? { ...emptyShow, ref: route.ref } : null,
+    countsFrom_ms: null,
+    isKept: false,
     notice: null,
   }),
 
@@ -61,8 +65,8 @@ const handlers = {
     const added = items.filter((item) => !known.has(item.id));
     return { ...state, list: { ...state.list, phase: "ready", items: [...state.list.items, ...added], next } };
   },
-  list_failed: (state, { request, error }) =>
-    request === state.list.request ? { ...state, list: { ...state.list, phase: "error", error } } : state,
+  list_failed: (state, { request, error, kept }) =>
+    request === state.list.request ? { ...state, list: { ...state.list, phase: "error", error, kept } } : state,
 
   locating: (state) => ({ ...state, list: { ...state.list, place: "asked" } }),
   not_located: (state, { why }) => ({ ...state, list: { ...state.list, place: why } }),
@@ -82,13 +86,18 @@ const handlers = {
     state.trending.known ? state : { ...state, trending: { ...state.trending, known: {} } },
 
   show_loading: (state, { ref }) => onRef(state, ref, (show) => ({ ...show, phase: "loading", error: null })),
-  show_loaded: (state, { ref, show: body }) => onRef(state, ref, (show) => loadShow(show, body, state.sort)),
+  show_loaded: (state, { ref, show: body, at_ms }) => {
+    const next = onRef(state, ref, (show) => loadShow(show, body, state.sort));
+    return next === state ? state : { ...next, countsFrom_ms: at_ms ?? null, isKept: at_ms !== undefined };
+  },
+  counts_from: (state, { at_ms }) => (state.countsFrom_ms === null ? { ...state, countsFrom_ms: at_ms } : state),
   show_failed: (state, { ref, error }) =>
     onRef(state, ref, (show) => ({ ...show, phase: error.code === "not_found" ? "missing" : "error", error })),
 
   connection: (state, { status, refusal, reason }) => {
     const next = { ...state, connection: status, refusal, reason };
-    if (!isConnected(status) && state.show) next.show = setPhase(state.show, "pending", "waiting");
+    if (isConnected(status)) next.countsFrom_ms = null;
+    else if (state.show) next.show = setPhase(state.show, "pending", "waiting");
     return next;
   },
   dropped: (state, { count, difference }) => withNotice(state, { code: `other_${difference}`, count }),

@@ -8,6 +8,15 @@
  * Limits: the owner limits the number of entries; changes that are only in memory are lost with the page.
  */
 
+/** The storage of the browser; null: it is blocked, as cookies are, and everything lives as long as the page. */
+export function browserStorage() {
+  try {
+    return localStorage;
+  } catch {
+    return null;
+  }
+}
+
 /** @template Value  anything that JSON keeps, except undefined */
 export class StoredMap {
   #storage; #key;
@@ -43,16 +52,16 @@ export class StoredMap {
     if (this.#writeStored(entries)) this.#unwritten.clear();
   }
 
-  #readStored() {
+  #readStored = () => {
     try {
       return { ...JSON.parse(this.#storage?.getItem(this.#key) ?? "{}") };
     } catch {
       return {}; // The storage is forbidden, or the text is not JSON.
     }
-  }
+  };
 
   /** @param {Record<string, Value>} entries */
-  #writeStored(entries) {
+  #writeStored = (entries) => {
     if (!this.#storage) return false;
     try {
       if (Object.keys(entries).length) this.#storage.setItem(this.#key, JSON.stringify(entries));
@@ -61,5 +70,5 @@ export class StoredMap {
     } catch {
       return false; // Full or forbidden.
     }
-  }
+  };
 }

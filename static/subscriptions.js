@@ -135,46 +135,46 @@ export class Subscriptions {
    * @param {{at: number, state?: unknown}} answer
    * @param {number} since
    */
-  #receive(channel, { at, state }, since) {
+  #receive = (channel, { at, state }, since) => {
     // A position below the one asked for: the server was restored from a backup, and its state is the valid one.
     const isRewound = at < since;
     if (isRewound) this.#positions.set(channel, at);
     else this.advance(channel, at);
     this.#hidden.delete(channel);
     if (state !== undefined) this.#link.emit({ type: "snapshot", channel, at, state, isRewound });
-  }
+  };
 
   /**
    * @param {string} channel
    * @param {WireError} error
    * @returns {boolean} whether asking again may help
    */
-  #refuse(channel, error) {
+  #refuse = (channel, error) => {
     this.#link.emit({ type: "channel_error", channel, error });
     if (error.code === "forbidden") {
       this.#hidden.add(channel);
       this.#positions.set(channel, null);
     }
     return new RequestError(error).isTransient;
-  }
+  };
 
   /**
    * @param {string[]} channels
    * @param {number|null} retry_after_ms
    */
-  #retry(channels, retry_after_ms) {
+  #retry = (channels, retry_after_ms) => {
     this.#link.clock.clearTimeout(this.#retryTimer);
     this.#retryTimer = this.#requestIn(channels, this.#link.retryDelayMs(retry_after_ms, RETRY_ATTEMPT));
-  }
+  };
 
   /**
    * @param {string[]} channels
    * @param {number} delay_ms
    */
-  #requestIn(channels, delay_ms) {
+  #requestIn = (channels, delay_ms) => {
     return this.#link.clock.setTimeout(() => {
       const wanted = channels.filter((channel) => this.#positions.has(channel));
       if (this.#link.isReady() && wanted.length) this.request(wanted);
     }, delay_ms);
-  }
+  };
 }

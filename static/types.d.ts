@@ -285,6 +285,10 @@ export interface State {
   isUserKnown: boolean;
   /** The server's clock minus this one's. */
   skew_ms: number;
+  /** The moment of the counts while there is no connection; null: they are of now. */
+  countsFrom_ms: number | null;
+  /** The show on screen is the one that the browser has kept. */
+  isKept: boolean;
   sort: SortKey;
   list: ListState;
   trending: TrendingState;
@@ -309,8 +313,16 @@ export interface ListState {
   /** Cursor of the next page; null: this is the last. */
   next: string | null;
   error: WireError | null;
+  /** Shows that can be read without a network; looked for when the list cannot be loaded. */
+  kept: KeptShow[];
   /** Number of the newest request; answers to older ones are dropped. */
   request: number;
+}
+
+/** A show that the browser has kept, with the moment of its counts. */
+export interface KeptShow {
+  show: ShowBody;
+  at_ms: number;
 }
 
 export interface TrendingState {
@@ -447,11 +459,13 @@ export type Action =
   | { type: "not_located"; why: "denied" | "unknown" }
   | { type: "own_loaded"; items: OwnShow[] }
   | { type: "list_loaded"; request: number; items: ShowItem[]; next: string | null }
-  | { type: "list_failed"; request: number; error: WireError }
+  | { type: "list_failed"; request: number; error: WireError; kept: KeptShow[] }
   | { type: "trending_loaded"; items: TrendingItem[] }
   | { type: "trending_failed" }
   | { type: "show_loading"; ref: string }
-  | { type: "show_loaded"; ref: string; show: ShowBody }
+  /** `at_ms`: the show was kept, and its counts are from then; left out: they are of now. */
+  | { type: "show_loaded"; ref: string; show: ShowBody; at_ms?: number }
+  | { type: "counts_from"; at_ms: number }
   | { type: "show_failed"; ref: string; error: WireError }
   | { type: "marks_loaded"; show: number; going: boolean; following: boolean }
   | { type: "ticket_loaded"; show: number; isRequired: boolean; source: TicketSource; hasTicket: boolean | null }

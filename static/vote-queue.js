@@ -66,12 +66,12 @@ export class VoteQueue {
    * @param {number} show
    * @param {Vote[]} votes
    */
-  async #cast(show, votes) {
+  #cast = async (show, votes) => {
     this.#link.emit({ type: "casting", show, votes, phase: "pending" });
     const reply = await this.#request(show, votes);
     this.#outbox.acknowledge(show, votes, reply.durability === "accepted" ? reply.at : null);
     this.#link.emit({ type: "cast_ok", show, votes, reply });
-  }
+  };
 
   /**
    * Each attempt has a greater order than the one before, so the server refuses a late copy of an earlier attempt. The clock
@@ -80,7 +80,7 @@ export class VoteQueue {
    * @param {Vote[]} votes
    * @returns {Promise<CastReply>}
    */
-  async #request(show, votes) {
+  #request = async (show, votes) => {
     const send = () => {
       const order = Math.max((this.#orders.get(show) ?? 0) + 1, this.#link.clock.now());
       this.#orders.set(show, order);
@@ -95,7 +95,7 @@ export class VoteQueue {
       this.#orders.set(show, order);
       return /** @type {CastReply} */ (/** @type {unknown} */ (await send()));
     }
-  }
+  };
 
   /**
    * @param {number} show
@@ -103,7 +103,7 @@ export class VoteQueue {
    * @param {Vote[]} votes
    * @param {RequestError} error
    */
-  #recover(show, queue, votes, error) {
+  #recover = (show, queue, votes, error) => {
     if (error.code === "unauthenticated") this.#link.forgetUser();
     if (error.isTransient) {
       this.#link.emit({ type: "cast_delayed", show, votes, error });
@@ -124,12 +124,12 @@ export class VoteQueue {
     }
     if (!this.#outbox.unsent(show).length) queue.isOneByOne = false;
     this.flush(show);
-  }
+  };
 
   /** @param {number} show */
-  #queueOf(show) {
+  #queueOf = (show) => {
     const queue = this.#queues.get(show) ?? { isBusy: false, isOneByOne: false, attempt: 0, timer: null };
     this.#queues.set(show, queue);
     return queue;
-  }
+  };
 }

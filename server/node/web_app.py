@@ -259,6 +259,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
         rooms.why_not_ready,
         why_paused=rooms.why_paused,
         metrics_token=settings.metrics_token,
+        has_worker=settings.service_worker == "on",
     )
     app.add_routes(pages.routes())
     subject_pages = SubjectPages(

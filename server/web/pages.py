@@ -17,14 +17,22 @@ from server.protocol.codes import Code
 from server.telemetry import exposition
 from server.web.brands import page_of_host
 from server.web.identity import IsSecure
+from server.web.revalidation import revalidated
+from server.web.service_worker import CLEARING_SCRIPT, worker_script
 from server.web.static_files import GZIPPED, StaticFiles, accepts_gzip
 
 # Paths whose answers are read by programs. Any other unknown path is a page that a person has asked for.
 _NO_PAGES = ("/api", "/static", "/ws")
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+_SAFE_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+_PAGE_HEADERS = _SAFE_HEADERS | {"Content-Type": "text/html; charset=utf-8"}
 # A year; other hosts of the domain are not ours to decide about.
 _HSTS = "max-age=31536000"
 
@@ -33,12 +41,10 @@ def make_add_headers(is_secure: IsSecure) -> Callable[[web.Request, web.StreamRe
     """Makes the function that adds the security headers to every response (signal on_response_prepare)."""
 
     async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-        headers = response.headers
-        headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.setdefault("Referrer-Policy", "same-origin")
+        for name, value in _SAFE_HEADERS.items():
+            response.headers.setdefault(name, value)
         if is_secure(request):
-            headers.setdefault("Strict-Transport-Security", _HSTS)
+            response.headers.setdefault("Strict-Transport-Security", _HSTS)
 
     return add_headers
 
@@ -48,7 +54,8 @@ class Pages:
 
     Takes: files, of the pages; known_brands, the brands; why_not_ready, gives the reasons why this node should get no traffic, empty: ready; why_paused,
            which shards take no votes while the others do, empty: none; metrics_token, which a reader of the metrics has to
-           send, None: none is needed
+           send, None: none is needed; has_worker, whether browsers keep the page with a service worker;
+           False: those that do, stop
     """
 
     def __init__(
@@ -59,12 +66,14 @@ class Pages:
         *,
         why_paused: Callable[[], str],
         metrics_token: str | None,
+        has_worker: bool,
     ) -> None:
         self._files = files
         self._known_brands = known_brands
         self._why_not_ready = why_not_ready
         self._why_paused = why_paused
         self._metrics_token = metrics_token
+        self._has_worker = has_worker
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """Routes for the router of the web application."""
@@ -80,6 +89,7 @@ class Pages:
             web.get("/static/{version:[0-9a-f]{16}}/{name:.+}", self.get_file),
             web.get("/static/{name:.+}", self.get_file),
             web.get("/leaderboard", self.get_leaderboard),
+            web.get("/service-worker.js", self.get_service_worker),
         ]
 
     async def get_signin(self, request: web.Request) -> web.Response:
@@ -109,6 +119,14 @@ class Pages:
     async def get_file(self, request: web.Request) -> web.Response:
         """`GET /static/{name}` and `GET /static/{version}/{name}`; the name may be in a folder."""
         return self._files.answer(request, request.match_info["name"], request.match_info.get("version"))
+
+    async def get_service_worker(self, request: web.Request) -> web.Response:
+        """`GET /service-worker.js`: at the root, because a worker is for the addresses below its own. Browsers ask each time."""
+        text = CLEARING_SCRIPT
+        if self._has_worker:
+            page = page_of_host(self._files.page("index.html"), self._known_brands.of_host(request.host))
+            text = worker_script(self._files, page, _PAGE_HEADERS)
+        return revalidated(request, text.encode(), "text/javascript")
 
     async def get_healthz(self, _request: web.Request) -> web.Response:
         """`GET /healthz`: the process is alive."""

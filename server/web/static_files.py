@@ -81,6 +81,10 @@ class StaticFiles:
             self._styled[name] = with_styles(text, lambda style: self._prepare(style, is_bundled=True).body.decode())
         return self._styled[name]
 
+    def late_addresses(self, entry: str) -> list[str]:
+        """The addresses of the modules that a page loads later. Takes: entry, the module that the page starts."""
+        return [f"/static/{self.version}/{name}" for name in late_modules(self._folder, entry)]
+
     def answer(self, request: web.Request, name: str, version: str | None = None) -> web.Response:
         """The answer to a request of a file.
 

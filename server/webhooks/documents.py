@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from server.outgoing.addresses import URL_CHARS_MAX
 from server.protocol.http.parameters import PageQuery, Revision
 from server.protocol.positions import EXACT_MAX
-from server.webhooks.addresses import URL_CHARS_MAX
 
 DESCRIPTION_CHARS_MAX = 200
 

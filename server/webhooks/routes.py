@@ -11,6 +11,7 @@ import msgspec
 from server.clock import Clock, utc_now
 from server.errors import Refused
 from server.moderation.logs import refuse_stale, write_audit_log
+from server.outgoing.addresses import parse_url
 from server.protocol.codes import Code
 from server.protocol.http.cursors import IdCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
@@ -18,7 +19,6 @@ from server.protocol.http.parameters import PageQuery, PreviewQuery
 from server.protocol.http.signatures import key_text
 from server.protocol.instants import iso
 from server.store.database import Database
-from server.webhooks.addresses import parse_url
 from server.webhooks.documents import (
     AgainBody,
     ChangedWebhook,

@@ -17,11 +17,12 @@ import structlog
 
 from server.clock import Clock, backoff_s, utc_now
 from server.errors import StoreError, StoreUnavailable
+from server.outgoing.posting import TIMEOUT_S, Posted
 from server.protocol.instants import iso
 from server.store.database import Database
 from server.store.named_queries import columns
 from server.telemetry import WEBHOOK_BEHIND_SECONDS, WEBHOOK_DELIVERIES
-from server.webhooks.posting import TIMEOUT_S, Message, Posted, Poster, message_id_of
+from server.webhooks.posting import Message, Poster, message_id_of
 from server.webhooks.queries import sender as queries
 
 log = structlog.get_logger()

@@ -15,6 +15,8 @@ DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 NETWORK_ERRORS = re.compile(
     r"ERR_(INTERNET_DISCONNECTED|CONNECTION_\w+|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)|WebSocket connection"
 )
+# Playwright's own warning; most tests replace answers of the server, which a worker would hide from them.
+WORKER_BLOCKED = "Service Worker registration blocked by Playwright"
 # What stays in a context when its tabs are closed.
 LASTING_CHANGES = ("add_init_script", "route", "route_web_socket")
 
@@ -69,6 +71,8 @@ class Fan:
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.page is self._home or message.type not in ("error", "warning"):
             return
+        if message.text == WORKER_BLOCKED:
+            return
         if self.allowed_errors is None or not self.allowed_errors.search(message.text):
             self.console_errors.append(f"{message.type}: {message.text}")
 
@@ -100,11 +104,20 @@ class FanPool:
 
     @asynccontextmanager
     async def fan(
-        self, url: str, *, viewport: ViewportSize = PHONE, scheme: Literal["light", "dark"] = "dark"
+        self,
+        url: str,
+        *,
+        viewport: ViewportSize = PHONE,
+        scheme: Literal["light", "dark"] = "dark",
+        with_worker: bool = False,
     ) -> AsyncIterator[Fan]:
-        """A fan with an empty storage. A narrow viewport is a phone with a touch screen. Fails when a tab wrote an error."""
+        """A fan with an empty storage. A narrow viewport is a phone with a touch screen. Fails when a tab wrote an error.
+
+        Takes: with_worker, whether the page's service worker may run; such a context is not used again
+        """
         free = self._free.setdefault((viewport["width"], viewport["height"], scheme), [])
-        fan = free.pop() if free else await self._new_fan(viewport, scheme)
+        fan = free.pop() if free and not with_worker else await self._new_fan(viewport, scheme, with_worker=with_worker)
+        fan.is_changed = with_worker
         await fan.begin(url)
         yield fan
         errors = await fan.end()
@@ -114,10 +127,15 @@ class FanPool:
             free.append(fan)
         assert not errors, errors
 
-    async def _new_fan(self, viewport: ViewportSize, scheme: Literal["light", "dark"]) -> Fan:
+    async def _new_fan(self, viewport: ViewportSize, scheme: Literal["light", "dark"], *, with_worker: bool) -> Fan:
         is_phone = viewport["width"] < 600
         context = await self._browser.new_context(
-            viewport=viewport, has_touch=is_phone, is_mobile=is_phone, color_scheme=scheme, locale="en-US"
+            viewport=viewport,
+            has_touch=is_phone,
+            is_mobile=is_phone,
+            color_scheme=scheme,
+            locale="en-US",
+            service_workers="allow" if with_worker else "block",
         )
         context.set_default_timeout(15_000)
         return Fan(context, await context.new_page())

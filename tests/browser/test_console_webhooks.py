@@ -20,10 +20,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def receiver(console: Console) -> AsyncIterator[Receiver]:
     """A receiver on this machine, which the node may reach."""
-    console.node.rooms.poster._allowed = LOCAL
+    console.node.rooms.poster._poster._allowed = LOCAL
     async with Receiver.open() as opened:
         yield opened
-    console.node.rooms.poster._allowed = ()
+    console.node.rooms.poster._poster._allowed = ()
     await console.sql.execute("delete from webhooks")
 
 

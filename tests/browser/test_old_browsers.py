@@ -41,6 +41,7 @@ delete Navigator.prototype.locks;
 delete Navigator.prototype.userAgentData;
 delete Navigator.prototype.connection;
 delete Element.prototype.animate;
+delete Element.prototype.replaceChildren;
 delete Element.prototype.checkVisibility;
 delete Element.prototype.setHTML;
 delete Document.prototype.startViewTransition;

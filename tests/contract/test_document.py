@@ -46,6 +46,7 @@ NO_ENDPOINTS = {
     "/j/{code}",
     "/leaderboard",
     "/api/docs",
+    "/service-worker.js",
     "/static/{name}",
     "/static/{version}/{name}",
     "/ws",

@@ -15,10 +15,10 @@ from aiohttp import web
 from standardwebhooks import Webhook
 
 from server.clock import SystemClock
+from server.outgoing.addresses import LookUp, look_up
 from server.protocol.http.signatures import key_text
 from server.settings import _networks
 from server.store.database import Database
-from server.webhooks.addresses import LookUp, look_up
 from server.webhooks.posting import Poster
 from server.webhooks.sender import WebhookSender
 from tests.support.clock import FakeClock

@@ -53,6 +53,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         MYSETLIST_LOG_FORMAT="json",
         MYSETLIST_LOG_LEVEL="warning",
         MYSETLIST_IO_URING="off",
+        MYSETLIST_SERVICE_WORKER="off",
         MYSETLIST_CONNECTIONS_PER_USER="3",
         MYSETLIST_SESSIONS_PER_ADDRESS=" 70000 ",
         SPOTIFY_CLIENT_ID="id",
@@ -94,6 +95,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert found.trusted_proxies == tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "127.0.0.1/32", "fd00::/8")))
     assert (found.votes_per_day_max, found.log_format, found.log_level) == (5, "json", "warning")
     assert found.io_uring == "off"
+    assert found.service_worker == "off"
     assert (found.alert_webhook_secret, found.metrics_token) == (b"k" * 32, "prometheus-reads")
     assert found.backup_age_hours == 50
     assert [(level.name, level.budget, level.limit_ms) for level in found.levels] == [
@@ -215,6 +217,7 @@ def test_several_servers_are_told_how_to_write_a_cluster(tmp_path: Path, scheme:
         ("MYSETLIST_LOG_FORMAT", "xml"),
         ("MYSETLIST_LOG_LEVEL", "loud"),
         ("MYSETLIST_IO_URING", "on"),
+        ("MYSETLIST_SERVICE_WORKER", "auto"),
         *((f"MYSETLIST_{field.name.upper()}", value) for field in fields(Limits) for value in ("0", "many")),
         ("SPOTIFY_API_URL", "api.spotify.com"),
         ("SMTP_URL", "mail.example.org"),

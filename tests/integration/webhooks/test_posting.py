@@ -18,10 +18,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from server.outgoing import posting
+from server.outgoing.addresses import LookUp
+from server.outgoing.posting import Posted
 from server.protocol.http.signatures import key_text
-from server.webhooks import posting
-from server.webhooks.addresses import LookUp
-from server.webhooks.posting import Message, Posted, Poster
+from server.webhooks.posting import Message, Poster
 from tests.support.webhooks import LOCAL, OLD_SECRET, SECRET, Receiver
 
 MESSAGE = Message("msg_1", b"{}")

@@ -35,7 +35,7 @@ async def look_up(host: str, port: int) -> list[str]:
 async def node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
     """One whole node, which may post to this machine."""
     async with running_node(database_url, redis_url, webhook_networks=LOCAL) as running:
-        running.rooms.poster._look_up = look_up
+        running.rooms.poster._poster._look_up = look_up
         yield running
 
 

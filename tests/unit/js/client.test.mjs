@@ -129,3 +129,18 @@ test("client.d.ts declares exactly the public methods of client.js", () => {
     assert.deepEqual(declared.sort(), Object.getOwnPropertyNames(prototype).sort());
   }
 });
+
+test("a page that is put aside has no connection, and goes on when it is shown again", async () => {
+  const { client, clock, sockets, connect, greet, emitted } = setUp();
+  await connect();
+  client.watch(7);
+  client.pause();
+  assert.equal(sockets.at(-1).readyState, 3);
+  assert.equal(emitted("connection").at(-1).status, "reconnecting");
+  await clock.advance(120_000);
+  assert.equal(sockets.length, 1, "nothing is tried meanwhile");
+  client.connect();
+  const socket = await greet();
+  assert.equal(emitted("connection").at(-1).status, "live");
+  assert.ok(socket.sent.some(({ op, channels }) => op === "subscribe" && channels.includes("votes:7")));
+});

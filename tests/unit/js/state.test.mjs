@@ -249,7 +249,7 @@ test("a failed second page keeps the first", () => {
   const { list } = run(initial, { type: "list_loading", request: 1, query: "", status: "", isMore: false },
     { type: "list_loaded", request: 1, items: [{ id: 1 }], next: "c" },
     { type: "list_loading", request: 2, query: "", status: "", isMore: true },
-    { type: "list_failed", request: 2, error: { code: "disconnected" } });
+    { type: "list_failed", request: 2, error: { code: "disconnected" }, kept: [] });
   assert.deepEqual([list.phase, list.items.length, list.next], ["error", 1, "c"]);
 });
 

@@ -1,4 +1,4 @@
-"""The addresses of webhooks: none may lead into a private network, unless a setting allows this network.
+"""Addresses that others have given: none may lead into a private network, unless a setting allows this network.
 
 An address is checked when somebody enters it, and again for each connection, on the very addresses that are connected to: its
 name may resolve to another one by then (DNS rebinding). A proxy resolves the name by itself: then the addresses that are known here

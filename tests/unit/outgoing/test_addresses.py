@@ -1,11 +1,11 @@
-"""The addresses of webhooks: their form, and which of them a node may connect to."""
+"""Addresses that others have given: their form, and which of them a node may connect to."""
 
 from __future__ import annotations
 
 import pytest
 
+from server.outgoing.addresses import addresses_of, parse_url
 from server.settings import _networks
-from server.webhooks.addresses import addresses_of, parse_url
 
 PRIVATE = [
     "0.0.0.0", "10.1.2.3", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.8.8.8", "169.254.169.254", "168.63.129.16",
