@@ -140,6 +140,17 @@ WEBHOOK_BEHIND_SECONDS = Gauge(
     "Age of the oldest delivery that waits for its webhook, read every 30 s",
     multiprocess_mode="livemax",
 )
+WEBPUSH_NOTICES = Counter("mysetlist_webpush_notices_total", "Fans whom this node queued a notice for", ["kind"])
+WEBPUSH_DELIVERIES = Counter(
+    "mysetlist_webpush_deliveries_total",
+    "Notices to devices: delivered, later (they are tried again), failed, gone (the device is deleted), dropped (too late)",
+    ["outcome"],
+)
+WEBPUSH_BEHIND_SECONDS = Gauge(
+    "mysetlist_webpush_behind_seconds",
+    "Age of the oldest notice that is due to a device, read every 30 s",
+    multiprocess_mode="livemax",
+)
 PROVIDER_REQUESTS = Counter(
     "mysetlist_provider_requests_total", "Requests to providers, by outcome", ["service", "outcome"]
 )

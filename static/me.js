@@ -4,6 +4,7 @@ import { h, setHidden } from "./dom.js";
 import { createData } from "./me-data.js";
 import { createDevices } from "./me-devices.js";
 import { createEmail } from "./me-email.js";
+import { createPush } from "./me-push.js";
 import { createOwnParts } from "./me-shows.js";
 
 /** @typedef {{id: number, kind: "fan"|"link"|"command", device: string, created_at: string, is_current: boolean}} Session */
@@ -122,3 +123,4 @@ addEventListener("pageshow", ({ persisted }) => {
 });
 act(load);
 createEmail({ onAccount: () => act(load) });
+signedIn.before(createPush({ onAccount: () => act(load) }));

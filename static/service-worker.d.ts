@@ -20,10 +20,39 @@ export interface RequestEvent extends LifeEvent {
   respondWith(response: Promise<Response>): void;
 }
 
+/** What the server tells a device (server/webpush/sender.py). */
+export interface Notice {
+  title: string;
+  text: string;
+  /** Path of the page about it. */
+  url: string;
+  /** A later notice with the same tag takes the place of an earlier one. */
+  tag: string;
+}
+
+export interface PushMessage extends LifeEvent {
+  readonly data: { json(): Notice } | null;
+}
+
+export interface NoticeTap extends LifeEvent {
+  readonly notification: Notification;
+}
+
+export interface WindowClient {
+  readonly url: string;
+  focus(): Promise<WindowClient>;
+}
+
 export interface WorkerScope {
   readonly shell: Shell;
   readonly registration: ServiceWorkerRegistration;
+  readonly clients: {
+    matchAll(options: { type: "window"; includeUncontrolled: boolean }): Promise<WindowClient[]>;
+    openWindow(url: string): Promise<WindowClient | null>;
+  };
   skipWaiting(): Promise<void>;
   addEventListener(type: "install" | "activate", listener: (event: LifeEvent) => void): void;
   addEventListener(type: "fetch", listener: (event: RequestEvent) => void): void;
+  addEventListener(type: "push", listener: (event: PushMessage) => void): void;
+  addEventListener(type: "notificationclick", listener: (event: NoticeTap) => void): void;
 }

@@ -7,10 +7,12 @@
  *          or a visitor (seen-shows.js does that); loads a page again
  * Ends:    when a server has no worker, or a script that clears everything (docs/adr/0045-pages-without-a-network.md)
  *
+ * It also shows the notices of a fan who wants them, while no page is open (docs/webpush.md).
+ *
  * The server puts `shell` before this text (server/web/service_worker.py).
  */
 
-/** @import { RequestEvent, WorkerScope } from "./service-worker.d.ts" */
+/** @import { Notice, RequestEvent, WorkerScope } from "./service-worker.d.ts" */
 
 const worker = /** @type {WorkerScope} */ (/** @type {unknown} */ (self));
 const { version, page, headers, files } = worker.shell;
@@ -35,6 +37,12 @@ worker.addEventListener("fetch", (event) => {
   } else if (files.includes(pathname) || (pathname.startsWith(FOLDER) && !pathname.startsWith(`${FOLDER}admin/`))) {
     event.respondWith(openFile(event));
   }
+});
+
+worker.addEventListener("push", (event) => event.waitUntil(tell(event.data?.json() ?? null)));
+worker.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(openShow(new URL(event.notification.data, location.origin)));
 });
 
 /** Keeps all files of the page, or none: a node of another version answers with its own files during an upgrade. */
@@ -109,4 +117,24 @@ async function openFile({ request }) {
   const response = await fetch(request);
   if (isOfThisVersion(response)) await cache.put(request.url, response.clone());
   return response;
+}
+
+/**
+ * Browsers let no message pass without something to see.
+ * @param {Notice|null} notice
+ */
+function tell(notice) {
+  const { title, text, url, tag } = notice ?? { title: "MySetlist", text: "", url: "/", tag: "" };
+  return worker.registration.showNotification(title, { body: text, tag, data: url, icon: "/static/icon-192.png" });
+}
+
+/**
+ * A page that shows it already, else a new one.
+ * @param {URL} url
+ */
+async function openShow({ origin, pathname }) {
+  if (origin !== location.origin) return;
+  const pages = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
+  const open = pages.find((client) => new URL(client.url).pathname === pathname);
+  await (open ? open.focus() : worker.clients.openWindow(pathname));
 }

@@ -66,6 +66,8 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const foreseen = createLateView("div", {}, () =>
     import("./foreseen-view.js").then(({ createForeseenView }) => createForeseenView()));
   const voteHistory = createHistory();
+  const pushCard = createLateView("div", {}, () =>
+    import("./push-card.js").then(({ createPushCard }) => createPushCard()));
   const stateText = h("span", { class: "state", "aria-hidden": "true" }); // .window-text says the same in full
   const link = h("p", { class: "link-line", role: "status" });
   const countsFrom = h("p", { class: "link-line counts-from" });
@@ -83,10 +85,11 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const content = h("div", { class: "content" }, toolbar, link, countsFrom, waiting, hidden, ticket.element, problem, foreseen.element,
     pick.element, setlists.element, suggestions.element);
   // On a phone the songs come before what is only about the show.
-  const aside = h("div", { class: "aside" }, relations, voteHistory.element, sources);
+  const aside = h("div", { class: "aside" }, relations, pushCard.element, voteHistory.element, sources);
   // The skeleton is no part of the content: content that moves below a panel that grows would be a layout shift.
   const element = h("div", { class: "page show" }, panel, skeleton, content, aside);
   let wasOpen = false;
+  let wasOffered = false;
 
   return {
     element,
@@ -115,6 +118,10 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       setHidden(waiting, true);
       setHidden(hidden, true);
       setHidden(accuracy, true);
+      const isOffered = show.phase === "ready" && user !== null && show.marks.going
+        && ["open", "early", "locked"].includes(votingOf(show, local_ms + skew_ms));
+      if (isOffered || wasOffered) pushCard.update(isOffered); // nothing is loaded for who does not go
+      wasOffered = wasOffered || isOffered;
       if (isBroken) {
         const isMissing = show.phase === "missing";
         setText(heading, isMissing ? "Show not found" : "This show could not be loaded");

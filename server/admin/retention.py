@@ -26,6 +26,8 @@ SHOW_NEWS_DAYS = 2
 ANSWERS_DAYS = 30
 ACTIVITY_DAYS = 90
 WEBHOOK_EVENTS_DAYS = 30
+# Long enough that nobody is told the same of a show twice.
+WEBPUSH_NOTICES_DAYS = 7
 REMOVED_SONGS_DAYS = 30
 # A merge can be undone for a day.
 MERGES_DAYS = 2
@@ -140,6 +142,7 @@ _DAILY: dict[str, Step] = {
     "removed_songs": _in_batches(queries.delete_removed_songs, days=REMOVED_SONGS_DAYS),
     "activity": _in_batches(queries.delete_activity, days=ACTIVITY_DAYS),
     "webhook_events": _in_batches(queries.delete_webhook_events, days=WEBHOOK_EVENTS_DAYS),
+    "webpush_notices": _in_batches(queries.delete_webpush_notices, days=WEBPUSH_NOTICES_DAYS),
 }
 
 

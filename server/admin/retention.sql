@@ -81,6 +81,16 @@ with gone as (
 )
 select count(*) from gone;
 
+-- name: delete_webpush_notices$
+-- takes: days, count
+-- gives: the number of deleted rows; fewer than count: no more are left
+with gone as (
+    delete from webpush_notices
+     where id in (select id from webpush_notices where made_at < now() - make_interval(days => :days::int) order by made_at limit :count::bigint)
+    returning 1
+)
+select count(*) from gone;
+
 -- name: delete_import_log$
 -- takes: days, count
 -- gives: the number of deleted rows; fewer than count: no more are left

@@ -233,6 +233,7 @@ class Node:
             "exports": rooms.exports.run(),
             "brands": rooms.known_brands.run(),
             "webhooks": rooms.webhook_sender.run(),
+            "webpush": rooms.webpush_sender.run(),
             **self._mail_loops(),
             **({} if rooms.oidc is None else {"oidc": rooms.oidc.run()}),
             **({} if rooms.databases.reads.replica is None else {"replica": rooms.databases.reads.replica.run()}),

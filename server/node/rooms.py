@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 from contextlib import AsyncExitStack
+from email.utils import parseaddr
 from functools import partial
 
 from server.abuse.decisions import Decisions
@@ -38,6 +40,7 @@ from server.node.overview_channel import OverviewChannel
 from server.node.rate_limits import RateLimits
 from server.node.self_check import SelfCheck
 from server.node.vitals import Vitals
+from server.outgoing.posting import CheckedPoster
 from server.people.access_monitor import AccessMonitor
 from server.people.ended_sessions import EndedSessions
 from server.people.exports import Exports
@@ -61,6 +64,9 @@ from server.voting.writer import Writer
 from server.web.request_log import RequestCounts
 from server.webhooks.posting import Poster
 from server.webhooks.sender import WebhookSender
+from server.webpush.keys import ServiceKey
+from server.webpush.notices import Notices
+from server.webpush.sender import WebpushSender
 
 
 async def open_rooms(
@@ -161,6 +167,12 @@ class Rooms:
         self.poster = Poster(settings.webhook_networks)
         self.webhook_sender = WebhookSender(databases.owner, clock, self.poster)
         stack.push_async_callback(self.poster.close)
+        self.webpush_key = ServiceKey(databases.owner, clock, _contact(settings))
+        push_poster = CheckedPoster(keeps_connections=True)
+        self.webpush_sender = WebpushSender(
+            databases.owner, clock, Notices(databases.owner, clock), self.webpush_key, push_poster
+        )
+        stack.push_async_callback(push_poster.close)
 
         # Sockets and the users on them.
         self.sockets = Sockets(clock, settings.limits)
@@ -320,6 +332,13 @@ def _traces(settings: Settings, node: str, shard_count: int) -> Traces | None:
     if settings.otlp_endpoint is None:
         return None
     return open_traces(settings.otlp_endpoint, settings.traces_ratio, node, shard_count)
+
+
+def _contact(settings: Settings) -> str:
+    """Whom the operator of a push service may write to."""
+    if settings.public_url is not None and settings.public_url.startswith("https://"):
+        return settings.public_url
+    return f"mailto:{parseaddr(settings.mail_from or '')[1] or f'mysetlist@{socket.gethostname()}'}"
 
 
 def _oidc(settings: Settings, clock: SystemClock) -> OidcVerifier | None:

@@ -89,6 +89,7 @@ from server.web.static_files import StaticFiles
 from server.web.subject_pages import SUBJECTS, SubjectPages
 from server.web.walls import WallPages
 from server.webhooks.routes import WebhookRoutes
+from server.webpush.routes import WebpushRoutes
 
 # How many reads of a kind run at once on a node. Those of anyone together have the pool of reads, those of signed-in users
 # half of the pool of requests.
@@ -155,6 +156,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *KeyRoutes(requests).endpoints(),
         *CalendarRoutes(requests, settings.secret).endpoints(),
         *WebhookRoutes(owner, clock, rooms.poster).endpoints(),
+        *WebpushRoutes(owner, rooms.webpush_key).endpoints(),
         *rooms.exports.endpoints(),
         *ErasureRoutes(
             requests,

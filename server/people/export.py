@@ -25,6 +25,7 @@ STATEMENT_TIMEOUT_S = 61.0
 
 Choice = Literal["up", "down"]
 Priority = Literal["low", "normal", "high", "urgent"]
+NoticeKind = Literal["voting_closes", "show_begins", "song_on"]
 MailKind = Literal["confirm_address", "show_announced", "show_reminder", "show_result"]
 
 
@@ -293,6 +294,27 @@ class ExportedDelivery(msgspec.Struct, frozen=True):
     at: str
 
 
+class ExportedDevice(msgspec.Struct, frozen=True):
+    """A device that gets notices, and which. Its keys are not exported: with them, others could read what it gets."""
+
+    id: int
+    endpoint: str
+    kinds: list[NoticeKind]
+    time_zone: str
+    quiet_from: str | None
+    quiet_to: str | None
+    created_at: str
+
+
+class ExportedNotice(msgspec.Struct, frozen=True):
+    """A notice of a show to the user's devices, of the last seven days."""
+
+    kind: NoticeKind
+    show_id: int
+    song: str
+    made_at: str
+
+
 class ExportedKey(msgspec.Struct, frozen=True):
     """An API key of the user. The key itself is not stored."""
 
@@ -347,6 +369,8 @@ class Export(msgspec.Struct, frozen=True):
     email_preferences: ExportedEmail | None
     email_queue: list[ExportedMessage]
     email_log: list[ExportedDelivery]
+    push_devices: list[ExportedDevice]
+    push_notices: list[ExportedNotice]
     api_keys: list[ExportedKey]
     moderation_log: list[ExportedAct]
     audit_log: list[ExportedAct]

@@ -172,6 +172,16 @@ select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
   from (select id, kind, status, detail, at
           from email_log where user_id = :user_id::bigint order by id desc limit :count::bigint) s;
 
+-- name: push_devices^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select id, endpoint, kinds, time_zone, quiet_from, quiet_to, created_at
+          from webpush_devices where user_id = :user_id::bigint order by id desc limit :count::bigint) s;
+
+-- name: push_notices^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select kind, show_id, song, made_at
+          from webpush_notices where user_id = :user_id::bigint order by id desc limit :count::bigint) s;
+
 -- name: api_keys^
 select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
   from (select id, name, role, created_at, expires_at, last_used_at, revoked_at

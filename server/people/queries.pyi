@@ -255,6 +255,14 @@ class EmailLogRow(TypedDict):
     row_count: int | Any
     rows: str | Any
 
+class PushDevicesRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
+class PushNoticesRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
 class ApiKeysRow(TypedDict):
     row_count: int | Any
     rows: str | Any
@@ -326,6 +334,12 @@ class _Export:
     async def email_log(
         self, connection: Connection, *, user_id: int | None, count: int | None
     ) -> EmailLogRow | None: ...
+    async def push_devices(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> PushDevicesRow | None: ...
+    async def push_notices(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> PushNoticesRow | None: ...
     async def api_keys(
         self, connection: Connection, *, user_id: int | None, count: int | None
     ) -> ApiKeysRow | None: ...

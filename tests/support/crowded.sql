@@ -276,6 +276,15 @@ insert into webhook_deliveries (webhook_id, event_id, state, attempts, queued_at
 select w, n, case when n > 100 then case n % 100 when 0 then 'dead' else 'delivered' end when n > 90 then 'sending' else 'queued' end::webhook_delivery_state,
        1, now() - n * interval '2 minutes', now() + (n - 50) * interval '1 minute', now() - n * interval '2 minutes'
   from generate_series(21, 20000) n, generate_series(1, 3) w;
+insert into webpush_devices (user_id, endpoint, public_key, auth_secret, kinds, time_zone, quiet_from, quiet_to)
+select n, 'https://push.example.org/' || n, sha512('x') || '\x00', substr(sha256('x'), 1, 16), enum_range(null::webpush_kind), 'UTC',
+       case n % 5 when 0 then '22:00'::time end, case n % 5 when 0 then '07:00'::time end
+  from generate_series(1, 20000) n;
+insert into webpush_notices (user_id, kind, show_id, made_at, expires_at)
+select n, k, 1 + n % 20000, now() - n * interval '30 seconds', now() from generate_series(1, 20000) n, unnest(enum_range(null::webpush_kind)) k;
+insert into webpush_deliveries (notice_id, device_id, not_before)
+select n.id, d.id, now() + n.id * interval '1 second'
+  from webpush_notices n join webpush_devices d on d.user_id = n.user_id where n.id % 3 = 0;
 insert into open_shows (show_id)
 select id from shows where opens_at <= now() and closes_at > now() and status <> 'cancelled' and finalised_at is null;
 

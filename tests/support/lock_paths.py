@@ -30,6 +30,8 @@ from server.sync.records import ArtistRecord, SetlistRecord, SetRecord, SetSong,
 from server.voting.queries import reconcile, voting
 from server.webhooks.queries import routes as webhook_routes
 from server.webhooks.queries import sender as webhooks
+from server.webpush.queries import routes as webpush_routes
+from server.webpush.queries import sender as webpush
 
 # Two of everything. Each first row is written again, so that it lies behind the second one in the table, and a scan
 # finds the rows in another order than a primary key does; the second show begins and closes first.
@@ -88,6 +90,11 @@ insert into webhooks (url, events, secret) values ('https://a/', '{show.final}',
 insert into webhook_events (type, show_id, data, is_queued) select 'show.closed', n, '{}', true from generate_series(1, 2) n;
 insert into webhook_deliveries (webhook_id, event_id, state, queued_at, not_before)
 select w, e, 'sending', now(), '2030-01-01' from generate_series(2, 1, -1) w, generate_series(1, 2) e;
+insert into webpush_devices (user_id, endpoint, public_key, auth_secret, kinds, time_zone)
+select 1 + n % 2, 'https://p/' || n, sha512('x') || '\\x00', substr(sha256('x'), 1, 16), '{song_on}', 'UTC' from generate_series(4, 1, -1) n;
+insert into webpush_notices (user_id, kind, show_id, made_at, expires_at) select u, 'song_on', 1, now(), now() from generate_series(1, 2) u;
+insert into webpush_deliveries (notice_id, device_id, not_before)
+select n.id, d.id, '2030-01-01' from webpush_notices n join webpush_devices d on d.user_id = n.user_id order by n.id desc, d.id;
 update log_positions set position = 1000;
 update artists set updated_at = now() where id = 1;
 update venues set updated_at = now() where id = 1;
@@ -123,6 +130,7 @@ TABLES = (
     "artist_songs", "show_accuracy", "voter_accuracy", "picks", "picked_shows", "standings", "crew_members", "crews", "show_identities", "show_trending", "artist_stats",
     "venue_reviews", "user_profiles", "content_moderation", "reports", "venues", "email_preferences", "email_queue",
     "user_bans", "users", "open_shows", "activity_clock", "webhooks", "webhook_deliveries",
+    "webpush_devices", "webpush_deliveries",
 )  # fmt: skip
 
 Transaction = Callable[[Any], Awaitable[None]]
@@ -558,6 +566,21 @@ async def delete_webhook(connection: Any) -> None:
     await webhook_routes.delete_webhook(connection, id=1)
 
 
+async def settle_webpush(connection: Any) -> None:
+    """A sender stores that one device took a notice, another one not, and a third one is gone."""
+    until = await connection.fetchval("select timestamptz '2030-01-01'")
+    await webpush.note_health(connection, delivered=[1], failed=[2])
+    await webpush.delete_dead(connection, gone=[4, 3], failed=[2], failures_max=5)
+    ids = [row["id"] for row in await connection.fetch("select id from webpush_deliveries order by id desc")]
+    await webpush.finish(connection, ids=ids[:1], claimed_until=until)
+    await webpush.postpone(connection, ids=ids[1:], instants=[until] * len(ids[1:]), claimed_until=until)
+
+
+async def delete_device(connection: Any) -> None:
+    """A fan deletes a device with what waits for it."""
+    await webpush_routes.delete_device(connection, user_id=2, id=2)
+
+
 PATHS: dict[str, Transaction] = {
     path.__name__: path
     for path in (
@@ -566,6 +589,6 @@ PATHS: dict[str, Transaction] = {
         redeem_ticket, give_ticket, insert_group, extend_group, set_group_rule, prune_groups, sync_shows, sync_setlists, sync_first_show, sync_second_show, rename_artists, rename_venues, forget, score,
         rank_artists, recount_trending, put_standings, recount_standings, join_crew,
         decide_review, decide_profile, write_review, lift_ban, settle_mail, change_mail, erase, repair, seed,
-        note_voting, settle_webhook, delete_webhook,
+        note_voting, settle_webhook, delete_webhook, settle_webpush, delete_device,
     )
 }  # fmt: skip

@@ -59,6 +59,13 @@ async def fill_every_table(factory: RowFactory, person: Person, moderator: Perso
         insert into email_queue (user_id, kind, about) values ({person.id}, 'show_announced', 'show:7');
         insert into email_log (queue_id, user_id, kind, status, detail)
         values (1, {person.id}, 'show_announced', 'failed', '550 no {ADDRESS}');
+        insert into webpush_devices (user_id, endpoint, public_key, auth_secret, kinds, time_zone)
+        select u, 'https://push.example/' || u, sha512('x') || '\\x00', substr(sha256('x'), 1, 16), '{{song_on}}', 'UTC'
+          from unnest('{{{person.id}, {moderator.id}}}'::bigint[]) u;
+        insert into webpush_notices (user_id, kind, show_id, song, made_at, expires_at)
+        values ({person.id}, 'song_on', 7, '{NAME}', now(), now()), ({moderator.id}, 'song_on', 7, '', now(), now());
+        insert into webpush_deliveries (notice_id, device_id, not_before)
+        select n.id, d.id, now() + interval '1 day' from webpush_notices n join webpush_devices d on d.user_id = n.user_id;
         insert into api_keys (name, key_hash, role, user_id) values ('{NAME}', sha256('k'), 'user', {person.id});
         insert into ticket_codes (show_id, code_hash, user_id, redeemed_at)
         values (7, sha256('a'), {person.id}, now()), (7, sha256('b'), {moderator.id}, now());

@@ -75,6 +75,7 @@ ROLES: dict[str, str | None] = {
     "sync/": OWNER,
     "voting/": WRITER_ROLE,
     "webhooks/": OWNER,
+    "webpush/": OWNER,
     "voting/reconcile": OWNER,
 }
 

@@ -129,6 +129,10 @@ EXPECTED = {
     "webhook_events": Expected(),
     "webhook_deliveries": Expected(),
     "open_shows": Expected(),
+    "webpush_key": Expected(),
+    "webpush_devices": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
+    "webpush_notices": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
+    "webpush_deliveries": Expected(),
     "schema_migrations": Expected(),
 }
 
@@ -369,6 +373,16 @@ ROWS = {
     "webhook_deliveries": Row(
         "(webhook_id, event_id, queued_at, not_before) values ({n}, {n}, now(), now())", change="state = 'dead'"
     ),
+    "webpush_key": Row("(is_only, private_key) values (true, sha256('{n}'))", "is_only", "created_at = now()"),
+    "webpush_devices": Row(
+        "(user_id, endpoint, public_key, auth_secret, kinds, time_zone) values ({n}, 'https://p/{n}',"
+        " sha512('x') || '\\x00', substr(sha256('x'), 1, 16), '{{song_on}}', 'UTC')",
+        change="failures = 1",
+    ),
+    "webpush_notices": Row(
+        "(user_id, kind, show_id, made_at, expires_at) values ({n}, 'song_on', {n}, now(), now())", change="song = 'x'"
+    ),
+    "webpush_deliveries": Row("(notice_id, device_id, not_before) values ({n}, {n}, now())", change="attempts = 1"),
     "open_shows": Row("(show_id) values ({n})", "show_id = {n}", "show_id = show_id"),
     "schema_migrations": Row("values ('{n}')", "version = '{n}'", "version = version || 'x'"),
 }

@@ -142,6 +142,13 @@ async def test_cleanup_keeps_young_rows_and_deletes_old_ones(admin: ApiClient, f
             ),
             retention.ANSWERS_DAYS,
         ),
+        "webpush_notices": (
+            (
+                "insert into webpush_notices (user_id, kind, show_id, made_at, expires_at)"
+                " select max(id), 'song_on', $1::int, now() - make_interval(days => $1), now() from users"
+            ),
+            retention.WEBPUSH_NOTICES_DAYS,
+        ),
         "database_operations": (
             (
                 "insert into database_operations (operation, status, started_at, finished_at)"
@@ -349,8 +356,11 @@ async def test_only_users_without_any_data_are_deleted(
         "select conrelid::regclass::text as name from pg_constraint where contype = 'f' and confrelid = 'users'::regclass"
     )
     # A session of an account whose last token has ended is over, and removed and merged votes wait for nobody. The best
-    # voters are in voter_accuracy too.
-    idle = {"sessions", "removed_votes", "merge_votes", "merge_rows", "exports", "best_voters"}
+    # voters are in voter_accuracy too. A device is told nothing after the last token.
+    idle = {
+        "sessions", "removed_votes", "merge_votes", "merge_rows", "exports", "best_voters", "webpush_devices",
+        "webpush_notices",
+    }  # fmt: skip
     assert {row["name"] for row in named} - idle <= {table.split()[0] for table in rows}, "a table is missing above"
     orphans = [await old_user() for _ in range(5)]
 

@@ -48,6 +48,8 @@ EXPORTED = {
     "email_preferences.user_id": "email_preferences",
     "email_queue.user_id": "email_queue",
     "email_log.user_id": "email_log",
+    "webpush_devices.user_id": "push_devices",
+    "webpush_notices.user_id": "push_notices",
     "api_keys.user_id": "api_keys",
     "moderation_log.moderator_id": "moderation_log",
     "audit_log.actor_id": "audit_log",
@@ -87,6 +89,8 @@ LEFT_OUT = {
     # Hashes that only the nodes can make, for a day; of a code for another device for five minutes.
     "sessions": {"address_hash", "agent_hash", "subnet_hash", "code_hash"},
     "email_log": {"queue_id"},  # the row of the queue may be gone
+    "webpush_devices": {"session_id", "public_key", "auth_secret", "failures"},  # secrets of the device, and its health
+    "webpush_notices": {"id", "expires_at"},  # an order of rows, and the end of its use
     "api_keys": {"key_hash"},
     "picks": {"id"},  # only an order of rows
     "crew_members": {"crew_id"},  # its name and code say which
@@ -128,6 +132,10 @@ async def test_the_export_has_all_data_of_the_user(people: People, factory: RowF
     assert found.email_preferences.address == ADDRESS
     assert [(message.kind, message.about) for message in found.email_queue] == [("show_announced", "show:7")]
     assert [delivery.detail for delivery in found.email_log] == [f"550 no {ADDRESS}"]
+    assert [(device.endpoint, device.kinds) for device in found.push_devices] == [
+        (f"https://push.example/{leaver.id}", ["song_on"])
+    ]
+    assert [(notice.kind, notice.show_id, notice.song) for notice in found.push_notices] == [("song_on", 7, NAME)]
     assert [(key.name, key.role) for key in found.api_keys] == [(NAME, "user")]
     assert "hash" not in str(document)
     assert [(act.action, act.subject) for act in found.moderation_log] == [("user.ban", f"user:{moderator.id}")]

@@ -178,6 +178,10 @@ TABLES = {
         "sync/records.sql:put_shows > shows! > note_voting_of_new() > note_voting()",
         "webhooks/sender.sql:note_due_voting > note_due_voting()",
     ),
+    "webpush_key": ("webpush/routes.sql:make_key", "webpush/routes.sql:fetch_key"),
+    "webpush_devices": ("webpush/routes.sql:put_device", "webpush/routes.sql:list_devices"),
+    "webpush_notices": ("webpush/notices.sql:notice_song_on", "webpush/sender.sql:claim_due"),
+    "webpush_deliveries": ("webpush/notices.sql:notice_song_on", "webpush/sender.sql:claim_due"),
     "database_operations": ("admin/operations.sql:insert_operation", "admin/operations.sql:operation_by_id"),
 }
 

@@ -15,7 +15,7 @@ function start(answer, stored = {}) {
   const caches = new Map(Object.entries(stored).map(([name, entries]) => [name, new Map(Object.entries(entries))]));
   const listeners = {};
   const clock = new FakeClock();
-  const seen = { unregistered: 0, skipped: 0, fetched: [] };
+  const seen = { unregistered: 0, skipped: 0, fetched: [], shown: [], opened: [] };
   const storage = {
     async open(name) {
       if (!caches.has(name)) caches.set(name, new Map());
@@ -29,7 +29,9 @@ function start(answer, stored = {}) {
     shell: { version: VERSION, page: "<!doctype html>kept", headers: { "Content-Type": "text/html" }, files: FILES },
     registration: {
       unregister: async () => { seen.unregistered += 1; },
+      showNotification: async (title, options) => { seen.shown.push({ title, ...options }); },
     },
+    clients: { matchAll: async () => seen.pages ?? [], openWindow: async (url) => { seen.opened.push(url); } },
     skipWaiting: async () => { seen.skipped += 1; },
     addEventListener: (type, listener) => { listeners[type] = listener; },
   };
@@ -54,7 +56,8 @@ function start(answer, stored = {}) {
       return response;
     }) ?? null;
   };
-  return { ask, live, caches, clock, seen };
+  const hear = (type, event) => new Promise((resolve) => listeners[type]({ ...event, waitUntil: (work) => work.then(resolve) }));
+  return { ask, live, hear, caches, clock, seen };
 }
 
 const files = (address) => new Response(`text of ${address}`, { headers: FOR_GOOD });
@@ -110,6 +113,25 @@ test("files of its version come from the browser, and the next ones are kept; an
   const early = `/static/${VERSION}/early.js`;
   for (const path of [more, more, early, early]) await ask(path, { mode: "cors" });
   assert.deepEqual(seen.fetched, [more, early, early]);
+});
+
+test("a notice is shown, and a message without one too; a tap leads to the page that is open, else to a new one", async () => {
+  const { hear, seen } = start(files);
+  const notice = { title: "Your song is on: Aurora", text: "Band, Hall.", url: "/shows/7", tag: "song-7" };
+  await hear("push", { data: { json: () => notice } });
+  await hear("push", { data: null });
+  assert.deepEqual(seen.shown.map(({ title, body, tag, data }) => [title, body, tag, data]),
+    [["Your song is on: Aurora", "Band, Hall.", "song-7", "/shows/7"], ["MySetlist", "", "", "/"]]);
+  let closed = 0;
+  const tap = (data) => hear("notificationclick", { notification: { data, close: () => { closed += 1; } } });
+  await tap("/shows/7");
+  assert.deepEqual(seen.opened, ["/shows/7"]);
+  let focused = 0;
+  seen.pages = [{ url: `${ORIGIN}/shows/8` }, { url: `${ORIGIN}/shows/7?x#y`, focus: async () => { focused += 1; } }];
+  await tap("/shows/7");
+  await tap("https://other.example/shows/7");
+  await tap("//other.example/shows/7");
+  assert.deepEqual([seen.opened.length, focused, closed], [1, 1, 4]);
 });
 
 test("a server without a worker ends it, and a proxy's own page does not", async () => {
