@@ -250,7 +250,7 @@ async function loadShow() {
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     const kept = error.isTransient ? await keeper.find(ref) : null;
-    if (kept) showLoaded(ref, kept.show, kept.at_ms);
+    if (kept) showLoaded(ref, kept.show, kept);
     else dispatch({ type: "show_failed", ref, error });
   }
 }
@@ -258,11 +258,11 @@ async function loadShow() {
 /**
  * @param {string} ref
  * @param {ShowBody} show
- * @param {number} [at_ms]  it was kept, and its counts are from then
+ * @param {KeptShow} [kept]  it comes from this browser
  */
-function showLoaded(ref, show, at_ms) {
+function showLoaded(ref, show, kept) {
   if (state.show?.ref !== ref) return;
-  dispatch({ type: "show_loaded", ref, show, at_ms });
+  dispatch({ type: "show_loaded", ref, show, kept });
   keeper.loaded();
   client.watch(show.id);
   client.subscribe(relationChannels(show.id, show.artist.id));

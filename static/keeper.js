@@ -16,7 +16,9 @@ export function createKeeper({ storage, getState, dispatch }) {
   /** Keeps the show as it is now. Counts that are not of now were kept when they were. */
   async function keep() {
     const { show, countsFrom_ms, isKept } = getState();
-    if (show?.phase === "ready" && countsFrom_ms === null && !isKept) await keepShow(ownerName(), bodyOf(show), Date.now());
+    if (show?.phase !== "ready" || countsFrom_ms !== null || isKept) return;
+    const { isBallotKnown, ballot, remaining } = show;
+    await keepShow(ownerName(), bodyOf(show), isBallotKnown ? { ballot, remaining } : null, Date.now());
   }
 
   function countsStand() {

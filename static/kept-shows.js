@@ -6,7 +6,7 @@
  * Without this storage (private windows, pages without TLS, a full disk) nothing is kept, and nothing else is missing.
  */
 
-/** @import { KeptShow, ShowBody } from "./types.js" */
+/** @import { KeptBallot, KeptShow, ShowBody } from "./types.js" */
 
 const PREFIX = "mysetlist.shows.";
 const SHOWS_MAX = 20;
@@ -35,10 +35,11 @@ const cacheOf = (owner) => caches.open(PREFIX + owner);
 /**
  * @param {string} owner
  * @param {ShowBody} show
+ * @param {KeptBallot|null} ballot  null: not known
  * @param {number} at_ms  the moment of its counts
  */
-export const keepShow = (owner, show, at_ms) => ifPossible(async () => {
-  const text = JSON.stringify(show);
+export const keepShow = (owner, show, ballot, at_ms) => ifPossible(async () => {
+  const text = JSON.stringify({ show, ballot });
   const cache = await cacheOf(owner);
   const headers = { "Content-Type": "application/json", [AT]: String(at_ms), [LENGTH]: String(text.length) };
   await cache.put(`/kept/${show.id}`, new Response(text, { headers }));
@@ -55,7 +56,7 @@ export const keepShow = (owner, show, at_ms) => ifPossible(async () => {
  * @returns {Promise<KeptShow[]>}
  */
 export const keptShows = (owner) => ifPossible(async () => Promise.all((await entriesOf(await cacheOf(owner))).map(
-  async ({ response }) => ({ show: /** @type {ShowBody} */ (await response.json()), at_ms: keptAt(response) }),
+  async ({ response }) => ({ .../** @type {Omit<KeptShow, "at_ms">} */ (await response.json()), at_ms: keptAt(response) }),
 )), /** @type {KeptShow[]} */ ([]));
 
 /**

@@ -21,7 +21,8 @@ export function createPush({ onAccount }) {
   } } },
     ...boxes.map((box, index) => h("label", { class: "push-kind" }, box, h("span", {}, texts.KINDS[KINDS[index] ?? "song_on"]))),
     h("div", { class: "push-quiet", role: "group", "aria-label": texts.QUIET },
-      h("span", {}, texts.QUIET), h("span", {}, texts.QUIET_FROM), from, h("span", {}, texts.QUIET_TO), to),
+      h("span", {}, texts.QUIET), h("span", { class: "push-hour" }, texts.QUIET_FROM, from),
+      h("span", { class: "push-hour" }, texts.QUIET_TO, to)),
     h("p", {}, save));
   const element = h("section", { id: "notices", class: "notices", "aria-labelledby": "notices-title" },
     h("h2", { id: "notices-title" }, texts.TITLE), h("p", {}, texts.LEAD), state, form);

@@ -32,7 +32,7 @@ export const NOT_SUBSCRIBED = "The push service of your browser could not be rea
 export const OFF = "This device is told nothing.";
 export const ON = "This device is told what you chose.";
 
-export const CARD_OFFER = "Voting ends before or during the show. Do you want to hear it in time?";
+export const CARD_OFFER = "Should this device tell you half an hour before voting closes?";
 export const CARD_BUTTON = "Tell me when voting closes";
 export const CARD_LATER = "Not now";
 export const CARD_DONE = "Done. This device is told half an hour before voting closes.";

@@ -86,9 +86,10 @@ const handlers = {
     state.trending.known ? state : { ...state, trending: { ...state.trending, known: {} } },
 
   show_loading: (state, { ref }) => onRef(state, ref, (show) => ({ ...show, phase: "loading", error: null })),
-  show_loaded: (state, { ref, show: body, at_ms }) => {
-    const next = onRef(state, ref, (show) => loadShow(show, body, state.sort));
-    return next === state ? state : { ...next, countsFrom_ms: at_ms ?? null, isKept: at_ms !== undefined };
+  show_loaded: (state, { ref, show: body, kept }) => {
+    const held = kept?.ballot ? { isBallotKnown: true, ...kept.ballot } : {};
+    const next = onRef(state, ref, (show) => ({ ...loadShow(show, body, state.sort), ...held }));
+    return next === state ? state : { ...next, countsFrom_ms: kept?.at_ms ?? null, isKept: kept !== undefined };
   },
   counts_from: (state, { at_ms }) => (state.countsFrom_ms === null ? { ...state, countsFrom_ms: at_ms } : state),
   show_failed: (state, { ref, error }) =>

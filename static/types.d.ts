@@ -319,9 +319,16 @@ export interface ListState {
   request: number;
 }
 
-/** A show that the browser has kept, with the moment of its counts. */
+/** The choices of the visitor in a show, and the votes that they have left. */
+export interface KeptBallot {
+  ballot: Record<string, "up" | "down">;
+  remaining: number | null;
+}
+
+/** A show that the browser has kept, with the moment of its counts; `ballot` is null when it was not known. */
 export interface KeptShow {
   show: ShowBody;
+  ballot: KeptBallot | null;
   at_ms: number;
 }
 
@@ -463,8 +470,8 @@ export type Action =
   | { type: "trending_loaded"; items: TrendingItem[] }
   | { type: "trending_failed" }
   | { type: "show_loading"; ref: string }
-  /** `at_ms`: the show was kept, and its counts are from then; left out: they are of now. */
-  | { type: "show_loaded"; ref: string; show: ShowBody; at_ms?: number }
+  /** `kept`: the show comes from this browser, and its counts are not of now. */
+  | { type: "show_loaded"; ref: string; show: ShowBody; kept?: KeptShow }
   | { type: "counts_from"; at_ms: number }
   | { type: "show_failed"; ref: string; error: WireError }
   | { type: "marks_loaded"; show: number; going: boolean; following: boolean }

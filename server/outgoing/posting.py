@@ -22,7 +22,8 @@ ADDRESSES_TRIED_MAX = 3
 ERROR_CHARS_MAX = 300
 # For a poster that keeps connections.
 HOSTS_MAX = 50
-CONNECTIONS_OF_HOST_MAX = 32
+# The pool of httpx looks at all connections and all waiting requests for each request, so it gets few of both.
+CONNECTIONS_OF_HOST_MAX = 16
 CHECKED_FOR_S = 60.0
 ANSWER_BYTES_MAX = 64 * 1024
 
@@ -52,7 +53,8 @@ class _Host:
     addresses: list[str]
     checked_s: float
     used_s: float = 0.0
-    in_flight: int = field(default=0)
+    in_flight: int = 0  # with those that wait for their turn
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONNECTIONS_OF_HOST_MAX))
 
 
 class CheckedPoster:
@@ -164,7 +166,8 @@ class CheckedPoster:
         host = await self._kept_host(url)
         host.in_flight += 1
         try:
-            yield host
+            async with host.turns:
+                yield host
         finally:
             host.in_flight -= 1
             host.used_s = time.monotonic()

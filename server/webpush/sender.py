@@ -33,7 +33,7 @@ from server.webpush.texts import Kind, title_and_text
 log = structlog.get_logger()
 
 POLL_INTERVAL_S = 1.0
-AT_ONCE_MAX = 64
+AT_ONCE_MAX = 32
 # Answers of one moment are stored together.
 GATHER_S = 0.05
 CHECK_EVERY_S = 30.0
@@ -181,6 +181,8 @@ class WebpushSender:
             task = asyncio.create_task(delivery, name="webpush-delivery")
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
+            # Each begins alone: the client of HTTP takes some milliseconds for a request, and votes must not wait for all of them.
+            await asyncio.sleep(0)
         if self._clock.monotonic_s() - self._checked_s >= CHECK_EVERY_S:
             self._checked_s = self._clock.monotonic_s()
             async with self._database.connection() as connection:

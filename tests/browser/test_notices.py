@@ -61,7 +61,7 @@ async def test_a_fan_who_goes_is_offered_to_be_told(
     await expect(card.get_by_role("button", name="Tell me when voting closes")).to_be_visible()
     assert await asked(tab.page) == 0
     await card.get_by_role("button", name="Tell me when voting closes").tap()
-    await expect(card).to_contain_text("half an hour before voting closes")
+    await expect(card).to_contain_text("Done. This device is told half an hour before")
     [row] = await sql.fetch(DEVICES, endpoint)
     assert (row["kinds"], row["quiet_from"], await asked(tab.page)) == (["voting_closes"], None, 1)
     assert await tab.page.evaluate("() => window.keyBytes") == 65

@@ -87,6 +87,7 @@ async def test_without_a_network_shows_and_votes_stay(
     await expect(tab.page.locator(".counts-from")).to_contain_text("You are offline. The counts are from")
     await tab.page.reload()
     await tab.expect_counts(first, 1, 0)
+    await tab.expect_choice(first, "up")
     await expect(tab.connection).to_have_text("Offline")
     await expect(tab.page.locator(".counts-from")).to_contain_text("The counts are from")
     await tab.button(second, "up").tap()

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { countsFromLine } from "../../../static/messages.js";
-import { countsOf } from "../../../static/selectors.js";
+import { choiceOf, countsOf, remainingOf } from "../../../static/selectors.js";
 import { bodyOf } from "../../../static/show-state.js";
 import { initial, reduce } from "../../../static/state.js";
 import { showBody } from "./fakes.mjs";
@@ -15,8 +15,9 @@ const push = (at, tally, total) => ({ type: "push", channel: "votes:7", at, payl
 test("counts have a moment while there is no connection, and none with one", () => {
   const connection = (status) => ({ type: "connection", status, refusal: null, reason: null });
   const kept = run(initial, { type: "navigate", route: { name: "show", ref: "aurora-7" } },
-    { type: "show_loaded", ref: "aurora-7", show: showBody(), at_ms: 5_000 });
+    { type: "show_loaded", ref: "aurora-7", show: showBody(), kept: { at_ms: 5_000, ballot: { ballot: { 101: "up" }, remaining: 3 } } });
   assert.deepEqual([kept.countsFrom_ms, kept.isKept], [5_000, true]);
+  assert.deepEqual([choiceOf(kept.show, 101), remainingOf(kept.show)], ["up", 3], "the own votes are kept too");
   const lost = run(kept, connection("offline"), { type: "counts_from", at_ms: 9_000 });
   assert.equal(lost.countsFrom_ms, 5_000, "a later loss does not make old counts newer");
   assert.equal(run(lost, connection("polling")).countsFrom_ms, null);
@@ -28,7 +29,7 @@ test("counts have a moment while there is no connection, and none with one", () 
 test("a show is kept with the counts that have come since, and hidden counts stay hidden", () => {
   const { show } = run(loaded(), push(101, [[102, 7, 1]], 16));
   const again = run(initial, { type: "navigate", route: { name: "show", ref: "aurora-7" } },
-    { type: "show_loaded", ref: "aurora-7", show: bodyOf(show), at_ms: 1 }).show;
+    { type: "show_loaded", ref: "aurora-7", show: bodyOf(show), kept: { at_ms: 1, ballot: null } }).show;
   assert.deepEqual({ ...again, tally: null, at: null }, { ...show, tally: null, at: null, info: again.info });
   assert.deepEqual(countsOf(again, 102), { up: 7, down: 1 });
   const hidden = run(loaded(), { type: "unsubscribed", channels: ["votes:7"] }).show;
