@@ -27,13 +27,15 @@ from tests.support.smtp_server import SmtpServer
 from tests.support.vote_path import VotePath
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a file with one node have one event loop, like its fixtures."""
-    for item in items:
-        if not isinstance(item, pytest.Function) or getattr(item.module, "one_node", None) is not one_node:
-            continue
-        if inspect.iscoroutinefunction(item.function):
-            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, obj: object) -> None:
+    """The tests of a file with one node have one event loop, like its fixtures.
+
+    They are marked before pytest-asyncio sees them: later it would make a loop, a node and a database for each of them.
+    """
+    module = collector.getparent(pytest.Module)
+    if module is not None and getattr(module.obj, "one_node", None) is one_node and inspect.iscoroutinefunction(obj):
+        pytest.mark.asyncio(loop_scope="module")(obj)
 
 
 @pytest.fixture
