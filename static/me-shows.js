@@ -1,4 +1,4 @@
-/** The visitor's ballots, how well they foresaw shows, and the artists they follow, on the page /me. */
+/** The visitor's ballots, how well they foresaw shows, their picks, and the artists they follow, on the page /me. */
 import { call, RequestError } from "./api.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import * as texts from "./me-texts.js";
@@ -6,16 +6,18 @@ import { section } from "./page-parts.js";
 import { failure } from "./refusals.js";
 import { artistLink, createShowLine, venueLink } from "./show-lines.js";
 
-/** @import { ArtistName, OwnBallot } from "./types.js" */
+/** @import { ArtistName, OwnBallot, OwnPickItem } from "./types.js" */
 
 const PAGE_COUNT = 8;
 
 /** @param {{accuracy: {shows: number, precision: number|null, recall: number|null}}} account */
 export function createOwnParts({ accuracy }) {
   const ballots = pagedList("/api/me/ballots", texts.NO_BALLOTS, ballotRow);
+  const picks = pagedList("/api/me/picks", texts.NO_PICKS, pickRow);
   const follows = pagedList("/api/me/follows", texts.NO_FOLLOWS, followRow);
   return [
     section("Your ballots", texts.accuracyLine(accuracy), ballots),
+    section("Your picks", "", picks, h("a", { class: "button", href: "/leaderboard" }, "Leaderboards")),
     section("Artists you follow", "", follows),
   ];
 }
@@ -24,6 +26,12 @@ export function createOwnParts({ accuracy }) {
 function ballotRow(ballot) {
   return createShowLine(ballot, ballot.artist.name, [venueLink(ballot.venue), `, ${ballot.venue.city}`],
     [h("span", { class: `line-note${ballot.score ? " is-played" : ""}` }, texts.ballotLine(ballot))]);
+}
+
+/** @param {OwnPickItem} pick */
+function pickRow(pick) {
+  return createShowLine(pick, pick.artist.name, [venueLink(pick.venue), `, ${pick.venue.city}`],
+    [h("span", { class: `line-note${pick.points === null ? "" : " is-played"}` }, texts.pickLine(pick))]);
 }
 
 /** @param {ArtistName} artist */

@@ -2,7 +2,7 @@
 
 import { count, plural, votes } from "./messages.js";
 
-/** @import { OwnBallot } from "./types.js" */
+/** @import { OwnBallot, OwnPickItem } from "./types.js" */
 
 /** @param {number} share  0 to 1 */
 const percent = (share) => `${Math.round(share * 100)}%`;
@@ -23,6 +23,13 @@ export function ballotLine({ up, down, score }) {
   return score ? `${count(score.hits)} of ${plural(score.predicted, "song", "songs")} played` : votes(up + down);
 }
 
+/** @param {Pick<OwnPickItem, "songs"|"points"|"rank">} pick */
+export function pickLine({ songs, points, rank }) {
+  if (points === null || rank === null) return plural(songs, "song", "songs");
+  return `${plural(points, "point", "points")}, place ${count(rank)}`;
+}
+
+export const NO_PICKS = "You have no picks yet. The page of a show has them, until the show begins.";
 export const NO_BALLOTS = "You have not voted yet. Choose a show and tap an arrow beside a song.";
 export const NO_FOLLOWS = "You follow nobody yet. The page of an artist has a button for it.";
 
@@ -54,8 +61,8 @@ export const DATA = {
   erase: "Erase my account",
   question: "Erase this account for ever?",
   what: [
-    "Your email address, name, artists, reviews and picks are deleted now.",
-    "Your votes still count, without your name. Nobody can tell any more that they were yours.",
+    "Your email address, name, artists, reviews and crews are deleted now.",
+    "Your votes and picks still count, without your name. Nobody can tell any more that they were yours.",
     "Every device is signed out. Nobody can bring the account back.",
   ],
   understood: "I understand that this cannot be undone.",

@@ -230,6 +230,18 @@ export interface OwnPick {
   choices: { id: number; title: string }[];
 }
 
+/** A row of GET /api/me/picks. */
+export interface OwnPickItem {
+  slug: string;
+  status: ShowStatus;
+  local_date: string;
+  artist: ArtistName;
+  venue: { slug: string; name: string; city: string };
+  songs: number;
+  points: number | null;
+  rank: number | null;
+}
+
 /** A place on a leaderboard. */
 export interface OwnPlace {
   rank: number;

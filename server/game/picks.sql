@@ -49,3 +49,19 @@ select w.song_id as id, s.title
          limit :count::bigint) w
   join songs s on s.id = w.song_id
  order by w.place;
+
+-- name: list_picks
+-- takes: user_id; after_at and after_id (both null: first page); count
+-- gives: 0..count of the fan's picks, latest show first; points and rank: null until the show is over
+-- cost:  reads all picks of this fan
+select w.starts_at, w.id, w.slug, w.status, w.local_date, cardinality(p.song_ids) as song_count, s.points, s.rank,
+       a.id as artist_id, a.slug as artist_slug, a.name as artist_name, v.slug as venue_slug, v.name as venue_name, v.city
+  from picks p
+  join shows w on w.id = p.show_id
+  join artists a on a.id = w.artist_id
+  join venues v on v.id = w.venue_id
+  left join standings s on s.board = 'show' and s.subject_id = w.id and s.user_id = p.user_id
+ where p.user_id = :user_id::bigint
+   and (:after_at::timestamptz is null or (w.starts_at, w.id) < (:after_at, :after_id::bigint))
+ order by w.starts_at desc, w.id desc
+ limit :count::bigint;

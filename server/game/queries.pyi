@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import date, datetime
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from server.store.database import Connection
 
@@ -60,6 +60,22 @@ class PickableSongsRow(TypedDict):
     id: int | Any
     title: str
 
+class ListPicksRow(TypedDict):
+    starts_at: datetime
+    id: int
+    slug: str
+    status: Literal["upcoming", "live", "finished", "cancelled"]
+    local_date: date
+    song_count: int | Any
+    points: int | Any
+    rank: int | Any
+    artist_id: int
+    artist_slug: str
+    artist_name: str
+    venue_slug: str
+    venue_name: str
+    city: str
+
 class _Picks:
     async def find_pickable(
         self, connection: Connection, *, song_ids: Sequence[int | None] | None, id: int | None, slug: str | None
@@ -71,6 +87,15 @@ class _Picks:
     def pickable_songs(
         self, connection: Connection, *, show_id: int | None, count: int | None
     ) -> AsyncIterator[PickableSongsRow]: ...
+    def list_picks(
+        self,
+        connection: Connection,
+        *,
+        user_id: int | None,
+        after_at: datetime | None,
+        after_id: int | None,
+        count: int | None,
+    ) -> AsyncIterator[ListPicksRow]: ...
 
 # game/scores.sql
 class FindGameRow(TypedDict):

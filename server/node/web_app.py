@@ -26,6 +26,7 @@ from server.catalog.suggestions import SuggestionRoutes
 from server.clock import utc_now
 from server.game.crews import CrewRoutes
 from server.game.leaderboards import LeaderboardRoutes
+from server.game.own_picks import OwnPickRoutes
 from server.game.picks import PickRoutes
 from server.game.tours import TourRoutes
 from server.insight.routes import InsightRoutes
@@ -134,6 +135,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         *VotingRoutes(rooms.intake, rooms.find_show, rooms.rate_limits.count_request).endpoints(),
         *PickRoutes(requests, rooms.intake.submit_pick, rooms.show_boards).endpoints(),
         *LeaderboardRoutes(rooms.databases.channels, requests, rooms.show_boards, clock).endpoints(),
+        *OwnPickRoutes(requests).endpoints(),
         *CrewRoutes(requests).endpoints(),
         *TourRoutes(reads, owner).endpoints(),
         *sessions.endpoints(),

@@ -154,6 +154,10 @@ async def test_a_finished_show_is_added_up(people: People, factory: RowFactory, 
     await counted(factory)
     board = await ann.ok("GET", f"/api/leaderboard?tour={tour['id']}")
     assert (board["name"], board["you"]) == ("Band: Spring", {"rank": 1, "points": 257, "shows": 2})
+    picks = await ann.pages("/api/me/picks", 1)
+    assert [(pick["slug"], pick["songs"], pick["points"], pick["rank"]) for pick in picks] == [
+        ("show-8", 1, 64, 2), ("show-7", 3, 193, 1),
+    ]  # fmt: skip
     assert await reconcile(database_url) == []
     assert await admin.ask("DELETE", f"/api/admin/tours/{tour['id']}") == (204, None)
     assert await admin.refused("DELETE", f"/api/admin/tours/{tour['id']}") == "not_found"
