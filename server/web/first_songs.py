@@ -38,7 +38,7 @@ def with_first_songs(text: str, show: Show) -> str:
         '<div class="page show first-songs"><div class="panel"><span class="back"></span>'
         f'<h1 dir="auto" translate="no">{html.escape(show["artist"]["name"])}</h1>'
         f'{supports}<p class="show-where" translate="no">{html.escape(where)}</p><p class="show-when">{blank}</p>'
-        f'<div class="window"></div></div><div class="content"><div class="toolbar"{budget}></div>'
+        f'<div class="window"></div></div><div class="content"><div class="toolbar"{budget}></div><div class="pick"></div>'
         f'<div class="section"><div class="section-head"></div>{title}<ol class="rows">{rows}</ol></div></div></div>'
     )
     return text.replace(_MAIN, _MAIN + first, 1)
