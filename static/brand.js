@@ -2,15 +2,9 @@
 
 /** @typedef {{name: string, artist: string|null, venue: string|null}} Brand */
 
+const element = globalThis.document?.getElementById("brand");
+
 /** @type {Brand} */
-const SERVICE = { name: "MySetlist", artist: null, venue: null };
-
-/** @returns {Brand} */
-function brandInPage() {
-  const element = typeof document === "undefined" ? null : document.getElementById("brand");
-  return element?.textContent ? JSON.parse(element.textContent) : SERVICE;
-}
-
-export const brand = brandInPage();
+export const brand = element ? JSON.parse(element.textContent) : { name: "MySetlist" };
 /** Whether the list has shows of one artist or venue only. */
-export const isRestricted = brand.artist !== null || brand.venue !== null;
+export const isRestricted = Boolean(brand.artist || brand.venue);

@@ -71,6 +71,7 @@ from server.web.brands import BrandFiles
 from server.web.calendars import Calendars
 from server.web.cards import Cards
 from server.web.errors import answer_errors
+from server.web.heads import SUBJECTS
 from server.web.identity import AddressOf, counted, make_address_of, make_identify, make_is_secure
 from server.web.listening import (
     handed_over,
@@ -87,7 +88,7 @@ from server.web.request_log import add_request_id, observe_requests
 from server.web.routing import routes_of, take_turns
 from server.web.sitemaps import Sitemaps
 from server.web.static_files import StaticFiles
-from server.web.subject_pages import SUBJECTS, SubjectPages
+from server.web.subject_pages import SubjectPages
 from server.web.walls import WallPages
 from server.webhooks.routes import WebhookRoutes
 from server.webpush.routes import WebpushRoutes
@@ -254,7 +255,8 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
     base_url = make_base_url(settings.public_url or next(iter(settings.origins), None), is_secure, is_brand_host)
     handlers = {endpoint.path: endpoint.handler for endpoint in endpoints if endpoint.method == "GET"}
     get_show = handlers["/api/shows/{show}"]
-    app.add_routes(Cards(get_show, address_of, rooms.clock, rooms.known_brands).routes())
+    of_subjects = {subject: handlers[f"/api/{subject}s/{{{subject}}}"] for subject in SUBJECTS}
+    app.add_routes(Cards(of_subjects, address_of, rooms.clock, rooms.known_brands).routes())
     app.add_routes(_sitemaps(rooms, turns["catalogue"], address_of, base_url).routes())
     app.add_routes(_calendars(rooms, turns["catalogue"], address_of, base_url).routes())
     pages = Pages(
@@ -268,7 +270,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
     app.add_routes(pages.routes())
     subject_pages = SubjectPages(
         files,
-        {subject: handlers[f"/api/{subject}s/{{{subject}}}"] for subject in SUBJECTS},
+        of_subjects,
         identify,
         address_of,
         base_url,

@@ -1,4 +1,4 @@
-"""Serves a picture of a show for messengers: `/shows/{show}/card.png`.
+"""Serves pictures for messengers: of a show (`/shows/{show}/card.png`), an artist, a venue, a song.
 
 A process of its own draws it, so that drawing takes neither the event loop nor the interpreter from the votes of this node.
 """
@@ -9,21 +9,24 @@ import asyncio
 import subprocess
 import sys
 from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import msgspec
 import structlog
 from aiohttp import web
 
 from server.catalog.brands import KnownBrands
-from server.catalog.documents import SetlistSong, Show
+from server.catalog.documents import Artist, Show, Song, Venue
 from server.clock import Clock
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Call, Handler
 from server.store.turns import Turns, client_of
 from server.web.card import Card, CardSong
-from server.web.heads import SERVICE, day_text
+from server.web.heads import SERVICE, SUBJECTS, Subject, day_text
 from server.web.identity import AddressOf
 from server.web.revalidation import revalidated
 
@@ -43,74 +46,82 @@ _BADGES = {"upcoming": "", "live": "Live now", "finished": "The result", "cancel
 @dataclass(frozen=True, slots=True)
 class _Picture:
     body: bytes
+    card: Card
     revision: int
-    at: int
     drawn_s: float
 
 
-class Cards:
-    """The pictures that were drawn last, and their route.
+_Key = tuple[Subject, int, str]
 
-    Takes: get_show, the handler of `GET /api/shows/{show}`; address_of, a request's address; known_brands, the brands
+
+class Cards:
+    """The pictures that were drawn last, and their routes.
+
+    Takes: handlers, of `GET /api/shows/{show}`, `GET /api/artists/{artist}` and so on; address_of, a request's address;
+           known_brands, the brands
     """
 
-    def __init__(self, get_show: Handler, address_of: AddressOf, clock: Clock, known_brands: KnownBrands) -> None:
-        self._get_show = get_show
+    def __init__(
+        self, handlers: Mapping[Subject, Handler], address_of: AddressOf, clock: Clock, known_brands: KnownBrands
+    ) -> None:
+        self._handlers = handlers
         self._address_of = address_of
         self._clock = clock
         self._known_brands = known_brands
-        # Show and name of the service or brand -> picture; the one asked for last is the last one.
-        self._kept: OrderedDict[tuple[int, str], _Picture] = OrderedDict()
+        # Subject, its id, the name of the service or brand -> picture; the one asked for last is the last one.
+        self._kept: OrderedDict[_Key, _Picture] = OrderedDict()
         self._turns = Turns("cards", DRAWN_AT_ONCE_MAX, waiting_max=WAITING_MAX)
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """Routes for the router of the web application."""
-        return [web.get("/shows/{show}/card.png", self.get_card)]
+        return [web.get(f"/{subject}s/{{{subject}}}/card.png", partial(self.get_card, subject)) for subject in SUBJECTS]
 
-    async def get_card(self, request: web.Request) -> web.Response:
-        """`GET /shows/{show}/card.png`: as a reader without an account may see the show, whoever asks."""
+    async def get_card(self, subject: Subject, request: web.Request) -> web.Response:
+        """`GET /shows/{show}/card.png`, …: as a reader without an account may see the subject, whoever asks."""
         address = self._address_of(request)
-        show: Show = (await self._get_show(Call(path=request.match_info, address=address))).document
+        document = (await self._handlers[subject](Call(path=request.match_info, address=address))).document
         brand = self._known_brands.of_host(request.host)
         service = SERVICE if brand is None else brand.name
-        picture = self._fresh(show, service)
+        card, key = CARDS[subject](document, service), (subject, document["id"], service)
+        # Only a show has a revision: it grows with every change but votes.
+        revision = document.get("revision", 0)
+        picture = self._fresh(key, card, revision)
         if picture is None:
             async with self._turns.turn(client_of(None, address)):
                 # Another request may have had it drawn meanwhile.
-                picture = self._fresh(show, service) or await self._draw(show, service)
+                picture = self._fresh(key, card, revision) or await self._draw(key, card, revision)
         return revalidated(request, picture.body, "image/png", cache_control=f"public, max-age={KEPT_S}")
 
-    def _fresh(self, show: Show, service: str) -> _Picture | None:
-        """The kept picture. A change of the show ends it at once; newer votes alone, after a minute."""
-        kept = self._kept.get((show["id"], service))
-        if kept is None or kept.revision != show["revision"]:
+    def _fresh(self, key: _Key, card: Card, revision: int) -> _Picture | None:
+        """The kept picture. A change of a show ends it at once; newer counts alone, after a minute."""
+        kept = self._kept.get(key)
+        if kept is None or kept.revision != revision:
             return None
-        if kept.at != show["at"] and self._clock.monotonic_s() - kept.drawn_s >= KEPT_S:
+        if kept.card != card and self._clock.monotonic_s() - kept.drawn_s >= KEPT_S:
             return None
-        self._kept.move_to_end((show["id"], service))
+        self._kept.move_to_end(key)
         return kept
 
-    async def _draw(self, show: Show, service: str) -> _Picture:
-        body = await asyncio.to_thread(draw, card_of(show, service))
-        picture = _Picture(body, show["revision"], show["at"], self._clock.monotonic_s())
-        self._kept[show["id"], service] = picture
-        self._kept.move_to_end((show["id"], service))
+    async def _draw(self, key: _Key, card: Card, revision: int) -> _Picture:
+        body = await asyncio.to_thread(draw, card)
+        picture = _Picture(body, card, revision, self._clock.monotonic_s())
+        self._kept[key] = picture
+        self._kept.move_to_end(key)
         while len(self._kept) > KEPT_MAX:
             self._kept.popitem(last=False)
         return picture
 
 
-def card_of(show: Show, service: str = SERVICE) -> Card:
+def card_of_show(show: Show, service: str = SERVICE) -> Card:
     """What the picture of a show says: with the songs that have most votes, when the reader may see the counts."""
     songs = [
-        (song["up"], song)
+        (count, song["title"])
         for setlist in show["setlists"]
         if setlist["type"] == "predicted"
         for song in setlist["songs"]
-        if song["up"]
+        if (count := song["up"])
     ]
-    best = sorted(songs, key=lambda found: (-(found[0] or 0), found[1]["position"]))[:SONGS_MAX]
-    most = best[0][0] if best else 0
+    best = sorted(songs, key=lambda found: -found[0])[:SONGS_MAX]
     return Card(
         service=service,
         heading=show["artist"]["name"],
@@ -118,13 +129,66 @@ def card_of(show: Show, service: str = SERVICE) -> Card:
         day=day_text(show["local_date"]),
         badge=_BADGES[show["status"]],
         invitation="" if best or show["status"] in ("finished", "cancelled") else "Vote on the songs of the setlist",
-        songs=[_card_song(song, most or 1) for _, song in best],
+        songs=_card_songs(best),
     )
 
 
-def _card_song(song: SetlistSong, most: int) -> CardSong:
-    count = song["up"] or 0
-    return CardSong(title=song["title"], count=f"{count:,}", share=count / most)
+def card_of_artist(artist: Artist, service: str) -> Card:
+    """What the picture of an artist says: the next show, and the songs played most often."""
+    show = next(iter(artist["shows"]), None)
+    played = [(song["played_count"], song["title"]) for song in artist["songs"] if song["played_count"]]
+    return Card(
+        service=service,
+        heading=artist["name"],
+        place=f"{show['venue']['name']}, {show['venue']['city']}" if show else artist["genre"],
+        day=day_text(show["local_date"]) if show else "",
+        badge="Most played" if played else "",
+        invitation="",
+        songs=_card_songs(played),
+    )
+
+
+def card_of_venue(venue: Venue, service: str) -> Card:
+    """What the picture of a venue says: where it is, and its next show."""
+    show = next(iter(venue["shows"]), None)
+    return Card(
+        service=service,
+        heading=venue["name"],
+        place=", ".join(filter(None, (venue["city"], venue["region"], venue["country"]))),
+        day=f"{show['artist']['name']}, {day_text(show['local_date'])}" if show else "",
+        badge="",
+        invitation="",
+        songs=[],
+    )
+
+
+def card_of_song(song: Song, service: str) -> Card:
+    """What the picture of a song says: its artist, and who plays it most often."""
+    played = [(artist["played_count"], artist["name"]) for artist in song["artists"] if artist["played_count"]]
+    return Card(
+        service=service,
+        heading=song["title"],
+        place=song["artist"]["name"],
+        day="",
+        badge="Played by" if played else "",
+        invitation="",
+        songs=_card_songs(played),
+    )
+
+
+CARDS: Mapping[Subject, Callable[[Any, str], Card]] = {
+    "show": card_of_show,
+    "artist": card_of_artist,
+    "venue": card_of_venue,
+    "song": card_of_song,
+}
+
+
+def _card_songs(counted: Sequence[tuple[int, str]]) -> list[CardSong]:
+    """The first counts as bars. Takes: counted, the greatest first."""
+    return [
+        CardSong(title=title, count=f"{count:,}", share=count / counted[0][0]) for count, title in counted[:SONGS_MAX]
+    ]
 
 
 def draw(card: Card) -> bytes:

@@ -6,12 +6,15 @@ import html
 import re
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from server.catalog.documents import Artist, Show, ShowItem, Song, Venue
 from server.web import structured_data
+
+Subject = Literal["show", "artist", "venue", "song"]
+SUBJECTS: tuple[Subject, ...] = ("show", "artist", "venue", "song")
 
 SERVICE = "MySetlist"
 CARD_SIZE = (1200, 630)  # what messengers show without cutting it
@@ -63,11 +66,12 @@ def with_head(text: str, head: Head, base: str, service: str = SERVICE) -> str:
         })  # fmt: skip
     if head.feed:
         lines.append(f'<link rel="alternate" type="text/calendar" href="{html.escape(head.feed)}" title="Calendar">')
-    lines.append(f'<script type="application/ld+json">{_script_text(head.data)}</script>')
     text = with_title(text, title)
     description = f'<meta name="description" content="{html.escape(head.description)}">'
     text = _DESCRIPTION.sub(lambda _: description, text, count=1)
-    return _before_end(text, "\n".join(lines))
+    before, end, after = text.partition("</head>")
+    text = "\n".join([before, *lines]) + f"\n{end}{after}"
+    return _at_end(text, f'<script type="application/ld+json">{_script_text(head.data)}</script>')
 
 
 def with_title(text: str, title: str) -> str:
@@ -77,10 +81,7 @@ def with_title(text: str, title: str) -> str:
 
 def with_document(text: str, name: str, document: object) -> str:
     """The HTML of a page with a document of the API, which the page's script reads by this id."""
-    # After what can be seen already: a slow phone draws that while the data still comes.
-    data = f'<script type="application/json" id="{name}">{_script_text(document)}</script>'
-    before, end, after = text.rpartition("</body>")
-    return f"{before}{data}{end}{after}"
+    return _at_end(text, f'<script type="application/json" id="{name}">{_script_text(document)}</script>')
 
 
 def _properties(values: dict[str, str]) -> list[str]:
@@ -92,9 +93,10 @@ def _script_text(document: object) -> str:
     return msgspec.json.encode(document).decode().replace("<", "\\u003c")
 
 
-def _before_end(text: str, more: str) -> str:
-    before, end, after = text.partition("</head>")
-    return f"{before}{more}\n{end}{after}"
+def _at_end(text: str, more: str) -> str:
+    """After what can be seen already: a slow phone draws that while the data still comes."""
+    before, end, after = text.rpartition("</body>")
+    return f"{before}{more}{end}{after}"
 
 
 # ─────────────────────────────────────────────────────────────────── the pages
@@ -127,7 +129,7 @@ def head_of_show(show: Show, base: str) -> Head:
 
 def head_of_artist(artist: Artist, base: str) -> Head:
     """The head of the page of an artist."""
-    name, shows = artist["name"], artist["shows"]
+    name, shows, path = artist["name"], artist["shows"], f"/artists/{artist['slug']}"
     coming = (
         f"The next show is at {_place(shows[0])}, on {day_text(shows[0]['local_date'])}."
         if shows
@@ -136,10 +138,12 @@ def head_of_artist(artist: Artist, base: str) -> Head:
     return Head(
         title=name,
         description=f"{name}: shows, songs and setlists that fans vote on. {coming}",
-        path=f"/artists/{artist['slug']}",
+        path=path,
         kind="profile",
         data=structured_data.of_artist(artist, base),
-        feed=f"/artists/{artist['slug']}.ics",
+        card=f"{path}/card.png",
+        card_text=name,
+        feed=f"{path}.ics",
     )
 
 
@@ -157,6 +161,8 @@ def head_of_venue(venue: Venue, base: str) -> Head:
         path=f"/venues/{venue['slug']}",
         kind="place",
         data=structured_data.of_venue(venue, base),
+        card=f"/venues/{venue['slug']}/card.png",
+        card_text=f"{venue['name']}, {venue['city']}",
     )
 
 
@@ -169,6 +175,8 @@ def head_of_song(song: Song, base: str) -> Head:
         path=f"/songs/{song['id']}",
         kind="music.song",
         data=structured_data.of_song(song, base),
+        card=f"/songs/{song['id']}/card.png",
+        card_text=f"{song['title']}, {artist}",
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from aiohttp import web
 
@@ -20,7 +20,9 @@ from server.web.brands import page_of_host
 from server.web.first_songs import with_first_songs
 from server.web.heads import (
     SERVICE,
+    SUBJECTS,
     Head,
+    Subject,
     head_of_artist,
     head_of_home,
     head_of_show,
@@ -33,9 +35,6 @@ from server.web.identity import AddressOf, Identify
 from server.web.pages import CONTENT_SECURITY_POLICY, html_page
 from server.web.static_files import StaticFiles
 
-Subject = Literal["show", "artist", "venue", "song"]
-
-SUBJECTS: tuple[Subject, ...] = ("show", "artist", "venue", "song")
 _HEADS: Mapping[Subject, Callable[[Any, str], Head]] = {
     "show": head_of_show,
     "artist": head_of_artist,

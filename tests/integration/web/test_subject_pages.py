@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from server.node.node import Node
 from server.web import cards as cards_module
-from server.web.cards import card_of
+from server.web.cards import card_of_show
 from tests.support import one_node
 from tests.support.row_factory import RowFactory, Show
 
@@ -159,8 +159,13 @@ async def test_a_picture_is_drawn_once(http: aiohttp.ClientSession, factory: Row
     await factory.sql.execute("update shows set status = 'live' where id = $1", show.id)
     async with http.get(f"/shows/{show.id}/card.png", headers={"If-None-Match": etag}) as response:
         assert response.status == 200
-    async with http.get("/shows/nowhere/card.png") as response:
-        assert response.status == 404
+    for path in ("/artists/band", "/venues/hall", f"/songs/{await _song_of(http, show)}"):
+        head = await head_of(http, path)
+        async with http.get(head.named["og:image"]) as response:
+            assert (response.status, response.content_type) == (200, "image/png"), path
+    for path in ("/shows/nowhere/card.png", "/artists/nobody/card.png", "/songs/0/card.png"):
+        async with http.get(path) as response:
+            assert response.status == 404
 
 
 async def test_a_picture_tells_no_hidden_counts(http: aiohttp.ClientSession, factory: RowFactory, show: Show) -> None:
@@ -172,7 +177,7 @@ async def test_a_picture_tells_no_hidden_counts(http: aiohttp.ClientSession, fac
             "update shows set results = $1::text::results_visibility where id = $2", results, show.id
         )
         async with http.get(f"/api/shows/{show.id}") as response:
-            card = card_of(await response.json())
+            card = card_of_show(await response.json())
         assert len(card.songs) == count, results
         if count:
             assert [song.count for song in card.songs] == ["5", "2", "1"]
@@ -192,13 +197,13 @@ async def test_newer_votes_wait_for_the_next_picture(
         return b"picture"
 
     monkeypatch.setattr(cards_module, "draw", draw)
-    for position in (11, 12, 13):
-        await factory.sql.execute("update shows set position = $1 where id = $2", position, show.id)
+    for count in (11, 12, 13):
+        await factory.sql.execute("update setlist_songs set up_count = $1 where id = $2", count, show.first)
         async with http.get(f"/shows/{show.id}/card.png") as response:
             assert await response.read() == b"picture"
     assert len(drawn) == 1
     monkeypatch.setattr(cards_module, "KEPT_S", 0)
-    await factory.sql.execute("update shows set position = 14 where id = $1", show.id)
+    await factory.sql.execute("update setlist_songs set up_count = 14 where id = $1", show.first)
     async with http.get(f"/shows/{show.id}/card.png"):
         pass
     assert len(drawn) == 2
