@@ -25,6 +25,8 @@
 -- 9. **`webhooks`**, then `webhook_deliveries`, by the sender and administrators alone. What happens is noted in `webhook_events`
 --    without a lock, so no vote waits for a webhook.
 --
+-- 10. **`webpush_devices`** in the order of their ids, then `webpush_deliveries`, by the sender and their fans. A deleted user takes theirs along.
+--
 -- Checks of foreign keys lock the referenced row against deletion. The table leaves them out, because only erasures, merges and the
 -- deletion of shows by `mysetlist sync forget` wait for them. A merge locks its two entries right after the shards. Whoever makes a
 -- show locks a shard first, because a merge locks all of them.
@@ -75,9 +77,12 @@
 -- | note_voting | webhooks, `note_due_voting` | log_positions, open_shows |
 -- | settle_webhook | webhooks, `note_health` | webhooks, webhook_deliveries |
 -- | delete_webhook | webhooks, `lock_webhook` | webhooks, webhook_deliveries |
+-- | settle_webpush | webpush, `note_health` | webpush_devices, webpush_deliveries |
+-- | delete_device | webpush, `delete_device` | webpush_devices, webpush_deliveries |
 -- | settle_mail | mail, `settle` | email_queue |
 -- | change_mail | mail, `save_preferences` | email_preferences |
 -- | erase | `erase_user()` | log_positions, vote_group_members, votes, show_trending, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders, picks, standings, crew_members |
+-- | erase | `erase_user()` | log_positions, vote_group_members, votes, show_trending, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders, webpush_devices, webpush_deliveries |
 -- | repair | `repair_counts()` | log_positions, setlist_songs, setlists, shows, artist_stats, venues |
 -- | seed | sample data, `lock_artist_stats` | artist_stats, venues, activity_clock |
 
@@ -290,6 +295,12 @@ CREATE TYPE webhook_event AS ENUM (
     'group.flagged'
 );
 
+CREATE TYPE webpush_kind AS ENUM (
+    'voting_closes',
+    'show_begins',
+    'song_on'
+);
+
 -- ────────────────────────────────────────────────────────────────────────────────────────────────────────── functions
 
 CREATE FUNCTION accuracy_of(wanted bigint) RETURNS json
@@ -436,6 +447,15 @@ CREATE FUNCTION audit_entry_text(entry public.audit_log) RETURNS text
     LANGUAGE sql STABLE
     AS $$
     select jsonb_build_array(entry.id, entry.actor_id, entry.action, (extract(epoch from entry.at) * 1000000)::bigint)::text
+$$;
+
+CREATE FUNCTION awake_devices(wanted public.webpush_kind, instant timestamp with time zone) RETURNS TABLE(id bigint, user_id bigint)
+    LANGUAGE sql STABLE
+    AS $$
+    select d.id, d.user_id
+      from webpush_devices d left join sessions s on s.id = d.session_id
+     where wanted = any (d.kinds) and not is_quiet(instant, d.time_zone, d.quiet_from, d.quiet_to)
+       and (d.session_id is null or s.ended_at is null and s.expires_at > instant)
 $$;
 
 CREATE FUNCTION balance_history(wanted_show bigint, songs bigint[]) RETURNS void
@@ -1407,6 +1427,16 @@ begin
         'positions', (select jsonb_object_agg(shard, position) from log_positions));
 end $$;
 
+CREATE FUNCTION fans_of_show(wanted bigint) RETURNS TABLE(user_id bigint)
+    LANGUAGE sql STABLE
+    AS $$
+    select a.user_id from user_show_attendance a where a.show_id = wanted
+     union
+    select v.user_id from setlist_songs e join votes v on v.setlist_song_id = e.id where e.show_id = wanted
+     union
+    select f.user_id from show_artists b join user_follows_artists f on f.artist_id = b.artist_id where b.show_id = wanted
+$$;
+
 CREATE FUNCTION fans_to_tell(wanted_show bigint, wanted_change text) RETURNS TABLE(user_id bigint, kind public.email_kind, frequency public.email_frequency)
     LANGUAGE sql STABLE
     SET search_path TO 'public', 'pg_temp'
@@ -1708,6 +1738,10 @@ CREATE FUNCTION integrity_check() RETURNS TABLE(rule text, subject text, detail 
      where not exists (select from show_artists a
                         where a.show_id = w.id and a.artist_id = w.artist_id and a.billing = 'headliner')
 $$;
+
+CREATE FUNCTION is_quiet(instant timestamp with time zone, time_zone text, quiet_from time without time zone, quiet_to time without time zone) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE WHEN (quiet_from IS NULL) THEN false WHEN (quiet_from < quiet_to) THEN ((((instant AT TIME ZONE time_zone))::time without time zone >= quiet_from) AND (((instant AT TIME ZONE time_zone))::time without time zone < quiet_to)) ELSE ((((instant AT TIME ZONE time_zone))::time without time zone >= quiet_from) OR (((instant AT TIME ZONE time_zone))::time without time zone < quiet_to)) END;
 
 CREATE FUNCTION join_crew(wanted_code text, members_max integer, crews_max integer) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3739,6 +3773,8 @@ REVOKE ALL ON FUNCTION audit_about_text(entry public.audit_log) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit_entry_text(entry public.audit_log) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION awake_devices(wanted public.webpush_kind, instant timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION balance_history(wanted_show bigint, songs bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION casts_set_aside(show_ids bigint[]) FROM PUBLIC;
@@ -3758,6 +3794,8 @@ GRANT ALL ON FUNCTION public.erase_history(wanted bigint) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION erase_user(wanted bigint, history_since timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.erase_user(wanted bigint, history_since timestamp with time zone) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION fans_of_show(wanted bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION fans_to_tell(wanted_show bigint, wanted_change text) FROM PUBLIC;
 
@@ -6316,3 +6354,99 @@ COMMENT ON COLUMN webhooks.revision IS 'Grows with every change of what an admin
 ALTER TABLE webhooks ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY webhooks ADD CONSTRAINT webhooks_pkey PRIMARY KEY (id);
 CREATE TRIGGER webhooks_revise BEFORE UPDATE OF url, description, events, is_enabled, secret ON webhooks FOR EACH ROW WHEN ((((((old.url IS DISTINCT FROM new.url) OR (old.description IS DISTINCT FROM new.description)) OR (old.events IS DISTINCT FROM new.events)) OR (old.is_enabled IS DISTINCT FROM new.is_enabled)) OR (old.secret IS DISTINCT FROM new.secret))) EXECUTE FUNCTION revise_webhook();
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────── webpush_deliveries
+
+CREATE TABLE webpush_deliveries (
+    id bigint NOT NULL,
+    notice_id bigint NOT NULL,
+    device_id bigint NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    not_before timestamp with time zone NOT NULL,
+    CONSTRAINT webpush_deliveries_attempts_check CHECK ((attempts >= 0))
+);
+COMMENT ON TABLE webpush_deliveries IS 'A notice on its way to one device. The row is deleted when it is delivered or given up.';
+COMMENT ON COLUMN webpush_deliveries.not_before IS 'The next attempt is after this instant. While it is being sent, no other node takes it before.';
+ALTER TABLE webpush_deliveries ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY webpush_deliveries ADD CONSTRAINT webpush_deliveries_once UNIQUE (notice_id, device_id);
+ALTER TABLE ONLY webpush_deliveries ADD CONSTRAINT webpush_deliveries_pkey PRIMARY KEY (id);
+CREATE INDEX webpush_deliveries_device_id_idx ON webpush_deliveries USING btree (device_id);
+CREATE INDEX webpush_deliveries_due_idx ON webpush_deliveries USING btree (not_before, id);
+ALTER TABLE ONLY webpush_deliveries ADD CONSTRAINT webpush_deliveries_device_id_fkey FOREIGN KEY (device_id) REFERENCES webpush_devices(id) ON DELETE CASCADE;
+ALTER TABLE ONLY webpush_deliveries ADD CONSTRAINT webpush_deliveries_notice_id_fkey FOREIGN KEY (notice_id) REFERENCES webpush_notices(id) ON DELETE CASCADE;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────── webpush_devices
+
+CREATE TABLE webpush_devices (
+    id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    session_id bigint,
+    endpoint text NOT NULL,
+    public_key bytea NOT NULL,
+    auth_secret bytea NOT NULL,
+    kinds webpush_kind[] NOT NULL,
+    time_zone text NOT NULL,
+    quiet_from time without time zone,
+    quiet_to time without time zone,
+    failures smallint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT webpush_devices_auth_secret_check CHECK ((octet_length(auth_secret) = 16)),
+    CONSTRAINT webpush_devices_endpoint_check CHECK (((char_length(endpoint) >= 1) AND (char_length(endpoint) <= 1000))),
+    CONSTRAINT webpush_devices_failures_check CHECK ((failures >= 0)),
+    CONSTRAINT webpush_devices_kinds_check CHECK (((cardinality(kinds) >= 1) AND (cardinality(kinds) <= 10))),
+    CONSTRAINT webpush_devices_public_key_check CHECK ((octet_length(public_key) = 65)),
+    CONSTRAINT webpush_devices_quiet CHECK ((((quiet_from IS NULL) = (quiet_to IS NULL)) AND COALESCE((quiet_from <> quiet_to), true))),
+    CONSTRAINT webpush_devices_time_zone_check CHECK ((time_zone ~ '^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$'::text))
+);
+COMMENT ON TABLE webpush_devices IS 'A browser that a fan lets this service wake.';
+COMMENT ON COLUMN webpush_devices.session_id IS 'The sign-in of that browser; when it ends, the device is told nothing any more. Null: a token without a session.';
+COMMENT ON COLUMN webpush_devices.endpoint IS 'The address of the device at its push service. Who knows it can send to the device if they have the key too.';
+COMMENT ON COLUMN webpush_devices.quiet_from IS 'From then to quiet_to, in its time zone, the device is told nothing. Null: it has no quiet hours.';
+COMMENT ON COLUMN webpush_devices.failures IS 'Notices in a row that could not be delivered.';
+ALTER TABLE webpush_devices ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY webpush_devices ADD CONSTRAINT webpush_devices_endpoint_key UNIQUE (endpoint);
+ALTER TABLE ONLY webpush_devices ADD CONSTRAINT webpush_devices_pkey PRIMARY KEY (id);
+CREATE INDEX webpush_devices_session_id_idx ON webpush_devices USING btree (session_id);
+CREATE INDEX webpush_devices_user_id_idx ON webpush_devices USING btree (user_id);
+ALTER TABLE ONLY webpush_devices ADD CONSTRAINT webpush_devices_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE;
+ALTER TABLE ONLY webpush_devices ADD CONSTRAINT webpush_devices_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE webpush_devices ENABLE ROW LEVEL SECURITY;
+CREATE POLICY webpush_devices_own ON webpush_devices FOR SELECT TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id)));
+GRANT SELECT ON TABLE webpush_devices TO mysetlist_request;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────── webpush_key
+
+CREATE TABLE webpush_key (
+    is_only boolean DEFAULT true NOT NULL,
+    private_key bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT webpush_key_is_only_check CHECK (is_only),
+    CONSTRAINT webpush_key_private_key_check CHECK ((octet_length(private_key) = 32))
+);
+COMMENT ON TABLE webpush_key IS 'The key of this service towards push services (VAPID). Devices are bound to it: with another one, all must ask again.';
+COMMENT ON COLUMN webpush_key.private_key IS 'A number of the curve P-256. No role but the owner reads it.';
+ALTER TABLE ONLY webpush_key ADD CONSTRAINT webpush_key_pkey PRIMARY KEY (is_only);
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────── webpush_notices
+
+CREATE TABLE webpush_notices (
+    id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    kind webpush_kind NOT NULL,
+    show_id bigint NOT NULL,
+    song text DEFAULT ''::text NOT NULL,
+    made_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT webpush_notices_song_check CHECK ((char_length(song) <= 300))
+);
+COMMENT ON TABLE webpush_notices IS 'What a fan is told of a show: each kind once. Kept for 7 days, so that it is not told again.';
+COMMENT ON COLUMN webpush_notices.show_id IS 'Without a foreign key: it would lock the show. A notice of a show that is gone is not sent.';
+COMMENT ON COLUMN webpush_notices.expires_at IS 'From then on it is not sent any more.';
+ALTER TABLE webpush_notices ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY webpush_notices ADD CONSTRAINT webpush_notices_once UNIQUE (user_id, kind, show_id);
+ALTER TABLE ONLY webpush_notices ADD CONSTRAINT webpush_notices_pkey PRIMARY KEY (id);
+CREATE INDEX webpush_notices_made_at_idx ON webpush_notices USING btree (made_at);
+ALTER TABLE ONLY webpush_notices ADD CONSTRAINT webpush_notices_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE webpush_notices ENABLE ROW LEVEL SECURITY;
+CREATE POLICY webpush_notices_own ON webpush_notices FOR SELECT TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id)));
+GRANT SELECT ON TABLE webpush_notices TO mysetlist_request;
