@@ -6,7 +6,7 @@ let styles = null;
 
 /** Loads it once, in the version of the script that runs. */
 export function loadStyles() {
-  styles ??= new Promise((resolve) => {
+  if (!styles) styles = new Promise((resolve) => {
     const script = /** @type {HTMLScriptElement} */ (document.querySelector('script[src$="/app.js"]'));
     const link = h("link", { rel: "stylesheet", href: script.src.replace("app.js", "pages.css") });
     // Without its styles the page can still be read.

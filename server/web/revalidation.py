@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 
 from aiohttp import ETag, web
 
-from server.web.static_files import GZIPPED, accepts_gzip
+from server.web.compression import compress, encoding_for
 
 _TEXT_TYPES = ("text/", "application/xml", "application/manifest+json")
 
@@ -20,8 +19,8 @@ def revalidated(request: web.Request, body: bytes, media_type: str, *, cache_con
         response = web.Response(status=304, headers=headers)
     else:
         is_text = media_type.startswith(_TEXT_TYPES)
-        if is_text and accepts_gzip(request):
-            body, headers = gzip.compress(body, 1, mtime=0), headers | GZIPPED
+        if is_text and (encoding := encoding_for(request)):
+            body, headers["Content-Encoding"] = compress(body, encoding, is_kept=False), encoding
         response = web.Response(body=body, headers=headers, content_type=media_type)
         if is_text:
             response.charset = "utf-8"

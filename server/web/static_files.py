@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import mimetypes
 import re
@@ -14,12 +13,12 @@ from aiohttp import web
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.web.bundling import bundle, late_modules, without_comments
+from server.web.compression import Encoding, compress, encoding_for
 from server.web.first_songs import with_styles
 
 # A smaller file fits into one packet anyway.
 _GZIP_BYTES_MIN = 1_000
 _TEXT_TYPES = ("text/", "application/manifest+json", "image/svg+xml")
-GZIPPED = {"Content-Encoding": "gzip"}
 KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
 # The modules that pages start. Under an address with a version they contain everything that they import; what they load later
 # are scripts of their own.
@@ -31,8 +30,8 @@ mimetypes.add_type("text/javascript", ".js")
 @dataclass(frozen=True, slots=True)
 class _File:
     body: bytes
-    compressed: bytes | None  # None: not worth it
     media_type: str
+    encoded: dict[Encoding, bytes] | None  # as clients have asked for it; None: it is not worth it
 
 
 class StaticFiles:
@@ -100,8 +99,12 @@ class StaticFiles:
         if any(tag.value == etag for tag in request.if_none_match or ()):
             response = web.Response(status=304, headers=headers)
         else:
-            if file.compressed is not None and accepts_gzip(request):
-                response = web.Response(body=file.compressed, headers=headers | GZIPPED)
+            encoding = None if file.encoded is None else encoding_for(request)
+            if file.encoded is not None and encoding is not None:
+                if encoding not in file.encoded:
+                    file.encoded[encoding] = compress(file.body, encoding, is_kept=True)
+                headers["Content-Encoding"] = encoding
+                response = web.Response(body=file.encoded[encoding], headers=headers)
             else:
                 response = web.Response(body=file.body, headers=headers)
             response.content_type = file.media_type
@@ -117,7 +120,7 @@ class StaticFiles:
         body = self._bundled(name).encode() if is_text else (self._folder / name).read_bytes()
         media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
         is_worth_it = len(body) >= _GZIP_BYTES_MIN and media_type.startswith(_TEXT_TYPES)
-        file = _File(body, gzip.compress(body, mtime=0) if is_worth_it else None, media_type)
+        file = _File(body, media_type, {} if is_worth_it else None)
         self._prepared[name, is_bundled] = file
         return file
 
@@ -129,8 +132,3 @@ class StaticFiles:
             if name in late_modules(self._folder, first):
                 return bundle(self._folder, name, first=first)
         return without_comments((self._folder / name).read_text(encoding="utf-8"))
-
-
-def accepts_gzip(request: web.Request) -> bool:
-    """Whether the client takes a compressed body."""
-    return "gzip" in request.headers.get("Accept-Encoding", "")

