@@ -5796,12 +5796,15 @@ CREATE TABLE user_profiles (
     status moderation_status DEFAULT 'approved'::moderation_status NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    language text DEFAULT ''::text NOT NULL,
     CONSTRAINT user_profiles_bio_check CHECK ((char_length(bio) <= 500)),
     CONSTRAINT user_profiles_city_check CHECK ((char_length(city) <= 120)),
     CONSTRAINT user_profiles_country_check CHECK (((country = ''::text) OR (country ~ '^[A-Z]{2}$'::text))),
-    CONSTRAINT user_profiles_display_name_check CHECK (((char_length(display_name) >= 1) AND (char_length(display_name) <= 80)))
+    CONSTRAINT user_profiles_display_name_check CHECK (((char_length(display_name) >= 1) AND (char_length(display_name) <= 80))),
+    CONSTRAINT user_profiles_language_check CHECK (((language = ''::text) OR (language ~ '^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}$'::text)))
 );
 COMMENT ON TABLE user_profiles IS 'The profile of an account. Others see it when it is public and approved. Many accounts have none.';
+COMMENT ON COLUMN user_profiles.language IS 'Its tag, such as es or pt-BR, for emails and notifications. Empty: not chosen, so English.';
 ALTER TABLE ONLY user_profiles ADD CONSTRAINT user_profiles_pkey PRIMARY KEY (user_id);
 CREATE INDEX user_profiles_similar_idx ON user_profiles USING gin (fold(display_name) gin_trgm_ops) WITH (fastupdate=off);
 CREATE TRIGGER user_profiles_touch BEFORE UPDATE ON user_profiles FOR EACH ROW EXECUTE FUNCTION touch_updated_at();

@@ -5,6 +5,7 @@
 import { setText } from "./dom.js";
 import * as messages from "./messages.js";
 import { isConnected, leaderOf } from "./selectors.js";
+import { phrase } from "./words.js";
 
 /** @import { ConnectionStatus, ShowState } from "./types.js" */
 
@@ -42,7 +43,7 @@ export function createAnnouncer(element) {
     if (voting !== show.status.voting) {
       voting = show.status.voting;
       announced_ms = now_ms;
-      setText(element, `${messages.VOTING[voting]}.`);
+      setText(element, phrase("announced", { state: messages.VOTING[voting] }));
       return;
     }
     if (voting !== "open") return;

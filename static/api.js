@@ -171,5 +171,11 @@ export async function signedIn(request) {
  */
 export const signIn = () => call("/api/session", { method: "POST", body: JSON.stringify({ keep: true }) });
 
+/**
+ * Saves the language of emails and notifications in the account.
+ * @type {(language: string) => Promise<unknown>}
+ */
+export const saveLanguage = (language) => call("/api/me", { method: "PATCH", body: JSON.stringify({ language }) });
+
 /** @type {() => Promise<null>} */
 export const signOut = () => call("/api/session", { method: "DELETE" });

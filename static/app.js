@@ -11,6 +11,7 @@ import { Client, RequestError } from "./client.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { createEarlyTaps } from "./early-taps.js";
 import { createKeeper } from "./keeper.js";
+import { offerLanguages } from "./language.js";
 import { createLatePages } from "./late-pages.js";
 import { createListLoading } from "./list-loading.js";
 import { createListView } from "./list-view.js";
@@ -24,6 +25,7 @@ import { isConnected, isTrendingUnknown, songTitle, whyNotTaken } from "./select
 import { createShowView } from "./show-view.js";
 import { initial, reduce } from "./state.js";
 import { browserStorage } from "./stored-map.js";
+import { phrase } from "./words.js";
 
 /**
  * @import { Choice, ClientEvent } from "./client.js"
@@ -126,7 +128,7 @@ function drawList(now_ms) {
   showView = null;
   mount(list.element);
   list.update(state, now_ms);
-  document.title = `${brand.name}: vote on tonight's songs`;
+  document.title = phrase("home-title", { service: brand.name });
   return { ...list, isReady: () => state.list.phase !== "loading" };
 }
 
@@ -151,7 +153,7 @@ function drawShow(now_ms) {
   drawnRef = ref;
   showView.update(state, now_ms);
   const info = state.show?.info;
-  document.title = info ? `${info.artist.name}, ${info.venue.name} | ${brand.name}` : brand.name;
+  document.title = info ? phrase("show-title", { artist: info.artist.name, venue: info.venue.name, service: brand.name }) : brand.name;
   announce(state.show, state.connection, performance.now());
   return { ...showView, isReady: () => state.show?.phase !== "loading" };
 }
@@ -171,7 +173,7 @@ function drawConnection() {
     setHidden(refusal, state.refusal === null);
     refusal.replaceChildren(...(state.refusal === null ? [] : [
       h("p", {}, refusals.refusal(state.refusal)),
-      state.refusal === CLOSE_BANNED ? null : h("button", { class: "button", type: "button", on: { click: reload } }, "Reload"),
+      state.refusal === CLOSE_BANNED ? null : h("button", { class: "button", type: "button", on: { click: reload } }, phrase("reload")),
     ].filter((part) => part !== null)));
   }
 }
@@ -366,6 +368,7 @@ setInterval(() => {
 // Relative times and the pauses of the announcer pass without any event.
 setInterval(draw, CLOCK_EVERY_MS);
 
+offerLanguages(() => state.user !== null);
 navigate(true);
 if (client.outbox.shows().length) client.connect();
 draw();

@@ -6,6 +6,7 @@ import { createFollowButton } from "./follow-button.js";
 import * as messages from "./messages.js";
 import { barChart, nothing, section, shortList, sourceLinks } from "./page-parts.js";
 import { createShowLine, songLink, venueLink } from "./show-lines.js";
+import { phrase } from "./words.js";
 
 /** @import { Artist, Rotation, RotationShow } from "./types.js" */
 
@@ -17,7 +18,7 @@ export function draw([artist, rotation]) {
   const facts = [artist.genre, artist.country, texts.showCount(artist.show_count)].filter(Boolean).join(" · ");
   return {
     heading: artist.name,
-    title: `${artist.name}: shows, songs and votes | ${brand.name}`,
+    title: phrase("artist-title", { artist: artist.name, service: brand.name }),
     parts: [
       h("div", { class: "entry-head" }, h("p", { class: "entry-facts", translate: "no" }, facts), createFollowButton(artist)),
       h("div", { class: "columns" },
@@ -32,7 +33,7 @@ export function draw([artist, rotation]) {
 function nextShows({ shows }) {
   const lines = shows.map((show) => createShowLine(show, [show.venue.city, show.venue.region || show.venue.country].filter(Boolean).join(", "),
     [venueLink(show.venue)], [h("span", { class: "line-note" }, messages.votes(show.vote_count))]));
-  return section("Next shows", "", lines.length ? shortList(lines, SHOWS_COUNT) : nothing("No show is announced. Follow the artist to get news by email."));
+  return section(phrase("next-shows"), "", lines.length ? shortList(lines, SHOWS_COUNT) : nothing(phrase("no-next-shows")));
 }
 
 /** @param {RotationShow[]} shows */
@@ -43,10 +44,10 @@ function accuracy(shows) {
   const bars = [...scored].reverse().map(({ accuracy: found }) => ({ value: found?.r_precision ?? 0, mark: found?.baseline ?? null }));
   const lines = scored.map((show) =>
     createShowLine(show, show.venue.city || show.venue.name, [venueLink(show.venue)], [h("span", { class: "line-note" }, texts.scoreLine(show))]));
-  return section("How well fans foresee", lead,
+  return section(phrase("foresight-heading"), lead,
     scored.length > 1 ? h("figure", { class: "chart" }, barChart(lead, bars),
-      h("figcaption", {}, h("span", { class: "key key-bar" }, "fans"), h("span", { class: "key key-mark" }, "the show before"))) : null,
-    h("details", { class: "more-rows" }, h("summary", {}, "Show by show"), h("ul", { class: "lines" }, ...lines)));
+      h("figcaption", {}, h("span", { class: "key key-bar" }, phrase("foresight-fans")), h("span", { class: "key key-mark" }, phrase("foresight-before")))) : null,
+    h("details", { class: "more-rows" }, h("summary", {}, phrase("foresight-each")), h("ul", { class: "lines" }, ...lines)));
 }
 
 /**
@@ -80,7 +81,7 @@ function playedEver({ songs }) {
   if (!known.length) return null;
   const rows = known.map((song) => h("li", { class: "song-row song-row-plain" }, songLink(song.id, song.title),
     h("span", { class: "line-note" }, texts.playsLine(song))));
-  return section("Songs", "", shortList(rows, SONGS_COUNT, { className: "song-rows" }));
+  return section(phrase("songs-heading"), "", shortList(rows, SONGS_COUNT, { className: "song-rows" }));
 }
 
 /** @param {Rotation["votes"]} songs */
@@ -94,5 +95,5 @@ function voted(songs) {
       h("span", { class: "vote-numbers" }, h("span", { class: "sr" }, texts.voteLine(up, down)),
         h("span", { "aria-hidden": "true" }, h("b", {}, `+${messages.count(up)}`), ` −${messages.count(down)}`)));
   });
-  return section("Songs by votes", "", shortList(rows, SONGS_COUNT, { isOrdered: true, className: "song-rows" }));
+  return section(phrase("songs-by-votes"), "", shortList(rows, SONGS_COUNT, { isOrdered: true, className: "song-rows" }));
 }

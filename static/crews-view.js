@@ -1,7 +1,8 @@
 /** The visitor's crews: making one, the link that invites to it, joining and leaving. */
 import { call, RequestError, signIn } from "./api.js";
 import { h, setHidden, setText } from "./dom.js";
-import * as words from "./game-messages.js";
+import * as words from "./board-texts.js";
+import { phrase } from "./words.js";
 
 /** @import { Crew } from "./types.js" */
 
@@ -10,13 +11,13 @@ const NAME_CHARS_MAX = 60;
 /** @param {{onJoined: () => void}} events */
 export function createCrewsView({ onJoined }) {
   const invited = h("p");
-  const join = h("button", { class: "button button-main", type: "button" }, "Join");
+  const join = h("button", { class: "button button-main", type: "button" }, phrase("crew-join"));
   const invitation = h("div", { class: "crew-invitation", hidden: true }, invited, join);
   const link = h("input", { id: "crew-link", type: "text", readonly: true });
   link.addEventListener("focus", () => link.select());
-  const copy = h("button", { class: "button", type: "button", on: { click: () => copyLink() } }, "Copy");
-  const leave = h("button", { class: "button quiet", type: "button" }, "Leave this crew");
-  const own = h("div", { class: "crew-own", hidden: true }, h("label", { for: "crew-link" }, "Who has this link can join:"),
+  const copy = h("button", { class: "button", type: "button", on: { click: () => copyLink() } }, phrase("crew-copy"));
+  const leave = h("button", { class: "button quiet", type: "button" }, phrase("crew-leave"));
+  const own = h("div", { class: "crew-own", hidden: true }, h("label", { for: "crew-link" }, phrase("crew-link")),
     h("p", { class: "crew-line" }, link, copy), leave);
   const list = h("ul", { class: "crew-list" });
   const input = h("input", { id: "crew-name", type: "text", maxlength: NAME_CHARS_MAX, required: true, autocomplete: "off" });
@@ -28,12 +29,12 @@ export function createCrewsView({ onJoined }) {
         act(make);
       },
     },
-  }, h("label", { for: "crew-name" }, "Name of a new crew"),
-    h("p", { class: "crew-line" }, input, h("button", { class: "button", type: "submit" }, "Make it")));
+  }, h("label", { for: "crew-name" }, phrase("crew-name")),
+    h("p", { class: "crew-line" }, input, h("button", { class: "button", type: "submit" }, phrase("crew-make"))));
   const outcome = h("p", { class: "crew-outcome", role: "status" });
   const element = h("section", { class: "crews", "aria-labelledby": "crews-title" }, invitation, own,
-    h("h2", { id: "crews-title" }, "Your crews"),
-    h("p", { class: "crew-lead" }, "A crew is you and your friends, with a leaderboard that only its members see."), list, form, outcome);
+    h("h2", { id: "crews-title" }, phrase("crews")),
+    h("p", { class: "crew-lead" }, phrase("crews-lead")), list, form, outcome);
 
   async function make() {
     await signIn();
@@ -46,9 +47,9 @@ export function createCrewsView({ onJoined }) {
     link.select();
     try {
       await navigator.clipboard.writeText(link.value);
-      setText(outcome, "The link is copied.");
+      setText(outcome, phrase("crew-copied"));
     } catch {
-      setText(outcome, "Copy the selected link.");
+      setText(outcome, phrase("crew-copy-selected"));
     }
   }
 

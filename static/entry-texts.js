@@ -1,31 +1,26 @@
 /** The texts of the pages of artists, venues and songs. */
 
-import { count, plural, shortDate, votes, year } from "./messages.js";
+import { mediumDate, percent } from "./messages.js";
+import { LOCALE, phrase } from "./words.js";
 
 /** @import { RotationShow, SongSetlist } from "./types.js" */
 
 export const ROTATION_SHOWS = 10;
 
-/** @param {string} day */
-const wholeDate = (day) => `${shortDate(day)}, ${year(day)}`;
-
 /** @type {(followers: number) => string} */
-export const followerLine = (followers) => plural(followers, "follower", "followers");
+export const followerLine = (followers) => phrase("followers", { count: followers });
 
 /** @type {(value: number) => string} */
-export const showCount = (value) => plural(value, "show", "shows");
+export const showCount = (value) => phrase("show-count", { count: value });
 
 /** @type {(value: number) => string} */
-export const rotationTitle = (value) => (value === 1 ? "Played at the last show" : `Played at the last ${count(value)} shows`);
+export const rotationTitle = (value) => phrase("rotation-heading", { count: value });
 
 /** @type {(played: number, of: number) => string} */
-export const rotationLine = (played, of) => `at ${count(played)} of ${count(of)}`;
+export const rotationLine = (played, of) => phrase("rotation-times", { played, count: of });
 
 /** @type {(up: number, down: number) => string} */
-export const voteLine = (up, down) => `${count(up)} up, ${count(down)} down`;
-
-/** @param {number} share  0 to 1 */
-const percent = (share) => `${Math.round(share * 100)}%`;
+export const voteLine = (up, down) => phrase("song-votes-spoken", { up, down });
 
 /**
  * How well the crowd foresaw the last shows.
@@ -39,51 +34,54 @@ export function accuracyLead(shows) {
   const crowd = of(({ accuracy }) => accuracy?.r_precision);
   const before = of(({ accuracy }) => accuracy?.baseline);
   if (crowd === null) return "";
-  const played = shows.length === 1 ? "the last show" : `the last ${count(shows.length)} shows`;
-  const other = before === null ? "" : ` Who names the songs of the show before gets ${percent(before)}.`;
-  return `The crowd foresaw ${percent(crowd)} of what was played at ${played}.${other}`;
+  const lead = phrase("foresight-lead", { share: percent(crowd), count: shows.length });
+  return before === null ? lead : phrase("foresight-lead-before", { lead, before: percent(before) });
 }
 
 /** @param {RotationShow} show */
 export function scoreLine({ accuracy }) {
-  return accuracy ? `${count(accuracy.hits)} of ${plural(accuracy.played, "song", "songs")} foreseen` : "";
+  return accuracy ? phrase("foreseen-of", { hits: accuracy.hits, played: accuracy.played }) : "";
 }
 
 /** @type {(rating: number|null, reviews: number) => string} */
-export const ratingLine = (rating, reviews) => (rating === null
-  ? "No reviews yet" : `${rating.toFixed(1)} of 5, ${plural(reviews, "review", "reviews")}`);
+export function ratingLine(rating, reviews) {
+  if (rating === null) return phrase("rating-none");
+  const digits = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+  return phrase("rating", { rating: rating.toLocaleString(LOCALE, digits), count: reviews });
+}
 
 /** @type {(capacity: number) => string} */
-export const capacityLine = (capacity) => `holds ${count(capacity)} people`;
+export const capacityLine = (capacity) => phrase("venue-holds", { count: capacity });
 
 /** @type {(value: number) => string} */
-export const stars = (value) => plural(value, "star", "stars");
+export const stars = (value) => phrase("stars", { count: value });
 
 /** @type {(iso: string, name: string|null|undefined) => string} */
-export const reviewBy = (iso, name) => `${name || "A fan"}, ${wholeDate(iso.slice(0, 10))}`;
+export function reviewBy(iso, name) {
+  const date = mediumDate(iso.slice(0, 10));
+  return name ? phrase("review-by", { name, date }) : phrase("review-by-fan", { date });
+}
 
 export const REVIEW = {
-  pending: "Thank you. A moderator reads your review before others see it.",
-  approved: "Thank you. Your review is on this page.",
-  rejected: "A moderator did not accept your review. Change it and send it again.",
+  pending: phrase("review-pending"), approved: phrase("review-approved"), rejected: phrase("review-rejected"),
 };
-export const REVIEW_DELETED = "Your review is deleted.";
+export const REVIEW_DELETED = phrase("review-deleted");
 
 /**
  * How often an artist played a song.
  * @param {{played_count: number, predicted_count: number, last_played_on: string|null}} plays
  */
 export function playsLine({ played_count, predicted_count, last_played_on }) {
-  if (!played_count) return predicted_count ? `Not played yet, predicted for ${showCount(predicted_count)}` : "Not played yet";
-  const last = last_played_on ? `, last on ${wholeDate(last_played_on)}` : "";
-  return `Played ${plural(played_count, "time", "times")}${last}`;
+  if (!played_count) return predicted_count ? phrase("plays-predicted", { count: predicted_count }) : phrase("plays-none");
+  return last_played_on ? phrase("plays-last", { count: played_count, date: mediumDate(last_played_on) })
+    : phrase("plays", { count: played_count });
 }
 
 /** @param {SongSetlist} setlist */
 export function placeLine({ type, position, up, down }) {
-  if (type === "actual") return `Played as number ${count(position)}`;
-  return up === null || down === null ? "Predicted" : `Predicted, ${votes(up + down)}`;
+  if (type === "actual") return phrase("song-played-as", { number: position });
+  return up === null || down === null ? phrase("song-predicted") : phrase("song-predicted-votes", { count: up + down });
 }
 
 /** @type {(up: number, down: number) => string} */
-export const songVotes = (up, down) => (up + down ? `Fans voted ${count(up)} times up and ${count(down)} times down.` : "Nobody has voted on it yet.");
+export const songVotes = (up, down) => (up + down ? phrase("song-votes", { up, down }) : phrase("song-votes-none"));

@@ -3,14 +3,15 @@ import { call, fetchFollowing, fetchSession, RequestError, signedIn } from "./ap
 import { h, setAttribute, setText } from "./dom.js";
 import { followerLine } from "./entry-texts.js";
 import { markNotice } from "./refusals.js";
+import { phrase } from "./words.js";
 
 /**
  * @param {{id: number, name: string, follower_count: number}} artist
  */
 export function createFollowButton({ id, name, follower_count }) {
   const line = h("span", { class: "follow-count", role: "status" }, followerLine(follower_count));
-  const button = h("button", { class: "button mark", type: "button", "aria-pressed": "false", "aria-label": `Follow ${name}`,
-    on: { click: press } }, "Follow");
+  const button = h("button", { class: "button mark", type: "button", "aria-pressed": "false", "aria-label": phrase("follow-artist", { artist: name }),
+    on: { click: press } }, phrase("follow"));
   let isBusy = false;
 
   /** @param {{following: boolean, count: number}} answer */

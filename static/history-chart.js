@@ -1,7 +1,8 @@
 /** The chart of a show's votes: a bar for each step of time, so many steps that a phone can show them. */
 import { h } from "./dom.js";
-import { count, dateTime, plural, votes } from "./messages.js";
+import { dateTime, votes } from "./messages.js";
 import { barChart } from "./page-parts.js";
+import { phrase } from "./words.js";
 
 /** @typedef {{hour: string, votes: number}} HistoryHour */
 
@@ -35,8 +36,8 @@ export function draw(hours, zone) {
   const most = steps.reduce((best, step) => (step.votes > best.votes ? step : best), steps[0] ?? { begins_ms: 0, votes: 0 });
   const total = steps.reduce((sum, step) => sum + step.votes, 0);
   const when = (/** @type {number} */ ms) => dateTime(new Date(ms).toISOString(), zone);
-  const unit = size % 24 ? plural(size, "hour", "hours") : plural(size / 24, "day", "days");
-  const label = `${votes(total)} cast, changed ones included. Most in ${unit}: ${count(most.votes)}, from ${when(most.begins_ms)}.`;
+  const unit = size % 24 ? phrase("history-hours", { count: size }) : phrase("history-days", { count: size / 24 });
+  const label = phrase("history-label", { votes: votes(total), step: unit, most: most.votes, when: when(most.begins_ms) });
   const [first] = steps;
   const last = steps[steps.length - 1];
   return h("figure", { class: "chart" },

@@ -1,14 +1,15 @@
 /** The texts of the first page, of the header and of parts of a show, and what a page that is loaded later says before it is there. */
 
-import { count, STATUS, votes } from "./messages.js";
+import { STATUS } from "./messages.js";
+import { phrase } from "./words.js";
 
 /** @import { OwnShow } from "./types.js" */
 
 /** @type {(words: string) => string} */
-export const allShowsWith = (words) => `All shows with “${words}”`;
+export const allShowsWith = (words) => phrase("find-all", { words });
 /** @type {(words: string) => string} */
-export const nothingFound = (words) => `Nothing has “${words}” in its name. Check the spelling, or try one word.`;
-export const TOO_MANY_WORDS = "That is too much to search for. Try fewer words.";
+export const nothingFound = (words) => phrase("find-nothing", { words });
+export const TOO_MANY_WORDS = phrase("find-too-much");
 
 /**
  * Why a show concerns the visitor.
@@ -16,43 +17,41 @@ export const TOO_MANY_WORDS = "That is too much to search for. Try fewer words."
  */
 export function whyOwn({ status, is_going, is_following, own_vote_count }) {
   return [
-    status === "live" && STATUS.live, is_going && "You go", own_vote_count > 0 && `You cast ${votes(own_vote_count)}`,
-    is_following && !is_going && own_vote_count === 0 && "You follow",
+    status === "live" && STATUS.live, is_going && phrase("own-going"), own_vote_count > 0 && phrase("own-votes", { count: own_vote_count }),
+    is_following && !is_going && own_vote_count === 0 && phrase("own-following"),
   ].filter(Boolean).join(" · ");
 }
 
 /** @type {(value: number) => string} */
-export const showAll = (value) => `Show all ${count(value)}`;
+export const showAll = (value) => phrase("show-all-of", { count: value });
 
 /** About shows near the visitor. */
 export const NEAR = {
-  asked: "Your browser asks whether this page may know your place.",
-  denied: "Your browser does not tell your place. Allow it in its settings for this page, or search for your city.",
-  unknown: "Your place could not be found. Try again, or search for your city.",
-  found: "Within 100 km of you.",
+  asked: phrase("near-asked"), denied: phrase("near-denied"), unknown: phrase("near-unknown"), found: phrase("near-found"),
 };
 /** @type {(km: number) => string} */
-export const distance = (km) => (km < 1 ? "less than 1 km away" : `${count(Math.round(km))} km away`);
+export const distance = (km) => (km < 1 ? phrase("near-here") : phrase("near-away", { count: Math.round(km) }));
 
 /** A show after it was played. */
 export const FORESEEN = {
-  title: "Foreseen and played", foreseen: "Fans foresaw", played: "Played",
-  wasPlayed: ", played", notPlayed: ", not played", wasForeseen: ", foreseen", notForeseen: ", not foreseen",
+  title: phrase("foreseen-heading"), foreseen: phrase("foreseen-fans"), played: phrase("foreseen-played"),
+  wasPlayed: phrase("foreseen-was-played"), notPlayed: phrase("foreseen-not-played"),
+  wasForeseen: phrase("foreseen-was-foreseen"), notForeseen: phrase("foreseen-not-foreseen"),
 };
-export const HISTORY = { title: "How the votes came in", loading: "One moment…" };
+export const HISTORY = { title: phrase("history-heading"), loading: phrase("one-moment") };
 
 /** Texts of the pages that are loaded later, before they are there. */
 export const PAGE = {
   artist: {
-    loading: "Loading the artist", missing: "Artist not found", failed: "This artist could not be loaded",
-    whyMissing: "The address is wrong, or the artist was removed. Search for the name.",
+    loading: phrase("artist-loading"), missing: phrase("artist-missing"), failed: phrase("artist-failed"),
+    whyMissing: phrase("artist-missing-why"),
   },
   venue: {
-    loading: "Loading the venue", missing: "Venue not found", failed: "This venue could not be loaded",
-    whyMissing: "The address is wrong, or the venue was removed. Search for the name.",
+    loading: phrase("venue-loading"), missing: phrase("venue-missing"), failed: phrase("venue-failed"),
+    whyMissing: phrase("venue-missing-why"),
   },
   song: {
-    loading: "Loading the song", missing: "Song not found", failed: "This song could not be loaded",
-    whyMissing: "The address is wrong, or the song was removed. Search for its title.",
+    loading: phrase("song-loading"), missing: phrase("song-missing"), failed: phrase("song-failed"),
+    whyMissing: phrase("song-missing-why"),
   },
 };

@@ -8,6 +8,7 @@ import { h, icon, setHidden, setText } from "./dom.js";
 import * as texts from "./home-texts.js";
 import { loadStyles } from "./late-styles.js";
 import * as refusals from "./refusals.js";
+import { phrase } from "./words.js";
 
 /**
  * @import { LateName, LateRoute } from "./types.js"
@@ -73,12 +74,12 @@ function createLatePage(kind, words, ref, onChange) {
   const skeleton = h("div", { class: "rows", "aria-hidden": "true" },
     ...Array.from({ length: LINES_COUNT }, () => h("div", { class: "row skeleton" })));
   const problemText = h("p");
-  const retry = h("button", { class: "button", type: "button", on: { click: () => again() } }, "Try again");
+  const retry = h("button", { class: "button", type: "button", on: { click: () => again() } }, phrase("try-again"));
   const problem = h("div", { class: "empty", role: "alert", hidden: true }, problemText, retry,
-    h("a", { class: "button quiet", href: "/", "data-link": true }, "All shows"));
+    h("a", { class: "button quiet", href: "/", "data-link": true }, phrase("all-shows")));
   const content = h("div", { class: "entry" });
   const element = h("div", { class: "page entry-page" },
-    h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), "All shows"), heading, skeleton, problem, content);
+    h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), phrase("all-shows")), heading, skeleton, problem, content);
   let isReady = false;
   let title = brand.name;
   let again = load;

@@ -2,25 +2,26 @@
 import { RequestError } from "./api.js";
 import { brand } from "./brand.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
-import * as words from "./game-messages.js";
+import * as words from "./board-texts.js";
 import { count } from "./messages.js";
 import { failure } from "./refusals.js";
+import { phrase } from "./words.js";
 
 /** @import { Leaderboard } from "./types.js" */
 
 /** @param {(cursor: string|null) => Promise<Leaderboard>} fetchBoard */
 export function createLeaderboardView(fetchBoard) {
-  const heading = h("h1", { tabindex: -1 }, "Leaderboard");
-  const back = h("a", { class: "back", hidden: true }, "Back to the show");
+  const heading = h("h1", { tabindex: -1 }, phrase("board"));
+  const back = h("a", { class: "back", hidden: true }, phrase("board-back"));
   const state = h("p", { class: "board-state" });
   const you = h("p", { class: "board-you", role: "status" });
   const rows = h("tbody");
   const table = h("table", { class: "board", hidden: true },
-    h("caption", { class: "sr" }, "Places, best first"),
-    h("thead", {}, h("tr", {}, ...["Place", "Fan", "Points"].map((name) => h("th", { scope: "col" }, name)))), rows);
+    h("caption", { class: "sr" }, phrase("board-caption")),
+    h("thead", {}, h("tr", {}, ...[phrase("board-place"), phrase("board-fan"), phrase("board-points")].map((name) => h("th", { scope: "col" }, name)))), rows);
   const empty = h("p", { class: "empty", hidden: true }, words.EMPTY_BOARD);
   const problem = h("p", { class: "empty", role: "alert", hidden: true });
-  const more = h("button", { class: "button", type: "button", hidden: true, on: { click: () => loadMore() } }, "More places");
+  const more = h("button", { class: "button", type: "button", hidden: true, on: { click: () => loadMore() } }, phrase("board-more"));
   const element = h("section", { class: "board-box", "aria-labelledby": "board-title" }, back, heading, state, you, table, empty, problem, more);
   heading.id = "board-title";
   /** @type {Leaderboard|null} */
@@ -42,7 +43,7 @@ export function createLeaderboardView(fetchBoard) {
     board = next;
     setHidden(problem, true);
     setText(heading, words.boardTitle(next.kind, next.name));
-    document.title = `${words.boardTitle(next.kind, next.name)} · Leaderboard · ${brand.name}`;
+    document.title = phrase("board-title", { name: words.boardTitle(next.kind, next.name), service: brand.name });
     setText(state, [next.state ? words.STATES[next.state] : "", words.fansLine(next.count)].filter(Boolean).join(" "));
     setText(you, words.youLine(next.you, next.count, next.state === "open"));
     rows.replaceChildren();
@@ -81,7 +82,7 @@ export function createLeaderboardView(fetchBoard) {
     },
     /** @param {string} code */
     fail(code) {
-      setText(problem, code === "not_found" ? "There is no leaderboard at this address." : failure(code));
+      setText(problem, code === "not_found" ? phrase("board-missing") : failure(code));
       setHidden(problem, false);
     },
   };

@@ -2,7 +2,9 @@
 import { call, RequestError } from "./api.js";
 import { createCrewsView } from "./crews-view.js";
 import { h } from "./dom.js";
+import { offerLanguages } from "./language.js";
 import { createLeaderboardView } from "./leaderboard-view.js";
+import { phrase } from "./words.js";
 
 const KINDS = ["show", "artist", "season", "crew"];
 const REFRESH_MS = 15_000;
@@ -49,7 +51,8 @@ async function start() {
 setInterval(() => {
   if (document.visibilityState === "visible" && board.isLive()) start();
 }, REFRESH_MS);
-main.prepend(h("nav", { class: "boards-nav", "aria-label": "Leaderboards" },
-  h("a", { class: "chip", href: "/leaderboard" }, `Season ${new Date().getFullYear()}`), h("a", { class: "chip", href: "/" }, "All shows")));
+main.prepend(h("nav", { class: "boards-nav", "aria-label": phrase("boards") },
+  h("a", { class: "chip", href: "/leaderboard" }, phrase("board-season", { name: String(new Date().getFullYear()) })), h("a", { class: "chip", href: "/" }, phrase("all-shows"))));
+offerLanguages(() => false);
 start();
 crews.load();

@@ -7,13 +7,17 @@ import { createOwnShowsView } from "./own-shows-view.js";
 import * as refusals from "./refusals.js";
 import { createKeptView } from "./kept-view.js";
 import { createTrendingView } from "./trending-view.js";
+import { phrase } from "./words.js";
 
 /** @import { ShowItem, State, StatusFilter } from "./types.js" */
 
 const SEARCH_DELAY_MS = 250; // after the last key
 const SKELETON_COUNT = 6;
 /** @type {[status: StatusFilter, label: string][]} */
-const FILTERS = [["", "All"], ["live", "Live"], ["upcoming", "Upcoming"], ["finished", "Finished"]];
+const FILTERS = [
+  ["", phrase("filter-all")], ["live", phrase("filter-live")], ["upcoming", phrase("filter-upcoming")],
+  ["finished", phrase("filter-finished")],
+];
 
 /**
  * @param {{
@@ -24,7 +28,7 @@ const FILTERS = [["", "All"], ["live", "Live"], ["upcoming", "Upcoming"], ["fini
 export function createListView({ onSearch, onStatus, onNear, onMore, onRetry }) {
   let timer = 0;
   const input = h("input", {
-    id: "search", type: "search", placeholder: "Artist, venue or city", autocomplete: "off", enterkeyhint: "search",
+    id: "search", type: "search", placeholder: phrase("search-hint"), autocomplete: "off", enterkeyhint: "search",
     on: {
       input: () => {
         clearTimeout(timer);
@@ -41,12 +45,12 @@ export function createListView({ onSearch, onStatus, onNear, onMore, onRetry }) 
         onSearch(input.value.trim());
       },
     },
-  }, h("label", { class: "sr", for: "search" }, "Search shows"), icon("search", true), input);
+  }, h("label", { class: "sr", for: "search" }, phrase("search-label")), icon("search", true), input);
   const chips = FILTERS.map(([status, label]) =>
     h("button", { class: "chip", type: "button", on: { click: () => onStatus(status) } }, label));
   // Browsers tell the place to pages with HTTPS only.
   const near = h("button", { class: "chip chip-near", type: "button", hidden: !("geolocation" in navigator && isSecureContext),
-    on: { click: onNear } }, icon("place", true), h("span", {}, "Near me"));
+    on: { click: onNear } }, icon("place", true), h("span", {}, phrase("near-me")));
   const nearText = h("p", { class: "near-line", role: "status", hidden: true });
 
   const cards = h("ul", { class: "cards" });
@@ -60,23 +64,23 @@ export function createListView({ onSearch, onStatus, onNear, onMore, onRetry }) 
     input.value = "";
     onSearch("", "");
     input.focus();
-  } } }, "Show all shows");
+  } } }, phrase("show-all-shows"));
   const empty = h("div", { class: "empty" }, emptyText, clear);
   const errorText = h("p");
-  const retry = h("button", { class: "button", type: "button", on: { click: onRetry } }, "Try again");
-  const all = h("a", { class: "button", href: "/" }, "All shows");
+  const retry = h("button", { class: "button", type: "button", on: { click: onRetry } }, phrase("try-again"));
+  const all = h("a", { class: "button", href: "/" }, phrase("all-shows"));
   const error = h("div", { class: "empty", role: "alert" }, errorText, retry, all);
-  const more = h("button", { class: "button more", type: "button", on: { click: onMore } }, "Load more");
+  const more = h("button", { class: "button more", type: "button", on: { click: onMore } }, phrase("load-more"));
 
   const trending = createTrendingView();
   const own = createOwnShowsView();
   const kept = createKeptView();
 
-  const heading = h("h1", { tabindex: "-1" }, "Which songs tonight?");
+  const heading = h("h1", { tabindex: "-1" }, phrase("home-heading"));
   const element = h("div", { class: "page list" },
     h("div", { class: "hero" }, heading,
-      h("p", { class: "lead" }, "Vote for the songs of a show and watch the counts move live.")),
-    h("div", { class: "filters" }, form, near, h("div", { class: "chips", role: "group", "aria-label": "Status" }, ...chips)),
+      h("p", { class: "lead" }, phrase("home-lead"))),
+    h("div", { class: "filters" }, form, near, h("div", { class: "chips", role: "group", "aria-label": phrase("filter-label") }, ...chips)),
     nearText, own.element, trending.element, summary, skeleton, cards, empty, error, kept.element, more);
 
   /** @type {ShowItem[]} */
@@ -110,13 +114,13 @@ export function createListView({ onSearch, onStatus, onNear, onMore, onRetry }) 
       setHidden(retry, list.error?.code === "bad_request");
       setHidden(all, list.error?.code !== "bad_request");
       setHidden(empty, list.phase !== "ready" || list.items.length > 0);
-      setText(emptyText, isNear ? "No show near you matches." : isWhole ? "No shows yet." : "No show matches your search.");
+      setText(emptyText, isNear ? phrase("near-none") : isWhole ? phrase("no-shows") : phrase("no-match"));
       setHidden(clear, isWhole);
       setHidden(more, !list.next || isFailed);
       setAttribute(more, "aria-disabled", list.phase === "more" ? "true" : null);
-      setText(more, list.phase === "more" ? "Loading" : "Load more");
+      setText(more, list.phase === "more" ? phrase("loading") : phrase("load-more"));
       setAttribute(cards, "aria-busy", String(list.phase === "loading" || list.phase === "more"));
-      if (list.phase === "ready") setText(summary, `${messages.plural(list.items.length, "show", "shows")} listed`);
+      if (list.phase === "ready") setText(summary, phrase("shows-listed", { count: list.items.length }));
       if (list.items === drawn) return;
       const isLonger = drawn.length > 0 && list.items.length > drawn.length && list.items[0] === drawn[0];
       const first = isLonger ? drawn.length : 0;
@@ -138,7 +142,7 @@ export function createListView({ onSearch, onStatus, onNear, onMore, onRetry }) 
 function createCard(show, now_ms) {
   const isEarly = show.voting === "closed" && show.opens_at && Date.parse(show.opens_at) > now_ms;
   const voting = isEarly
-    ? `Voting opens ${messages.inTime(Date.parse(show.opens_at), now_ms)}` : messages.VOTING[show.voting];
+    ? phrase("voting-opens", { in: messages.inTime(Date.parse(show.opens_at), now_ms) }) : messages.VOTING[show.voting];
   return h("li", { class: "card", data: { show: show.id, status: show.status } },
     h("time", { class: "stub", datetime: show.local_date },
       h("span", { class: "stub-month" }, messages.month(show.local_date)),

@@ -1,20 +1,15 @@
 /** The email address of the account on the page /me: a form for it, whether it is confirmed, and the way back to a show that asks for it. */
-import { call, RequestError, signedIn } from "./api.js";
+import { call, RequestError, saveLanguage, signedIn } from "./api.js";
 import { setHidden, setText } from "./dom.js";
+import { accountFailure } from "./refusals.js";
+import { LANGUAGE, phrase } from "./words.js";
 
-/** @typedef {{address: string|null, frequency: string, kinds: string[], is_confirmed: boolean, can_send: boolean, stopped_by: keyof typeof STOPPED|null}} Email */
+/** @typedef {{address: string|null, frequency: string, kinds: string[], is_confirmed: boolean, can_send: boolean, stopped_by: "link"|"bounce"|"complaint"|"staff"|null}} Email */
 
 const PATH = "/api/me/email";
 const LOOK_EVERY_MS = 5_000;
 const BACK_KEY = "mysetlist.back";
 const SLUG = /^[a-z0-9-]+$/;
-
-const STOPPED = {
-  link: "It gets no emails, because you unsubscribed. Save it with emails to get them again.",
-  bounce: "It gets no emails, because its mail server refused one.",
-  complaint: "It gets no emails, because one was reported as spam.",
-  staff: "It gets no emails, because the organisers stopped them.",
-};
 
 /** @param {string} id */
 const elementOf = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -51,7 +46,7 @@ export function createEmail({ onAccount }) {
   function draw(email) {
     const isOther = known?.address !== email.address;
     known = email;
-    const { address: saved, is_confirmed, can_send, stopped_by } = email;
+    const { address: saved, is_confirmed, can_send } = email;
     setHidden(section, false);
     setText(state, sentence(email));
     setHidden(form, !can_send && saved === null);
@@ -62,16 +57,27 @@ export function createEmail({ onAccount }) {
     save.classList.toggle("button-main", !is_confirmed);
     if (isOther) address.value = saved ?? "";
     if (isOther) frequency.value = saved === null ? "never" : email.frequency;
-    if (is_confirmed && stopped_by) setText(state, `${state.textContent} ${STOPPED[stopped_by]}`);
   }
 
   /** @param {Email} email */
-  function sentence({ address: saved, is_confirmed, can_send }) {
-    if (saved !== null && is_confirmed) return `${saved} is confirmed.${show ? " Go back to the show and vote." : ""}`;
-    if (!can_send) return "This service sends no emails, so no address can be confirmed here.";
-    if (saved !== null) return `An email is on its way to ${saved}. Open its link to confirm the address; this page notices it. Nothing came? Look into the spam folder, or save again.`;
-    return show ? "The show takes votes of fans with a confirmed email. Give yours: you get an email with a link that confirms it."
-      : "You have saved no address. Some shows take votes only of fans with a confirmed one.";
+  function sentence({ address: saved, is_confirmed, can_send, stopped_by }) {
+    if (saved !== null && is_confirmed) {
+      const confirmed = show ? phrase("email-confirmed-back", { address: saved }) : phrase("email-confirmed", { address: saved });
+      return stopped_by ? whyStopped(stopped_by, confirmed) : confirmed;
+    }
+    if (!can_send) return phrase("email-off");
+    if (saved !== null) return phrase("email-sent", { address: saved });
+    return show ? phrase("email-wanted") : phrase("email-none");
+  }
+
+  /** @type {(by: NonNullable<Email["stopped_by"]>, confirmed: string) => string} */
+  function whyStopped(by, confirmed) {
+    switch (by) {
+      case "link": return phrase("email-stopped-link", { confirmed });
+      case "bounce": return phrase("email-stopped-bounce", { confirmed });
+      case "complaint": return phrase("email-stopped-complaint", { confirmed });
+      default: return phrase("email-stopped-staff", { confirmed });
+    }
   }
 
   async function load() {
@@ -81,7 +87,7 @@ export function createEmail({ onAccount }) {
       if (!(error instanceof RequestError)) throw error;
       // Who has no account gets one with the address.
       if (error.code === "unauthenticated") draw({ address: null, frequency: "never", kinds: [], is_confirmed: false, can_send: true, stopped_by: null });
-      else if (!known) setText(state, `${error.message} Reload the page to try again.`);
+      else if (!known) setText(state, phrase("email-not-loaded", { why: accountFailure(error) }));
     }
   }
 
@@ -94,7 +100,7 @@ export function createEmail({ onAccount }) {
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       const isWrong = error.code === "bad_request";
-      setText(state, isWrong ? "This is no email address that we can write to. Check it." : error.message);
+      setText(state, isWrong ? phrase("email-malformed") : accountFailure(error));
       if (isWrong) address.focus();
     } finally {
       isSending = false;
@@ -107,6 +113,8 @@ export function createEmail({ onAccount }) {
       const kinds = known?.address ? { kinds: known.kinds } : {};
       const body = JSON.stringify({ address: address.value.trim(), frequency: frequency.value, ...kinds });
       const hadAccount = known?.address !== null;
+      // Emails are written in the language of this page.
+      await signedIn(() => saveLanguage(LANGUAGE));
       draw(await signedIn(() => call(PATH, { method: "PUT", body })));
       if (!hadAccount) onAccount();
     });

@@ -5,6 +5,7 @@ import * as texts from "./me-texts.js";
 import { section } from "./page-parts.js";
 import { failure } from "./refusals.js";
 import { artistLink, createShowLine, venueLink } from "./show-lines.js";
+import { phrase } from "./words.js";
 
 /** @import { ArtistName, OwnBallot, OwnPickItem } from "./types.js" */
 
@@ -16,9 +17,9 @@ export function createOwnParts({ accuracy }) {
   const picks = pagedList("/api/me/picks", texts.NO_PICKS, pickRow);
   const follows = pagedList("/api/me/follows", texts.NO_FOLLOWS, followRow);
   return [
-    section("Your ballots", texts.accuracyLine(accuracy), ballots),
-    section("Your picks", "", picks, h("a", { class: "button", href: "/leaderboard" }, "Leaderboards")),
-    section("Artists you follow", "", follows),
+    section(phrase("me-ballots"), texts.accuracyLine(accuracy), ballots),
+    section(phrase("me-picks"), "", picks, h("a", { class: "button", href: "/leaderboard" }, phrase("boards"))),
+    section(phrase("me-follows"), "", follows),
   ];
 }
 
@@ -36,7 +37,7 @@ function pickRow(pick) {
 
 /** @param {ArtistName} artist */
 function followRow(artist) {
-  const button = h("button", { class: "button mark", type: "button", "aria-pressed": "true", "aria-label": `Follow ${artist.name}`,
+  const button = h("button", { class: "button mark", type: "button", "aria-pressed": "true", "aria-label": phrase("follow-artist", { artist: artist.name }),
     on: { click: async () => {
       const wanted = button.getAttribute("aria-pressed") !== "true";
       setAttribute(button, "aria-pressed", String(wanted));
@@ -46,7 +47,7 @@ function followRow(artist) {
         if (!(error instanceof RequestError)) throw error;
         setAttribute(button, "aria-pressed", String(!wanted));
       }
-    } } }, "Follow");
+    } } }, phrase("follow"));
   return h("li", { class: "song-row song-row-plain follow-row" }, artistLink(artist), button);
 }
 
@@ -58,8 +59,8 @@ function followRow(artist) {
  */
 function pagedList(path, empty, rowOf) {
   const list = h("ul", { class: "lines", hidden: true });
-  const state = h("p", { class: "part-nothing", role: "status" }, "One moment…");
-  const more = h("button", { class: "button more", type: "button", hidden: true, on: { click: () => load() } }, "Load more");
+  const state = h("p", { class: "part-nothing", role: "status" }, phrase("one-moment"));
+  const more = h("button", { class: "button more", type: "button", hidden: true, on: { click: () => load() } }, phrase("load-more"));
   /** @type {string|null} */
   let next = null;
 
@@ -71,7 +72,7 @@ function pagedList(path, empty, rowOf) {
       const isFirst = next === null;
       list.append(...rows);
       next = page.next;
-      setText(more, "Load more");
+      setText(more, phrase("load-more"));
       setHidden(list, !list.childElementCount);
       setHidden(more, next === null);
       setHidden(state, list.childElementCount > 0);
@@ -81,7 +82,7 @@ function pagedList(path, empty, rowOf) {
       if (!(error instanceof RequestError)) throw error;
       setHidden(state, false);
       setText(state, failure(error.code));
-      setText(more, "Try again");
+      setText(more, phrase("try-again"));
       setHidden(more, false);
     }
   }

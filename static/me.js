@@ -1,17 +1,20 @@
 /** The page of the visitor's account: their ballots and artists, their email, where they are signed in, and their data. */
 import { call, RequestError } from "./api.js";
 import { h, setHidden } from "./dom.js";
+import { offerLanguages } from "./language.js";
 import { createData } from "./me-data.js";
 import { createDevices } from "./me-devices.js";
 import { createEmail } from "./me-email.js";
 import { createPush } from "./me-push.js";
 import { createOwnParts } from "./me-shows.js";
+import { accountFailure } from "./refusals.js";
+import { LOCALE, phrase } from "./words.js";
 
 /** @typedef {{id: number, kind: "fan"|"link"|"command", device: string, created_at: string, is_current: boolean}} Session */
 
 const SESSIONS = "/api/me/sessions";
 const SHOWN_MAX = 100;
-const KINDS = { fan: "", link: "by a sign-in link", command: "by a command" };
+const DEVICE = /^(.+) on (.+)$/; // as the server names it
 
 const who = elementOf("who");
 const signedIn = elementOf("signed-in");
@@ -38,8 +41,10 @@ async function load() {
   const isOther = known?.id !== account.id;
   known = { id: account.id, role: account.role };
   await loadSessions();
-  const name = account.display_name ? `${account.display_name} (account ${account.id})` : `account ${account.id}`;
-  who.textContent = `You are ${name}.`;
+  const { id, display_name } = account;
+  // As a text: an id has no separators.
+  who.textContent = display_name ? phrase("account-is", { name: display_name, id: String(id) })
+    : phrase("account-is-nameless", { id: String(id) });
   setHidden(signedIn, false);
   if (isOther) own.replaceChildren(...createOwnParts(account));
   if (isOther) data.replaceChildren(createData({ onErased: signedOut }));
@@ -66,18 +71,19 @@ function signedOut(text) {
 
 /** @param {Session} session */
 function rowOf({ id, kind, device, created_at, is_current }) {
-  const day = new Date(created_at).toLocaleDateString("en", { dateStyle: "medium" });
-  const name = device || "An unknown program";
+  const day = new Date(created_at).toLocaleDateString(LOCALE, { dateStyle: "medium" });
+  const [, program = "", system = ""] = DEVICE.exec(device) ?? [];
+  const name = (system ? phrase("session-device", { program, system }) : device) || phrase("session-unknown");
   const end = h(
     "button",
-    { class: "button", type: "button", "aria-label": `Sign out ${name}, since ${day}`, on: { click: () => act(() => endOne(id)) } },
-    "Sign out",
+    { class: "button", type: "button", "aria-label": phrase("sign-out-of", { name, day }), on: { click: () => act(() => endOne(id)) } },
+    phrase("sign-out"),
   );
   return h(
     "li",
     {},
-    h("span", { class: "session" }, h("strong", {}, name), h("small", {}, [`since ${day}`, KINDS[kind]].filter(Boolean).join(", "))),
-    is_current ? h("span", { class: "badge" }, "this browser") : end,
+    h("span", { class: "session" }, h("strong", {}, name), h("small", {}, phrase("session-since", { kind, day }))),
+    is_current ? h("span", { class: "badge" }, phrase("session-here")) : end,
   );
 }
 
@@ -91,7 +97,7 @@ async function endOne(id) {
 
 async function endAll() {
   await call(SESSIONS, { method: "DELETE" });
-  signedOut("You are signed out everywhere.");
+  signedOut(phrase("account-left"));
 }
 
 /** @param {boolean} isAsked */
@@ -108,9 +114,9 @@ async function act(change) {
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     if (error.code === "unauthenticated") {
-      signedOut("You are not signed in. Your first vote makes an account.");
+      signedOut(phrase("account-none"));
     } else {
-      who.textContent = error.isTransient ? "The server could not be reached. Try again in a moment." : error.message;
+      who.textContent = accountFailure(error);
     }
   }
 }
@@ -122,5 +128,6 @@ addEventListener("pageshow", ({ persisted }) => {
   if (persisted) act(load); // the browser had put the page aside; the visitor may have signed out since
 });
 act(load);
+offerLanguages(() => !signedIn.hidden);
 createEmail({ onAccount: () => act(load) });
 signedIn.before(createPush({ onAccount: () => act(load) }));

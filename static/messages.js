@@ -1,30 +1,22 @@
-/** The sentences, numbers and dates that the page shows, except those of refusals.js. */
-
+/** What the page says of a show, in the texts of static/words/, and its numbers and dates. Refusals are in refusals.js. */
 import { isConnected } from "./selectors.js";
+import { count, isolated, LOCALE, phrase } from "./words.js";
 
 /**
  * @import { Choice, PollingReason } from "./client.js"
- * @import { Accuracy, ConnectionStatus, Place, Results, SetKind, Setlist, ShowState, Song, Source, TicketSource } from "./types.js"
+ * @import { Accuracy, ConnectionStatus, Place, Results, Setlist, ShowState, Song, Source, TicketSource } from "./types.js"
  * @typedef {"open"|"early"|"locked"|"closed"|"final"|"cancelled"} Voting  from `votingOf`
  */
 
-// The sentences are English. A screen reader would badly read a date in another language inside them.
-const locale = globalThis.navigator?.languages?.find((language) => language.startsWith("en")) ?? "en";
-/** @type {Intl.NumberFormat|undefined} */
-let numberFormat;
+export { count };
 
-/** @param {number} value */
-export function count(value) {
-  if (Number.isInteger(value) && value >= 0 && value < 1_000) return String(value);
-  if (!numberFormat) numberFormat = new Intl.NumberFormat(locale);
-  return numberFormat.format(value);
-}
+/** @type {(share: number) => string} */
+export const percent = (share) => share.toLocaleString(LOCALE, { style: "percent" });
 
-/** @type {(value: number, one: string, many: string) => string} */
-export const plural = (value, one, many) => `${count(value)} ${value === 1 ? one : many}`;
-
-/** @type {[unit: string, unit_ms: number][]} */
+/** @type {[unit: Intl.RelativeTimeFormatUnit, unit_ms: number][]} */
 const UNITS = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000]];
+/** @type {Intl.RelativeTimeFormat|undefined} */
+let relativeFormat;
 
 /**
  * The time from now, such as "in 5 minutes" or "2 hours ago".
@@ -32,12 +24,11 @@ const UNITS = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000]];
  */
 export function inTime(then_ms, now_ms) {
   const distance_ms = then_ms - now_ms;
-  if (Math.abs(distance_ms) < 1_500) return "just now";
+  if (Math.abs(distance_ms) < 1_500) return phrase("just-now");
   // Below 1.5 of a unit, the next smaller unit says more: "in 83 minutes", not "in 1 hour".
   const [unit, unit_ms] = UNITS.find(([, size_ms]) => Math.abs(distance_ms) >= size_ms * 1.5) ?? ["second", 1_000];
-  const distance = Math.round(Math.abs(distance_ms) / unit_ms);
-  const length = plural(distance, unit, `${unit}s`);
-  return distance_ms > 0 ? `in ${length}` : `${length} ago`;
+  if (!relativeFormat) relativeFormat = new Intl.RelativeTimeFormat(LOCALE);
+  return relativeFormat.format(Math.round(Math.abs(distance_ms) / unit_ms) * Math.sign(distance_ms), unit);
 }
 
 /** @type {Map<string, Intl.DateTimeFormat>} */
@@ -52,25 +43,27 @@ function dateFormat(options) {
   let format = dateFormats.get(key);
   if (!format) {
     try {
-      format = new Intl.DateTimeFormat(locale, options);
+      format = new Intl.DateTimeFormat(LOCALE, options);
     } catch {
       // The browser does not know the zone: UTC, with this name.
-      format = new Intl.DateTimeFormat(locale, { ...options, timeZone: "UTC", timeZoneName: "short" });
+      format = new Intl.DateTimeFormat(LOCALE, { ...options, timeZone: "UTC", timeZoneName: "short" });
     }
     dateFormats.set(key, format);
   }
   return format;
 }
 
+/** @param {string} timeZone */
+const isElsewhere = (timeZone) => dateFormat({}).resolvedOptions().timeZone !== timeZone;
+
 /**
  * A date and time in the show's zone. The zone is named for a visitor who is in another one.
  * @type {(iso: string, timeZone: string) => string}
  */
 export function dateTime(iso, timeZone) {
-  const isElsewhere = dateFormat({}).resolvedOptions().timeZone !== timeZone;
   return dateFormat({
     weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit", timeZone,
-    ...(isElsewhere && { timeZoneName: "short" }),
+    ...(isElsewhere(timeZone) && { timeZoneName: "short" }),
   }).format(new Date(iso));
 }
 
@@ -90,6 +83,27 @@ function ownTime(at_ms, now_ms) {
 }
 
 /**
+ * The day and the start of a show at its venue.
+ * @param {{local_date: string, starts_at: string, time_zone: string}} show  starts_at empty: not known
+ */
+export function startLine({ local_date, starts_at, time_zone }) {
+  const date = longDate(local_date);
+  return starts_at ? phrase("show-when", { date, time: clockTime(starts_at, time_zone) }) : date;
+}
+
+/**
+ * The start of a show where the visitor is; empty when clocks there show the same time.
+ * @param {{starts_at: string, time_zone: string}} show
+ */
+export function startHereLine({ starts_at, time_zone }) {
+  if (!starts_at) return "";
+  const [here = "", there = ""] = [undefined, time_zone].map((timeZone) => dateFormat({
+    weekday: "long", hour: "numeric", minute: "2-digit", timeZone,
+  }).format(new Date(starts_at)));
+  return here === there ? "" : phrase("show-when-here", { here });
+}
+
+/**
  * Formats `local_date`, a calendar day at the venue, which must not be converted to the visitor's zone.
  * @param {Intl.DateTimeFormatOptions} options
  * @returns {(local_date: string) => string}
@@ -97,27 +111,30 @@ function ownTime(at_ms, now_ms) {
 const calendar = (options) => (local_date) =>
   dateFormat({ ...options, timeZone: "UTC" }).format(new Date(`${local_date}T00:00:00Z`));
 export const longDate = calendar({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
+export const mediumDate = calendar({ month: "short", day: "numeric", year: "numeric" });
 export const shortDate = calendar({ month: "short", day: "numeric" });
 export const month = calendar({ month: "short" });
-export const dayOfMonth = calendar({ day: "numeric" });
-export const year = calendar({ year: "numeric" });
+// The numbers alone: some languages would add a word to each, and these stand on a small stub.
+/** @param {string} local_date */
+export const dayOfMonth = (local_date) => String(Number(local_date.slice(8)));
+/** @param {string} local_date */
+export const year = (local_date) => local_date.slice(0, 4);
 
 /** @param {Place} venue */
 export const place = ({ city, region, country }) => [city, region || country].filter(Boolean).join(", ");
 
-export const STATUS = { upcoming: "Upcoming", live: "Live now", finished: "Finished", cancelled: "Cancelled" };
-export const VOTING = { open: "Voting open", locked: "Voting paused", closed: "Voting closed", final: "Final result" };
+export const STATUS = {
+  upcoming: phrase("status-upcoming"), live: phrase("status-live"), finished: phrase("status-finished"),
+  cancelled: phrase("status-cancelled"),
+};
+export const VOTING = {
+  open: phrase("voting-open"), locked: phrase("voting-locked"), closed: phrase("voting-closed"), final: phrase("voting-final"),
+};
 
 /** @type {Record<ConnectionStatus, string>} */
-export const CONNECTION = { live: "Live", polling: "Delayed", reconnecting: "Connecting", offline: "Offline" };
-
-/** @type {Record<PollingReason, string>} */
-const REASONS = {
-  missing: "This browser has no live connection.",
-  blocked: "This network blocks the live connection.",
-  overloaded: "The server takes no more live connections from this network.",
-  rate_limited: "Too many connections came from here in a short time.",
-  origin: "The server does not know this page's address.",
+export const CONNECTION = {
+  live: phrase("connection-live"), polling: phrase("connection-polling"), reconnecting: phrase("connection-reconnecting"),
+  offline: phrase("connection-offline"),
 };
 
 /**
@@ -126,10 +143,8 @@ const REASONS = {
  */
 export function connectionLine(status, reason) {
   if (!reason || status === "live" || status === "offline") return "";
-  if (reason === "origin") return `${REASONS.origin} Its operator has to set MYSETLIST_ORIGINS. Until then nobody can vote here.`;
-  const works = status === "polling"
-    ? "Counts follow every few seconds, and your votes are sent." : "The page tries again by itself.";
-  return `${REASONS[reason]} ${works}`;
+  if (reason === "origin") return phrase("connection-origin");
+  return phrase("connection-reason", { reason, works: status === "polling" ? "yes" : "no" });
 }
 /**
  * From when the counts are while there is no connection; empty while they are of now. A connection that comes back soon is not worth
@@ -140,25 +155,23 @@ export function connectionLine(status, reason) {
  */
 export function countsFromLine(status, at_ms, now_ms) {
   if (at_ms === null || isConnected(status) || (status !== "offline" && now_ms - at_ms < 5_000)) return "";
-  const why = status === "offline" ? "You are offline." : "There is no connection to the server.";
-  return `${why} The counts are from ${ownTime(at_ms, now_ms)}.`;
+  const time = ownTime(at_ms, now_ms);
+  return status === "offline" ? phrase("counts-from-offline", { time }) : phrase("counts-from", { time });
 }
 
-export const KEPT_TITLE = "Shows on this device";
+export const KEPT_TITLE = phrase("kept-heading");
 
 /** @type {(local_date: string, at_ms: number, now_ms: number) => string} */
-export const keptLine = (local_date, at_ms, now_ms) => `${shortDate(local_date)} · counts from ${ownTime(at_ms, now_ms)}`;
+export const keptLine = (local_date, at_ms, now_ms) => phrase("kept-line", { date: shortDate(local_date), time: ownTime(at_ms, now_ms) });
 
 export const DURABILITY = {
-  waiting: "Waiting to be sent", pending: "Sending", accepted: "Received, being saved", committed: "Your vote, counted",
+  waiting: phrase("vote-waiting"), pending: phrase("vote-pending"), accepted: phrase("vote-accepted"),
+  committed: phrase("vote-committed"),
 };
 
-export const SETLIST = { predicted: "Predicted setlist", actual: "Played" };
+export const SETLIST = { predicted: phrase("setlist-predicted"), actual: phrase("setlist-actual") };
 
-/** @type {Record<SetKind, [alone: string, numbered: string]>} */
-const SETS = { main: ["Main set", "Set"], encore: ["Encore", "Encore"], alternate: ["Alternate set", "Alternate set"] };
-
-/** Names of sets that add nothing to the title from `setTitles`. */
+/** Names of sets that add nothing to the title from `setTitles`, as organisers and other services write them. */
 const GENERIC_NAME = /^(main|alternate|support)( set)?$|^(set|encore)( \d+)?$|^predicted setlist$|^played$/i;
 
 /**
@@ -170,14 +183,14 @@ const GENERIC_NAME = /^(main|alternate|support)( set)?$|^(set|encore)( \d+)?$|^p
 export function setTitles(setlists, headliner) {
   const sets = setlists.map(({ kind, artist }) => {
     const player = artist && artist.id !== headliner ? artist.name : null;
-    return { titles: SETS[kind] ?? SETS.main, player, key: `${player ?? ""}:${kind}` };
+    return { kind: ["main", "encore", "alternate"].includes(kind) ? kind : "main", player, key: `${player ?? ""}:${kind}` };
   });
-  return sets.map(({ titles: [alone, numbered], player, key }, index) => {
+  return sets.map(({ kind, player, key }, index) => {
     const alikeCount = sets.filter((other) => other.key === key).length;
     const number = sets.slice(0, index + 1).filter((other) => other.key === key).length;
-    const title = alikeCount > 1 ? `${numbered} ${number}` : alone;
-    if (player === null) return title;
-    return title === SETS.main[0] ? player : `${player}, ${title.toLowerCase()}`;
+    if (player === null) return alikeCount > 1 ? phrase("set-title-numbered", { kind, number }) : phrase("set-title", { kind });
+    if (alikeCount > 1) return phrase("set-title-of-numbered", { kind, number, artist: player });
+    return kind === "main" ? player : phrase("set-title-of", { kind, artist: player });
   });
 }
 
@@ -189,13 +202,22 @@ export function setTitles(setlists, headliner) {
 export const ownName = ({ name }, title) => (name && name !== title && !GENERIC_NAME.test(name.trim()) ? name : "");
 
 /**
+ * The name of the only set of its type; empty when it adds nothing to the heading.
+ * @param {Pick<Setlist, "kind"|"name">} setlist
+ */
+export function onlyName({ kind, name }) {
+  if (!name || /^(predicted setlist|played)$/i.test(name)) return "";
+  return /^(main|alternate)( set)?$|^encore$/i.test(name) ? phrase("set-title", { kind }) : name;
+}
+
+/**
  * Tags that say how a song is played: from tape, as a cover, in a medley, with a note.
  * @param {Pick<Song, "is_tape"|"cover_of"|"medley"|"note">} song
  */
 export function songTags({ is_tape, cover_of, medley, note }) {
-  const tape = cover_of ? `From tape, by ${cover_of.name}` : "From tape";
-  const cover = cover_of ? `Cover of ${cover_of.name}` : null;
-  return [is_tape ? tape : cover, medley === null ? null : "Medley", note || null].filter((tag) => tag !== null);
+  const tape = cover_of ? phrase("song-tape-of", { artist: cover_of.name }) : phrase("song-tape");
+  const cover = cover_of ? phrase("song-cover", { artist: cover_of.name }) : null;
+  return [is_tape ? tape : cover, medley === null ? null : phrase("song-medley"), note || null].filter((tag) => tag !== null);
 }
 
 /**
@@ -204,13 +226,11 @@ export function songTags({ is_tape, cover_of, medley, note }) {
  */
 export function billLine(bill = []) {
   const supports = bill.filter(({ billing }) => billing === "support").map(({ name }) => name);
-  if (!supports.length) return "";
-  const last = supports.pop();
-  if (!supports.length) return `with ${last}`;
-  return `with ${supports.join(", ")}${supports.length > 1 ? "," : ""} and ${last}`;
+  if (supports.length < 2) return supports[0] === undefined ? "" : phrase("bill-with", { names: supports[0] });
+  return phrase("bill-with", { names: new Intl.ListFormat(LOCALE).format(supports.map(isolated)) });
 }
 
-export const PAUSED = "Voting is paused by the organisers";
+export const PAUSED = phrase("window-paused");
 
 /**
  * Whether voting is open, and until when or from when.
@@ -220,17 +240,17 @@ export const PAUSED = "Voting is paused by the organisers";
  * @param {number} now_ms
  */
 export function windowLine(voting, { opens_at, closes_at }, time_zone, now_ms) {
-  const when = (/** @type {string} */ iso) => `${dateTime(iso, time_zone)} (${inTime(Date.parse(iso), now_ms)})`;
+  const at = (/** @type {string} */ iso) => ({ when: dateTime(iso, time_zone), in: inTime(Date.parse(iso), now_ms) });
   switch (voting) {
     case "open":
-      if (!closes_at) return "Voting is open";
-      return Date.parse(closes_at) > now_ms ? `Voting open until ${when(closes_at)}` : "Voting is closing";
-    case "early": return `Voting opens ${when(opens_at)}`;
+      if (!closes_at) return phrase("window-open");
+      return Date.parse(closes_at) > now_ms ? phrase("window-open-until", at(closes_at)) : phrase("window-closing");
+    case "early": return phrase("window-opens", at(opens_at));
     case "locked": return PAUSED;
-    case "final": return "The result is final";
-    case "cancelled": return "This show was cancelled";
+    case "final": return phrase("window-final");
+    case "cancelled": return phrase("window-cancelled");
     default: return closes_at && Date.parse(closes_at) <= now_ms
-      ? `Voting closed ${when(closes_at)}` : "Voting is closed";
+      ? phrase("window-closed-since", at(closes_at)) : phrase("window-closed");
   }
 }
 
@@ -240,28 +260,22 @@ export function windowLine(voting, { opens_at, closes_at }, time_zone, now_ms) {
  */
 export function stateLine(voting, { opens_at, closes_at }, now_ms) {
   const closes_ms = closes_at ? Date.parse(closes_at) : Infinity;
-  if (voting === "early") return `Opens ${inTime(Date.parse(opens_at), now_ms)}`;
+  if (voting === "early") return phrase("state-opens", { in: inTime(Date.parse(opens_at), now_ms) });
   if (voting === "cancelled") return STATUS.cancelled;
   if (voting !== "open" || closes_ms === Infinity) return VOTING[voting];
-  return closes_ms > now_ms ? `Closes ${inTime(closes_ms, now_ms)}` : "Closing";
+  return closes_ms > now_ms ? phrase("state-closes", { in: inTime(closes_ms, now_ms) }) : phrase("state-closing");
 }
 
 /** @type {(budget: number|null) => string} */
-export const howToVote = (budget) => (budget === null
-  ? "Tap an arrow to vote, tap it again to take the vote back."
-  : "Tap an arrow to vote, tap it again to take the vote back. A vote down costs one of your votes, too.");
+export const howToVote = (budget) => (budget === null ? phrase("how-to-vote") : phrase("how-to-vote-budget"));
 
 /**
  * Why the buttons are off; null while they are on.
  * @type {Record<Voting, string|null>}
  */
 export const REASON = {
-  open: null,
-  early: "You can vote when voting opens. This page updates by itself.",
-  locked: "All votes are kept. You can vote again when the organisers continue.",
-  closed: "No more votes are counted. The final check of the counts follows.",
-  final: "Voting is over and the counts were checked.",
-  cancelled: "You cannot vote on a cancelled show.",
+  open: null, early: phrase("why-early"), locked: phrase("why-locked"), closed: phrase("why-closed"), final: phrase("why-final"),
+  cancelled: phrase("why-cancelled"),
 };
 
 /**
@@ -269,9 +283,7 @@ export const REASON = {
  * @type {Record<Results, string>}
  */
 export const HIDDEN = {
-  live: "The counts will be back in a moment.",
-  after_vote: "The counts are hidden until you vote. Vote for a song to see them.",
-  after_closing: "The counts are hidden until the result is final.",
+  live: phrase("hidden-live"), after_vote: phrase("hidden-after-vote"), after_closing: phrase("hidden-after-closing"),
 };
 
 /**
@@ -281,12 +293,12 @@ export const HIDDEN = {
 export function accuracyLines(accuracy) {
   if (!accuracy?.predicted) return { line: "", detail: "" };
   const { hits, played, predicted, baseline = null } = accuracy;
-  const share = hits === 0 ? "none of the" : hits === played ? "all" : `${count(hits)} of`;
-  const picks = predicted === 1 ? `Its one pick was ${hits === 0 ? "not " : ""}played.`
-    : `${count(hits)} of its ${count(predicted)} picks ${hits === 1 ? "was" : "were"} played.`;
-  const before = baseline === null ? ""
-    : ` The setlist of the show before had ${count(Math.round(baseline * played))} of the ${count(played)}.`;
-  return { line: `The crowd predicted ${share} ${plural(played, "song", "songs")}`, detail: picks + before };
+  const line = hits === 0 ? phrase("accuracy-none", { played })
+    : hits === played ? phrase("accuracy-all", { played }) : phrase("accuracy-some", { hits, played });
+  const picks = predicted === 1 ? phrase("accuracy-one-pick", { hits }) : phrase("accuracy-picks", { hits, predicted });
+  const detail = baseline === null ? picks
+    : phrase("accuracy-before", { picks, before: Math.round(baseline * played), played });
+  return { line, detail };
 }
 
 /** @type {Record<string, string>} */
@@ -302,14 +314,14 @@ export const siteName = ({ service, url }) => SERVICES[service] ?? new URL(url).
  * @param {Source} source
  */
 export function sourceLine({ service, url, about }) {
-  const name = siteName({ service, url });
+  const site = siteName({ service, url });
   if (about === "prediction") {
-    return service === "spotify" ? "Predicted from the most played songs on Spotify" : `Predicted from setlists on ${name}`;
+    return service === "spotify" ? phrase("source-prediction-spotify") : phrase("source-prediction", { site });
   }
-  if (service === "spotify") return "Listen on Spotify";
-  if (about !== "show") return `About the artist on ${name}`;
-  if (service === "ticketmaster") return "Tickets on Ticketmaster";
-  return service === "setlistfm" ? "Songs played, on setlist.fm" : `About the show on ${name}`;
+  if (service === "spotify") return phrase("source-listen");
+  if (about !== "show") return phrase("source-artist", { site });
+  if (service === "ticketmaster") return phrase("source-tickets", { site });
+  return service === "setlistfm" ? phrase("source-played", { site }) : phrase("source-show", { site });
 }
 
 /**
@@ -330,59 +342,59 @@ function isUrl(text) {
   }
 }
 
-export const SUGGESTION = { pending: "Waiting", approved: "In the set", declined: "Declined" };
+export const SUGGESTION = {
+  pending: phrase("suggest-pending"), approved: phrase("suggest-approved"), declined: phrase("suggest-declined"),
+};
 
 /** @param {string} title */
-export const suggestionThanks = (title) => `Thank you. The moderators will check “${title}”.`;
+export const suggestionThanks = (title) => phrase("suggest-thanks", { title });
 
 /** @param {number} value */
-export const votes = (value) => plural(value, "vote", "votes");
+export const votes = (value) => phrase("votes", { count: value });
 
 /** @param {number} value */
-export const waitingLine = (value) => (value === 1
-  ? "1 vote is waiting to be sent. It is kept on this device until then."
-  : `${count(value)} votes are waiting to be sent. They are kept on this device until then.`);
+export const waitingLine = (value) => phrase("votes-waiting", { count: value });
 
 /** @param {ShowState["relationCounts"]} counts */
 export function attendanceLine({ going, watching }) {
-  return [going !== null && `${count(going)} going`, watching !== null && `${count(watching)} watching`]
-    .filter(Boolean).join(", ");
+  if (going === null) return watching === null ? "" : phrase("attendance-watching", { watching });
+  return watching === null ? phrase("attendance-going", { going }) : phrase("attendance-both", { going, watching });
 }
 
-export const CONNECTION_LOST = "The connection is lost. Your votes are kept.";
-export const CONNECTED_AGAIN = "Connected again.";
+export const CONNECTION_LOST = phrase("connection-lost");
+export const CONNECTED_AGAIN = phrase("connection-again");
 
 /** @param {{title: string, up: number, otherCount: number}} leader */
 export function leaderLine({ title, up, otherCount }) {
-  if (otherCount === 0) return `${title} leads with ${votes(up)}.`;
-  return `${title} and ${plural(otherCount, "other song", "other songs")} share the first place.`;
+  return otherCount === 0 ? phrase("leader", { title, count: up }) : phrase("leader-shared", { title, count: otherCount });
 }
 
-export const TICKET_MISSING = "Enter the code on your ticket.";
+export const TICKET_MISSING = phrase("ticket-missing");
 /** @type {Record<TicketSource, string>} */
 export const TICKET_HEADING = {
-  code: "This show takes votes with a ticket",
-  work: "This show asks your device for some work",
-  mail: "This show takes votes of fans with a confirmed email",
+  code: phrase("ticket-heading-code"), work: phrase("ticket-heading-work"), mail: phrase("ticket-heading-mail"),
 };
 /** @type {Record<TicketSource, string>} */
-export const TICKET_WHY = {
-  code: "",
-  work: "Before your first vote, your device works for some seconds. That only raises the price of many false accounts: it stops nobody who pays for it.",
-  mail: "You get an email with a link. Open it, come back here, and press “I have confirmed it”.",
-};
-export const TICKET_START = { code: "", work: "Start", mail: "I have confirmed it" };
-export const WORKING = "Your device is working. This takes some seconds.";
-export const CANNOT_WORK = "This page came without HTTPS, so your browser cannot do this work.";
-export const TICKET_OFFERED = "This code came with your link. Press “Use this code”.";
+export const TICKET_WHY = { code: "", work: phrase("ticket-why-work"), mail: phrase("ticket-why-mail") };
+export const TICKET_START = { code: "", work: phrase("ticket-start-work"), mail: phrase("ticket-start-mail") };
+export const WORKING = phrase("ticket-working");
+export const CANNOT_WORK = phrase("ticket-cannot-work");
+export const TICKET_OFFERED = phrase("ticket-offered");
+
+/**
+ * The name of a button. Whoever speaks to the page names what they see, so the name has the number, too.
+ * @type {(direction: "up"|"down", title: string, votes: string) => string}
+ */
+export function voteLabel(direction, title, votes) {
+  if (direction === "up") return votes ? phrase("vote-up-on-counted", { title, votes }) : phrase("vote-up-on", { title });
+  return votes ? phrase("vote-down-on-counted", { title, votes }) : phrase("vote-down-on", { title });
+}
 
 /** A song that was played although nobody had predicted it. */
-export const UNFORESEEN = "Not predicted";
+export const UNFORESEEN = phrase("song-unforeseen");
 
 /** @type {(choice: Choice, title: string|null, connection: ConnectionStatus) => string} */
 export function confirmation(choice, title, connection) {
-  const done = {
-    up: `Voted up: ${title}.`, down: `Voted down: ${title}.`, none: `Vote for ${title} taken back.`,
-  }[choice];
-  return isConnected(connection) ? done : `${done} It will be sent when you are connected again.`;
+  const values = { choice, title: title ?? "" };
+  return isConnected(connection) ? phrase("voted", values) : phrase("voted-later", values);
 }

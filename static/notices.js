@@ -2,6 +2,7 @@
 import { h } from "./dom.js";
 import * as refusals from "./refusals.js";
 import { songTitle } from "./selectors.js";
+import { phrase } from "./words.js";
 
 /** @import { Notice, State } from "./types.js" */
 
@@ -29,7 +30,7 @@ export function createNotices(element, onDismiss) {
     const text = notice.isMark ? refusals.markNotice(notice.code) : ofVote;
     const dismiss = () => onDismiss(notice.id);
     element.replaceChildren(h("div", { class: "notice-card" }, h("p", {}, text),
-      h("button", { class: "button quiet", type: "button", on: { click: dismiss } }, "OK")));
+      h("button", { class: "button quiet", type: "button", on: { click: dismiss } }, phrase("ok"))));
     timer = setTimeout(dismiss, NOTICE_MS);
   };
 }

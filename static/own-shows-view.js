@@ -2,6 +2,7 @@
 import { h, setHidden } from "./dom.js";
 import * as texts from "./home-texts.js";
 import * as messages from "./messages.js";
+import { phrase } from "./words.js";
 
 /** @import { OwnShow } from "./types.js" */
 
@@ -13,7 +14,7 @@ export function createOwnShowsView() {
   const skeleton = h("div", { class: "trending-items", "aria-hidden": "true" },
     ...Array.from({ length: 2 }, () => h("div", { class: "trending-item skeleton" })));
   const element = h("section", { class: "own-shows", "aria-labelledby": "own-shows" },
-    h("h2", { id: "own-shows" }, "Your shows"), skeleton, items);
+    h("h2", { id: "own-shows" }, phrase("own-heading")), skeleton, items);
   /** @type {OwnShow[]|null} */
   let drawn = null;
   return {

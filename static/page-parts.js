@@ -2,6 +2,7 @@
 import { h, setHidden } from "./dom.js";
 import * as texts from "./home-texts.js";
 import * as messages from "./messages.js";
+import { phrase } from "./words.js";
 
 /** @import { Source } from "./types.js" */
 
@@ -56,7 +57,7 @@ export function barChart(label, bars) {
 export function sourceLinks(sources) {
   const pages = messages.webPages(sources);
   if (!pages.length) return null;
-  return h("nav", { class: "sources", "aria-label": "Sources" },
+  return h("nav", { class: "sources", "aria-label": phrase("sources") },
     h("ul", {}, ...pages.map((source) => h("li", {}, h("a", { href: source.url, rel: "noopener" }, messages.siteName(source))))));
 }
 

@@ -3,7 +3,8 @@
  */
 import { deletePick, fetchPick, putPick, RequestError, signedIn, signIn } from "./api.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
-import * as words from "./game-messages.js";
+import * as words from "./pick-texts.js";
+import { phrase } from "./words.js";
 
 /**
  * @import { LoadedShow, OwnPick } from "./types.js"
@@ -20,7 +21,7 @@ export function createPickView() {
   const lead = h("p", { class: "pick-lead" }, words.LEAD);
   const lock = h("p", { class: "pick-lead" });
   const chosenText = h("p", { class: "pick-count" });
-  const songs = h("div", { class: "pick-songs", role: "group", "aria-label": "Songs to pick" });
+  const songs = h("div", { class: "pick-songs", role: "group", "aria-label": phrase("pick-songs-label") });
   const places = PLACE_NAMES.map((name) => {
     const change = () => {
       atPlace[name] = Number(select.value) || null;
@@ -31,8 +32,8 @@ export function createPickView() {
       h("label", { for: `pick-${name}` }, words.PLACES[name]), select,
       h("small", { id: `pick-${name}-hint` }, words.PLACE_HINTS[name])) };
   });
-  const save = h("button", { class: "button button-main", type: "submit" }, "Save my pick");
-  const withdraw = h("button", { class: "button quiet", type: "button", on: { click: () => send(true) } }, "Withdraw it");
+  const save = h("button", { class: "button button-main", type: "submit" }, phrase("pick-save"));
+  const withdraw = h("button", { class: "button quiet", type: "button", on: { click: () => send(true) } }, phrase("pick-withdraw"));
   const outcome = h("p", { class: "pick-outcome", role: "status" });
   const form = h("form", {
     class: "pick-form",
@@ -46,7 +47,7 @@ export function createPickView() {
     h("p", { class: "pick-end" }, save, withdraw));
   const score = h("p", { class: "pick-score" });
   const picked = h("ul", { class: "pick-list" });
-  const board = h("a", { class: "button" }, "Leaderboard");
+  const board = h("a", { class: "button" }, phrase("board"));
   const details = h("details", { class: "pick-details" }, summary, lead, lock, form, score, picked, outcome, h("p", { class: "pick-end" }, board));
   details.addEventListener("toggle", () => {
     if (details.open && !own) load();
@@ -107,13 +108,13 @@ export function createPickView() {
     const titles = new Map([...own.songs, ...own.choices].map(({ id, title }) => [id, title]));
     if (songs.childElementCount !== titles.size) {
       songs.replaceChildren(...[...titles].map(([id, title]) => h("label", { class: "pick-song" },
-        h("input", { type: "checkbox", value: id, on: { change: (event) => choose(event, id) } }), h("span", { dir: "auto" }, title))));
+        h("input", { type: "checkbox", value: id, on: { change: (event) => choose(event, id) } }), h("span", { dir: "auto", translate: "no" }, title))));
     }
     for (const input of songs.querySelectorAll("input")) input.checked = chosen.includes(Number(input.value));
     setText(chosenText, words.chosenLine(chosen.length));
     for (const { name, select } of places) {
-      select.replaceChildren(h("option", { value: "" }, "None"),
-        ...chosen.map((id) => h("option", { value: id, selected: id === atPlace[name] }, titles.get(id) ?? "")));
+      select.replaceChildren(h("option", { value: "" }, phrase("pick-nothing")),
+        ...chosen.map((id) => h("option", { value: id, translate: "no", selected: id === atPlace[name] }, titles.get(id) ?? "")));
     }
     setAttribute(save, "aria-disabled", chosen.length === 0 || null);
   }
@@ -123,7 +124,7 @@ export function createPickView() {
     if (!own || !pick) return;
     picked.replaceChildren(...own.songs.map(({ id, title, worth, was_played: wasPlayed }) => {
       const tags = PLACE_NAMES.filter((name) => pick[name] === id).map((name) => h("span", { class: "tag" }, words.PLACES[name]));
-      return h("li", { data: { played: String(wasPlayed) } }, h("span", { dir: "auto" }, title), ...tags,
+      return h("li", { data: { played: String(wasPlayed) } }, h("span", { dir: "auto", translate: "no" }, title), ...tags,
         h("span", { class: "pick-worth" }, words.worthLine(worth, wasPlayed)));
     }));
   }

@@ -1,39 +1,40 @@
 /** What the page says about notices. */
+import { phrase } from "./words.js";
 
 /** @import { NoticeKind, Obstacle } from "./push.js" */
 
-export const TITLE = "Notices on this device";
-export const LEAD = "For shows you go to, shows you voted in, and artists you follow. Each is told once for a show.";
+export const TITLE = phrase("push-heading");
+export const LEAD = phrase("push-lead");
 
 /** @type {Record<NoticeKind, string>} */
 export const KINDS = {
-  voting_closes: "Voting closes in half an hour",
-  show_begins: "The show begins",
-  song_on: "A song you voted for is on",
+  voting_closes: phrase("push-voting-closes"),
+  show_begins: phrase("push-show-begins"),
+  song_on: phrase("push-song-on"),
 };
 
-export const QUIET = "Quiet hours";
-export const QUIET_FROM = "from";
-export const QUIET_TO = "to";
-export const SAVE = "Save";
-export const QUIET_INCOMPLETE = "Quiet hours need a beginning and an end that differ. Leave both empty for none.";
+export const QUIET = phrase("push-quiet");
+export const QUIET_FROM = phrase("push-quiet-from");
+export const QUIET_TO = phrase("push-quiet-to");
+export const SAVE = phrase("email-save");
+export const QUIET_INCOMPLETE = phrase("push-quiet-incomplete");
 
 /** @type {Record<Obstacle, string>} */
 export const OBSTACLES = {
-  unsupported: "This browser cannot show notices.",
-  install: "On an iPhone or iPad, notices come only from the home screen: tap Share, then “Add to Home Screen”, and open MySetlist from there.",
-  old_ios: "Notices need iOS 16.4 or newer. Update this device, then add MySetlist to the home screen.",
-  blocked: "Notices from this site are blocked. Allow them in the settings of your browser for this site, then load this page again.",
+  unsupported: phrase("push-unsupported"),
+  install: phrase("push-install"),
+  old_ios: phrase("push-old-ios"),
+  blocked: phrase("push-blocked"),
 };
 
-export const NOT_ALLOWED = "Your browser was not allowed to show notices, so nothing was changed.";
-export const FAILED = "The server could not be reached. Try again in a moment.";
-export const NOT_SUBSCRIBED = "The push service of your browser could not be reached. Try again later.";
-export const OFF = "This device is told nothing.";
-export const ON = "This device is told what you chose.";
+export const NOT_ALLOWED = phrase("push-not-allowed");
+export const FAILED = phrase("failure-disconnected");
+export const NOT_SUBSCRIBED = phrase("push-not-subscribed");
+export const OFF = phrase("push-off");
+export const ON = phrase("push-on");
 
-export const CARD_OFFER = "Should this device tell you half an hour before voting closes?";
-export const CARD_BUTTON = "Tell me when voting closes";
-export const CARD_LATER = "Not now";
-export const CARD_DONE = "Done. This device is told half an hour before voting closes.";
-export const CARD_MORE = "More notices and quiet hours";
+export const CARD_OFFER = phrase("push-offer");
+export const CARD_BUTTON = phrase("push-offer-yes");
+export const CARD_LATER = phrase("push-offer-later");
+export const CARD_DONE = phrase("push-offer-done");
+export const CARD_MORE = phrase("push-offer-more");

@@ -1,50 +1,43 @@
 /**
  * The sentences about what was refused, delayed or dropped. The code of an error chooses its sentence, never the server's text,
- * except where the text says more than the code.
+ * except where the text says more than the code: then those who read English get it.
  */
-import { count, PAUSED, REASON } from "./messages.js";
+import { LANGUAGE, phrase } from "./words.js";
 
 /** @import { Notice } from "./types.js" */
 
-export const BARRED = "This account may not vote here.";
-
-/** @param {number} value */
-const waiting = (value) => (value === 1 ? "1 waiting vote was" : `${count(value)} waiting votes were`);
+export const BARRED = phrase("barred");
 
 /**
  * What happened to a vote that was refused or delayed.
- * @param {Pick<Notice, "code"|"count"|"isElsewhere">} about
+ * @param {Pick<Notice, "code"|"count"|"isElsewhere">} event
  * @param {string|null} title  song the notice is about
  */
-export function notice({ code, count: many, isElsewhere }, title) {
-  const song = title ? `“${title}”` : "your vote";
-  const origin = isElsewhere ? " It was for another show, from an earlier visit." : "";
+export function notice({ code, count, isElsewhere }, title) {
+  const values = { about: title === null ? "vote" : "song", title: title ?? "" };
+  const origin = (/** @type {string} */ text) => (isElsewhere ? phrase("notice-elsewhere", { notice: text }) : text);
   switch (code) {
-    case "removed": return `${song} was removed from this show. Your vote is free again.`;
-    case "played": return `${song} has been played, so the change was not counted.`;
-    case "closed": return `Voting is closed, so the change to ${song} was not counted.${origin}`;
-    case "locked": return `Voting is paused, so the change to ${song} was not counted.${origin}`;
-    case "budget": return title
-      ? `No votes left for ${song}. Take one back first.` : `No votes left. Take one back first.${origin}`;
-    case "not_found": return title ? `${song} is no longer on this setlist.` : `That song is no longer on the setlist.${origin}`;
+    case "removed": return phrase("notice-removed", values);
+    case "played": return phrase("notice-played", values);
+    case "closed": return origin(phrase("notice-closed", values));
+    case "locked": return origin(phrase("notice-locked", values));
+    case "budget": return title === null ? origin(phrase("notice-budget", values)) : phrase("notice-budget", values);
+    case "not_found": return title === null ? origin(phrase("notice-not-found", values)) : phrase("notice-not-found", values);
     case "forbidden": return BARRED;
-    case "paused": return `${PAUSED}. ${REASON.locked}`;
-    case "ticket": return "This show takes votes with a ticket. Enter the code on your ticket first.";
-    case "work": return "This show asks your device for some seconds of work first. Vote when it is done.";
-    case "mail": return "This show takes votes of fans with a confirmed email. Confirm yours first.";
-    case "other_account":
-      return `${waiting(many)} not sent, because another account made ${many === 1 ? "it" : "them"} in this browser.`;
-    case "other_server":
-      return `${waiting(many)} not sent, because ${many === 1 ? "it was" : "they were"} made on another server at this address.`;
-    case "too_many_accounts":
-      return "Too many new visitors come from this network. Your vote is kept and will be sent when there is room.";
-    case "rate_limited": return "You vote very fast. Your vote is kept and will be sent in a moment.";
-    case "overloaded": return "Many people are voting. Your vote is kept and will be sent in a moment.";
-    case "unavailable": return "Voting is not available right now. Your vote is kept and will be sent in a moment.";
-    case "timeout": return "The connection is slow. Your vote is kept and will be sent again.";
-    case "internal": return "Something went wrong on the server. Your vote is kept and will be sent again.";
-    case "unauthenticated": return "You are being signed in again. Your vote is kept.";
-    default: return `The change to ${song} was not counted (${code}).${origin}`;
+    case "paused": return phrase("notice-paused");
+    case "ticket": return phrase("notice-ticket");
+    case "work": return phrase("notice-work");
+    case "mail": return phrase("notice-mail");
+    case "other_account": return phrase("notice-other-account", { count });
+    case "other_server": return phrase("notice-other-server", { count });
+    case "too_many_accounts": return phrase("notice-too-many-accounts");
+    case "rate_limited": return phrase("notice-rate-limited");
+    case "overloaded": return phrase("notice-overloaded");
+    case "unavailable": return phrase("notice-unavailable");
+    case "timeout": return phrase("notice-timeout");
+    case "internal": return phrase("notice-internal");
+    case "unauthenticated": return phrase("notice-unauthenticated");
+    default: return origin(phrase("notice-other", { ...values, code }));
   }
 }
 
@@ -54,11 +47,11 @@ export function notice({ code, count: many, isElsewhere }, title) {
  */
 export function failure(code) {
   switch (code) {
-    case "bad_request": return "There is no list at this address. The link may be old, or a letter is missing.";
-    case "disconnected": return "The server cannot be reached. Check your connection and try again.";
-    case "rate_limited": return "Too many requests came from you or from this network. Try again in a moment.";
-    case "overloaded": return "Too many people are here right now. Try again in a moment.";
-    default: return "The server could not answer. Try again in a moment.";
+    case "bad_request": return phrase("failure-bad-request");
+    case "disconnected": return phrase("failure-disconnected");
+    case "rate_limited": return phrase("failure-rate-limited");
+    case "overloaded": return phrase("failure-overloaded");
+    default: return phrase("failure-other");
   }
 }
 
@@ -68,10 +61,10 @@ export function failure(code) {
  */
 export function refusal(code) {
   switch (code) {
-    case 4401: return "Your sign-in is no longer valid. Reload the page to sign in again.";
-    case 4403: return "This account is blocked, so it cannot vote.";
-    case 1000: return "This account was erased. Reload the page to vote as a new visitor.";
-    default: return "This page is out of date. Reload it to continue.";
+    case 4401: return phrase("refusal-unauthenticated");
+    case 4403: return phrase("refusal-blocked");
+    case 1000: return phrase("refusal-erased");
+    default: return phrase("refusal-outdated");
   }
 }
 
@@ -80,43 +73,70 @@ export function refusal(code) {
  * @param {string} code
  */
 export function markNotice(code) {
-  return code === "forbidden" ? "This account may not do that." : "This change was not saved. Try again later.";
+  return code === "forbidden" ? phrase("mark-forbidden") : phrase("mark-failed");
 }
+
+/**
+ * The server's text, which is English, or in other languages ours, which says what its code says.
+ * @param {string} text
+ * @param {string} ours
+ */
+export const inEnglish = (text, ours) => (LANGUAGE === "en" && text ? text : ours);
 
 /**
  * Why a show gave no ticket for work or for a confirmed email.
  * @param {{code: string, message: string}} error
  */
 export function earningFailure({ code, message }) {
-  return code === "forbidden" || code === "bad_request" || code === "conflict" ? message : failure(code);
-}
-
-/**
- * Why a ticket's code was refused. For a conflict, the message of the server says more than the code.
- * @param {{code: string, message: string}} error
- */
-export function ticketFailure({ code, message }) {
   switch (code) {
-    case "conflict": return message;
-    case "bad_request": return "A ticket code has 8 or more letters and digits. Check the code on your ticket.";
-    case "not_found": return "This code gives no ticket for this show. Check the code on your ticket; each code works once.";
-    case "forbidden": return BARRED;
-    case "rate_limited": return "Too many codes were tried. Wait a minute and try again.";
+    case "forbidden": return inEnglish(message, phrase("earning-forbidden"));
+    case "bad_request": return inEnglish(message, phrase("earning-malformed"));
+    case "conflict": return inEnglish(message, phrase("earning-conflict"));
     default: return failure(code);
   }
 }
 
 /**
- * Why a suggestion was refused. For a conflict and a ban, the message of the server says more than the code.
+ * Why a ticket's code was refused.
+ * @param {{code: string, message: string}} error
+ */
+export function ticketFailure({ code, message }) {
+  switch (code) {
+    case "conflict": return inEnglish(message, phrase("ticket-conflict"));
+    case "bad_request": return phrase("ticket-malformed");
+    case "not_found": return phrase("ticket-unknown");
+    case "forbidden": return BARRED;
+    case "rate_limited": return phrase("ticket-tried-too-often");
+    default: return failure(code);
+  }
+}
+
+/**
+ * Why a suggestion was refused.
  * @param {{code: string, message: string}} error
  */
 export function suggestionFailure({ code, message }) {
   switch (code) {
-    case "conflict":
-    case "forbidden": return message;
-    case "closed": return "Voting is over, so you cannot suggest songs any more.";
-    case "locked": return "Voting is paused. Suggest the song again when it continues.";
-    case "bad_request": return "This cannot be a song title. Check it and try again.";
+    case "conflict": return inEnglish(message, phrase("suggest-conflict"));
+    case "forbidden": return inEnglish(message, phrase("suggest-forbidden"));
+    case "closed": return phrase("suggest-closed");
+    case "locked": return phrase("suggest-locked");
+    case "bad_request": return phrase("suggest-malformed");
     default: return failure(code);
+  }
+}
+
+/**
+ * Why the server did not do what the visitor wants on the page of the account.
+ * @param {{code: string, message: string}} error
+ */
+export function accountFailure({ code, message }) {
+  switch (code) {
+    case "rate_limited":
+    case "overloaded":
+    case "disconnected":
+    case "unavailable":
+    case "timeout": return failure(code);
+    default: return inEnglish(message, phrase("account-refused"));
   }
 }

@@ -4,6 +4,7 @@ import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
 import * as texts from "./entry-texts.js";
 import { nothing, section, shortList } from "./page-parts.js";
 import * as refusals from "./refusals.js";
+import { phrase } from "./words.js";
 
 /** @import { Review, ReviewPage, Venue } from "./types.js" */
 
@@ -28,14 +29,14 @@ export function createReviews({ id, name }, { items, own }) {
   light(own?.rating ?? 0);
   const body = h("textarea", { id: `review-${id}`, rows: 3, maxlength: CHARS_MAX });
   body.value = own?.body ?? "";
-  const remove = h("button", { class: "button quiet", type: "button", hidden: !own, on: { click: () => act(erase) } }, "Delete");
-  const send = h("button", { class: "button button-main", type: "submit" }, own ? "Change it" : "Send");
+  const remove = h("button", { class: "button quiet", type: "button", hidden: !own, on: { click: () => act(erase) } }, phrase("review-delete"));
+  const send = h("button", { class: "button button-main", type: "submit" }, own ? phrase("review-change") : phrase("review-send"));
   const form = h("form", { class: "review-form", on: { submit: (event) => {
     event.preventDefault();
     act(save);
   } } },
-  h("fieldset", { class: "stars" }, h("legend", {}, own ? "Your review" : `Were you at ${name}?`), ...choices),
-  h("label", { for: body.id }, "What others should know (you may leave this empty)"), body,
+  h("fieldset", { class: "stars" }, h("legend", {}, own ? phrase("review-own") : phrase("review-were-you", { venue: name })), ...choices),
+  h("label", { for: body.id }, phrase("review-label")), body,
   h("p", { class: "form-end" }, send, remove), outcome);
   let isBusy = false;
 
@@ -49,7 +50,7 @@ export function createReviews({ id, name }, { items, own }) {
     /** @type {{status: keyof typeof texts.REVIEW}} */
     const { status } = await signedIn(() => call(path, { method: "POST", body: JSON.stringify({ rating, body: body.value.trim() }) }));
     setText(outcome, texts.REVIEW[status]);
-    setText(send, "Change it");
+    setText(send, phrase("review-change"));
     setHidden(remove, false);
   }
 
@@ -60,7 +61,7 @@ export function createReviews({ id, name }, { items, own }) {
     for (const input of form.querySelectorAll("input")) input.checked = false;
     light(0);
     setText(outcome, texts.REVIEW_DELETED);
-    setText(send, "Send");
+    setText(send, phrase("review-send"));
     send.focus(); // the button that had the focus is gone
     setHidden(remove, true);
   }
@@ -79,7 +80,7 @@ export function createReviews({ id, name }, { items, own }) {
     isBusy = false;
   }
 
-  return section("Reviews", "", items.length ? shortList(items.map(rowOf), SHOWN_COUNT, { className: "reviews" }) : nothing("Nobody has written about this venue yet."), form);
+  return section(phrase("reviews-heading"), "", items.length ? shortList(items.map(rowOf), SHOWN_COUNT, { className: "reviews" }) : nothing(phrase("reviews-none")), form);
 }
 
 /** @param {Review} review */

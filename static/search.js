@@ -7,6 +7,7 @@ import { h, setHidden, setText } from "./dom.js";
 import * as texts from "./home-texts.js";
 import * as messages from "./messages.js";
 import * as refusals from "./refusals.js";
+import { phrase } from "./words.js";
 
 /**
  * @import { ArtistName, Place, ShowItem } from "./types.js"
@@ -53,7 +54,7 @@ export function createSearch(form) {
       const found = await call(`/api/search?${new URLSearchParams({ q: asked, limit: String(EACH_COUNT) })}`);
       drawn = groupsOf(found);
       const count = Object.values(found).reduce((sum, items) => sum + items.length, 0);
-      text = count ? messages.plural(count, "result", "results") : texts.nothingFound(asked);
+      text = count ? phrase("find-results", { count }) : texts.nothingFound(asked);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       text = error.code === "bad_request" ? texts.TOO_MANY_WORDS : refusals.failure(error.code);
@@ -115,11 +116,11 @@ export function createSearch(form) {
 /** @param {Found} found */
 function groupsOf({ artists, songs, venues, shows }) {
   return [
-    group("Artists", artists.map(({ slug, name, genre, country }) =>
+    group(phrase("find-artists"), artists.map(({ slug, name, genre, country }) =>
       result(`/artists/${slug}`, name, [genre, country].filter(Boolean).join(", ")))),
-    group("Songs", songs.map(({ id, title, artist }) => result(`/songs/${id}`, title, artist.name))),
-    group("Venues", venues.map((venue) => result(`/venues/${venue.slug}`, venue.name, messages.place(venue)))),
-    group("Shows", shows.map(({ slug, artist, venue, local_date }) =>
+    group(phrase("find-songs"), songs.map(({ id, title, artist }) => result(`/songs/${id}`, title, artist.name))),
+    group(phrase("find-venues"), venues.map((venue) => result(`/venues/${venue.slug}`, venue.name, messages.place(venue)))),
+    group(phrase("find-shows"), shows.map(({ slug, artist, venue, local_date }) =>
       result(`/shows/${slug}`, artist.name, `${messages.shortDate(local_date)}, ${venue.name}, ${venue.city}`))),
   ].filter((drawn) => drawn !== null);
 }

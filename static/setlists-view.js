@@ -8,6 +8,7 @@
 import { animateMoves, h, icon, setAttribute, setBar, setHidden, setText } from "./dom.js";
 import * as messages from "./messages.js";
 import { choiceOf, countsOf, durabilityOf, placesOf, unforeseenSongs, whyNotTaken } from "./selectors.js";
+import { phrase } from "./words.js";
 
 /**
  * @import { Choice } from "./client.js"
@@ -122,7 +123,7 @@ function createGroup(type, onVote) {
      */
     update(show, setlists, voting, visitor, heldSongs) {
       const single = setlists.length === 1 ? setlists[0] : undefined;
-      setText(name, single && single.name !== messages.SETLIST[type] ? (single.name ?? "") : "");
+      setText(name, single ? messages.onlyName(single) : "");
       removeOthers(sets, setlists.map((setlist) => setlist.id));
       const counts = new Map(setlists.flatMap(({ songs }) => songs.map(({ id }) => [id, countsOf(show, id)])));
       const scale = Math.max(SCALE_MIN, ...[...counts.values()].map(({ up, down }) => Math.abs(up - down)));
@@ -149,7 +150,7 @@ function createSet(id, groupId, onVote) {
   const name = h("span", { class: "section-name", dir: "auto" });
   const heading = h("h3", { id: `setlist-${id}`, class: "set-head" }, titleText, " ", name);
   const list = h("ol", { class: "rows" });
-  const empty = h("p", { class: "empty small" }, "No songs yet.");
+  const empty = h("p", { class: "empty small" }, phrase("no-songs"));
   const element = h("div", { class: "set" }, heading, list, empty);
   /** @type {Map<number, ReturnType<typeof createRow>>} */
   const rows = new Map();
@@ -256,9 +257,9 @@ function createRow(id, onVote) {
   const tags = h("span", { class: "tags" });
   const spokenCounts = h("span", { class: "sr" });
   const playing = h("span", { class: "playing" },
-    h("span", { class: "beat", "aria-hidden": "true" }, h("i"), h("i"), h("i")), "Playing now");
+    h("span", { class: "beat", "aria-hidden": "true" }, h("i"), h("i"), h("i")), phrase("song-playing"));
   const played = h("span", { class: "played" });
-  const wasPlayed = h("span", { class: "sr" }, " Was played.");
+  const wasPlayed = h("span", { class: "sr" }, " ", phrase("song-was-played"));
   const unforeseen = h("span", { class: "unforeseen" }, messages.UNFORESEEN);
   const markerText = h("span");
   const marker = h("span", { class: "marker" }, h("span", { class: "dot", "aria-hidden": "true" }), markerText);
@@ -334,7 +335,7 @@ function createRow(id, onVote) {
       }
       setHidden(tags, labels.length === 0);
       const { isHidden } = show;
-      setText(spokenCounts, isHidden ? "." : `. ${messages.count(counts.up)} up, ${messages.count(counts.down)} down.`);
+      setText(spokenCounts, isHidden ? "." : `. ${phrase("song-counts", { up: counts.up, down: counts.down })}`);
       const score = counts.up - counts.down;
       setBar(fill, isHidden ? 0 : Math.max(0, score) / scale);
       setBar(fillDown, isHidden ? 0 : Math.max(0, -score) / scale);
@@ -343,18 +344,17 @@ function createRow(id, onVote) {
       setAttribute(element, "data-playing", isPlaying);
       setHidden(playing, !isPlaying);
       setHidden(played, isPlaying || !song.played_at);
-      if (song.played_at) setText(played, `Played ${messages.clockTime(song.played_at, show.info.time_zone)}`);
+      if (song.played_at) setText(played, phrase("song-played-at", { time: messages.clockTime(song.played_at, show.info.time_zone) }));
       setHidden(marker, durability === null);
       setAttribute(marker, "data-durability", durability);
       if (durability) setText(markerText, messages.DURABILITY[durability]);
       for (const { direction, count, button } of directions) {
         const number = isHidden ? "" : messages.count(counts[direction]);
         setText(count, number);
-        // Whoever speaks to the page names what they see, so the name has the number, too.
-        setAttribute(button, "aria-label", `Vote ${direction}: ${song.title}${number && `, ${number}`}`);
+        setAttribute(button, "aria-label", messages.voteLabel(direction, song.title, number));
         setAttribute(button, "aria-pressed", String(choice === direction));
       }
-      setAttribute(group, "aria-label", `Your vote on ${song.title}`);
+      setAttribute(group, "aria-label", phrase("your-vote-on", { title: song.title }));
     },
   };
 }

@@ -7,6 +7,7 @@ import * as refusals from "./refusals.js";
 import { needsTicket, remainingOf, totalOf, votingOf, waitingCountOf } from "./selectors.js";
 import { createSetlistsView } from "./setlists-view.js";
 import { createTicketView } from "./ticket-view.js";
+import { phrase } from "./words.js";
 
 /**
  * @import { Choice } from "./client.js"
@@ -14,7 +15,7 @@ import { createTicketView } from "./ticket-view.js";
  */
 
 /** @type {[key: SortKey, label: string][]} */
-const ORDERS = [["votes", "By votes"], ["setlist", "Setlist order"]];
+const ORDERS = [["votes", phrase("order-votes")], ["setlist", phrase("order-setlist")]];
 const BUDGET_DOTS_MAX = 20;
 
 /**
@@ -24,7 +25,7 @@ const BUDGET_DOTS_MAX = 20;
  * }} actions
  */
 export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onRedeemed }) {
-  const heading = h("h1", { tabindex: "-1", translate: "no" }, "Loading the show");
+  const heading = h("h1", { tabindex: "-1", translate: "no" }, phrase("show-loading"));
   const bill = h("p", { class: "show-bill", dir: "auto", translate: "no" });
   const name = h("p", { class: "show-name", translate: "no" });
   const artistName = h("a", { class: "name-link", "data-link": true, dir: "auto" });
@@ -32,8 +33,9 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const placeText = h("span");
   const where = h("p", { class: "show-where", translate: "no" }, venueName, placeText);
   const when = h("p", { class: "show-when" });
-  const going = createMarkButton("I'm going", onGoing);
-  const follow = createMarkButton("Follow", onFollow);
+  const here = h("p", { class: "show-when" });
+  const going = createMarkButton(phrase("going"), onGoing);
+  const follow = createMarkButton(phrase("follow"), onFollow);
   const attendanceText = h("span");
   const followersText = h("span");
   const relations = h("div", { class: "relations" },
@@ -46,7 +48,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const accuracyDetail = h("span", { class: "accuracy-detail" });
   const accuracy = h("p", { class: "accuracy" }, accuracyLine, " ", accuracyDetail);
   const sourcesList = h("ul");
-  const sources = h("nav", { class: "sources", "aria-label": "Sources" }, sourcesList);
+  const sources = h("nav", { class: "sources", "aria-label": phrase("sources") }, sourcesList);
   const budgetText = h("span", { class: "budget-text" });
   const budgetDots = h("span", { class: "budget-dots", "aria-hidden": "true" });
   const budget = h("div", { class: "budget" }, budgetDots, budgetText);
@@ -56,9 +58,9 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const totalUnit = h("span", { class: "total-unit" });
   const orderButtons = ORDERS.map(([by, label]) =>
     h("button", { class: "switch", type: "button", on: { click: () => onSort(by) } }, label));
-  const orderGroup = h("div", { class: "switches", role: "group", "aria-label": "Order of songs" }, ...orderButtons);
+  const orderGroup = h("div", { class: "switches", role: "group", "aria-label": phrase("order-label") }, ...orderButtons);
   const setlists = createSetlistsView({ onVote, tools: orderGroup });
-  const pick = createLateView("section", { class: "pick", "aria-label": "Your pick" }, () =>
+  const pick = createLateView("section", { class: "pick", "aria-label": phrase("pick-yours") }, () =>
     import("./pick-view.js").then(({ createPickView }) => createPickView()));
   const suggestions = createLateView("div", {}, () =>
     import("./suggestions-view.js").then(({ createSuggestionsView }) => createSuggestionsView()));
@@ -75,17 +77,17 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const skeleton = h("div", { class: "rows show-skeleton", "aria-hidden": "true" },
     ...Array.from({ length: 8 }, () => h("div", { class: "row skeleton" })));
   const problemText = h("p");
-  const retry = h("button", { class: "button", type: "button", on: { click: onRetry } }, "Try again");
+  const retry = h("button", { class: "button", type: "button", on: { click: onRetry } }, phrase("try-again"));
   const problem = h("div", { class: "empty", role: "alert" }, problemText, retry,
-    h("a", { class: "button quiet", href: "/", "data-link": true }, "All shows"));
+    h("a", { class: "button quiet", href: "/", "data-link": true }, phrase("all-shows")));
   const toolbar = h("div", { class: "toolbar" }, stateText, h("p", { class: "total" }, total, totalUnit), budget);
   const panel = h("div", { class: "panel" },
-    h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), "All shows"),
+    h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), phrase("all-shows")),
     heading, bill, name, where, when, windowBox, accuracy);
   const content = h("div", { class: "content" }, toolbar, link, countsFrom, waiting, hidden, ticket.element, problem, foreseen.element,
     pick.element, setlists.element, suggestions.element);
   // On a phone the songs come before what is only about the show.
-  const aside = h("div", { class: "aside" }, relations, pushCard.element, voteHistory.element, sources);
+  const aside = h("div", { class: "aside" }, here, relations, pushCard.element, voteHistory.element, sources);
   // The skeleton is no part of the content: content that moves below a panel that grows would be a layout shift.
   const element = h("div", { class: "page show" }, panel, skeleton, content, aside);
   let wasOpen = false;
@@ -124,9 +126,9 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       wasOffered = wasOffered || isOffered;
       if (isBroken) {
         const isMissing = show.phase === "missing";
-        setText(heading, isMissing ? "Show not found" : "This show could not be loaded");
+        setText(heading, isMissing ? phrase("show-missing") : phrase("show-failed"));
         setText(problemText, isMissing
-          ? "The address is wrong, or the show was removed. Look for it in the list of all shows."
+          ? phrase("show-missing-why")
           : refusals.failure(show.error?.code ?? ""));
         setHidden(retry, isMissing);
       }
@@ -145,15 +147,17 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       setText(venueName, info.venue.name);
       setAttribute(venueName, "href", `/venues/${info.venue.slug}`);
       setText(placeText, `, ${messages.place(info.venue)}`);
-      const clock = info.starts_at ? messages.clockTime(info.starts_at, info.time_zone) : "";
-      setText(when, [messages.longDate(info.local_date), clock].filter(Boolean).join(", "));
+      setText(when, messages.startLine(info));
+      const startHere = messages.startHereLine(info);
+      setText(here, startHere);
+      setHidden(here, startHere === "");
       setAttribute(going, "aria-pressed", String(show.marks.going));
       setHidden(going, show.status.status === "finished" || show.status.status === "cancelled");
       setText(attendanceText, messages.attendanceLine(show.relationCounts));
       setAttribute(follow, "aria-pressed", String(show.marks.following));
-      setAttribute(follow, "aria-label", `Follow ${info.artist.name}`);
+      setAttribute(follow, "aria-label", phrase("follow-artist", { artist: info.artist.name }));
       const { followers } = show.relationCounts;
-      setText(followersText, followers === null ? "" : messages.plural(followers, "follower", "followers"));
+      setText(followersText, followers === null ? "" : phrase("followers", { count: followers }));
       setHidden(hidden, !show.isHidden);
       setText(hidden, messages.HIDDEN[show.status.results]);
       setHidden(orderGroup, show.isHidden);
@@ -183,7 +187,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       drawSources(info.sources);
 
       setText(total, messages.count(totalOf(show)));
-      setText(totalUnit, totalOf(show) === 1 ? "vote" : "votes");
+      setText(totalUnit, phrase("votes-unit", { count: totalOf(show) }));
       drawBudget(show, voting);
       const waitingCount = waitingCountOf(show);
       setHidden(waiting, waitingCount === 0);
@@ -232,7 +236,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
     setHidden(budget, remaining === null || voting !== "open");
     if (remaining === null) return;
     setText(budgetText, max
-      ? `${messages.count(remaining)} of ${messages.votes(max)} left` : `${messages.votes(remaining)} left`);
+      ? phrase("votes-left-of", { left: remaining, count: max }) : phrase("votes-left", { count: remaining }));
     setAttribute(budget, "data-empty", remaining === 0);
     setChildCount(budgetDots, max && max <= BUDGET_DOTS_MAX ? max : 0, () => h("i"));
     for (const [index, dot] of [...budgetDots.children].entries()) setAttribute(dot, "data-spent", index >= remaining);

@@ -2,8 +2,8 @@
  * The page of a sign-in link. The token travels in the fragment, which no server and no proxy sees. Opening the page changes
  * nothing; only the button signs in.
  */
-
-export {}; // the type checker takes a file without exports for a script
+import { failure, inEnglish } from "./refusals.js";
+import { phrase } from "./words.js";
 
 const TIMEOUT_MS = 15_000;
 
@@ -32,8 +32,8 @@ async function ask(path, options = {}) {
 
 /** @param {{id: number, role: string, display_name: string|null}} account */
 function nameOf({ id, role, display_name }) {
-  const title = display_name ? `${display_name} (account ${id})` : `account ${id}`;
-  return role === "user" ? title : `${title}, ${role}`;
+  return display_name ? phrase("signin-account-named", { id: String(id), role, name: display_name })
+    : phrase("signin-account", { id: String(id), role });
 }
 
 /** @param {string} text */
@@ -43,18 +43,14 @@ function show(text) {
 
 async function start() {
   if (!token) {
-    show("This link is not complete, or it was opened before. Copy the whole link, or ask for a new one.");
+    show(phrase("signin-incomplete"));
     return;
   }
   const { status, body } = await ask("/api/me");
   if (status !== 200 && status !== 401) throw new Error(body.detail);
   const before = status === 200 ? body : null;
-  show(
-    before
-      ? `You are signed in as ${nameOf(before)}. Signing in with this link replaces this account in this browser. You may not be able to come back to it.`
-      : "This link signs you in, once.",
-  );
-  button.textContent = before ? "Replace it and sign in" : "Sign in";
+  show(before ? phrase("signin-replaces", { who: nameOf(before) }) : phrase("signin-once"));
+  button.textContent = before ? phrase("signin-replace") : phrase("sign-in");
   button.hidden = false;
   button.addEventListener("click", () => signIn(before?.id ?? null).catch(fail));
 }
@@ -67,13 +63,13 @@ async function signIn(replaces) {
     location.replace(body.user.role === "user" ? "/" : "/admin");
     return;
   }
-  show(body.detail ?? body.title);
+  show(inEnglish(body.detail ?? body.title, phrase("signin-incomplete")));
   button.hidden = true;
 }
 
 function fail() {
   button.disabled = false;
-  show("The server could not be reached. Try again in a moment.");
+  show(failure("disconnected"));
 }
 
 start().catch(fail);

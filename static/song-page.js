@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import * as texts from "./entry-texts.js";
 import { nothing, section, shortList, sourceLinks } from "./page-parts.js";
 import { artistLink, createShowLine, venueLink } from "./show-lines.js";
+import { phrase } from "./words.js";
 
 /** @import { SongEntry } from "./types.js" */
 
@@ -16,13 +17,13 @@ export function draw(song) {
   if (total) share.style.width = `${((song.up / total) * 100).toFixed(1)}%`;
   return {
     heading: song.title,
-    title: `${song.title} by ${song.artist.name} | ${brand.name}`,
+    title: phrase("song-title", { title: song.title, artist: song.artist.name, service: brand.name }),
     parts: [
-      h("div", { class: "entry-head" }, h("p", { class: "entry-facts" }, "A song by ", artistLink(song.artist))),
+      h("div", { class: "entry-head" }, h("p", { class: "entry-facts" }, phrase("song-by"), " ", artistLink(song.artist))),
       h("div", { class: "columns" },
         h("div", { class: "column" },
-          section("Votes", texts.songVotes(song.up, song.down), total ? h("div", { class: "share-bar", "aria-hidden": "true" }, share) : null),
-          section("Who plays it", "", shortList(song.artists.map((artist) => h("li", { class: "song-row song-row-plain" },
+          section(phrase("song-votes-heading"), texts.songVotes(song.up, song.down), total ? h("div", { class: "share-bar", "aria-hidden": "true" }, share) : null),
+          section(phrase("song-who-plays"), "", shortList(song.artists.map((artist) => h("li", { class: "song-row song-row-plain" },
             artistLink(artist), h("span", { class: "line-note" }, texts.playsLine(artist)))), ROWS_COUNT, { className: "song-rows" }))),
         h("div", { class: "column" }, setlists(song))),
       sourceLinks(song.sources),
@@ -35,5 +36,5 @@ function setlists({ setlists: found }) {
   const lines = found.map((setlist) => createShowLine(setlist.show, setlist.show.artist.name,
     [venueLink(setlist.show.venue), setlist.show.venue.city ? `, ${setlist.show.venue.city}` : ""],
     [h("span", { class: `line-note${setlist.type === "actual" ? " is-played" : ""}` }, texts.placeLine(setlist))]));
-  return section("In setlists", "", lines.length ? shortList(lines, ROWS_COUNT) : nothing("This song is in no setlist yet."));
+  return section(phrase("song-in-setlists"), "", lines.length ? shortList(lines, ROWS_COUNT) : nothing(phrase("song-in-none")));
 }

@@ -6,6 +6,7 @@ import { fetchSuggestions, RequestError, signedIn, suggest } from "./api.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import * as messages from "./messages.js";
 import * as refusals from "./refusals.js";
+import { phrase } from "./words.js";
 
 /** @import { LoadedShow, Suggestion } from "./types.js" */
 
@@ -13,10 +14,10 @@ const TITLE_CHARS_MAX = 200;
 
 export function createSuggestionsView() {
   const input = h("input", {
-    id: "suggest", type: "text", maxlength: TITLE_CHARS_MAX, placeholder: "Title of a song", autocomplete: "off",
+    id: "suggest", type: "text", maxlength: TITLE_CHARS_MAX, placeholder: phrase("suggest-title"), autocomplete: "off",
     enterkeyhint: "send",
   });
-  const button = h("button", { class: "button", type: "submit" }, "Suggest");
+  const button = h("button", { class: "button", type: "submit" }, phrase("suggest"));
   const outcome = h("p", { class: "suggest-outcome", role: "status" });
   const list = h("ul", { class: "suggest-list" });
   const form = h("form", {
@@ -27,10 +28,10 @@ export function createSuggestionsView() {
         send(input.value.trim());
       },
     },
-  }, h("label", { class: "sr", for: "suggest" }, "Title of a song"), input, button);
-  const heading = h("h2", { id: "suggest-heading" }, "Missing a song?");
+  }, h("label", { class: "sr", for: "suggest" }, phrase("suggest-title")), input, button);
+  const heading = h("h2", { id: "suggest-heading" }, phrase("suggest-heading"));
   const element = h("section", { class: "suggest", "aria-labelledby": "suggest-heading" }, heading,
-    h("p", { class: "suggest-lead" }, "Suggest it. If the moderators agree, everybody can vote on it."), form, outcome, list);
+    h("p", { class: "suggest-lead" }, phrase("suggest-lead")), form, outcome, list);
   let show = 0;
   /** @type {number|null} */
   let user = null;

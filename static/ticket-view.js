@@ -6,6 +6,7 @@ import { RequestError, earnTicket, fetchWork, redeemTicket, signedIn } from "./a
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import * as messages from "./messages.js";
 import * as refusals from "./refusals.js";
+import { phrase } from "./words.js";
 import { canWork, doWork } from "./work.js";
 
 /** @import { TicketSource } from "./types.js" */
@@ -18,7 +19,7 @@ export function createTicketView({ onRedeemed }) {
     id: "ticket", type: "text", maxlength: CODE_CHARS_MAX, autocomplete: "off", autocapitalize: "characters", spellcheck: "false",
     enterkeyhint: "send", "aria-describedby": "ticket-outcome", translate: "no",
   });
-  const button = h("button", { class: "button", type: "submit" }, "Use this code");
+  const button = h("button", { class: "button", type: "submit" }, phrase("ticket-use"));
   const outcome = h("p", { id: "ticket-outcome", class: "ticket-outcome", role: "status" });
   const form = h("form", {
     class: "ticket-form",
@@ -28,10 +29,10 @@ export function createTicketView({ onRedeemed }) {
         redeem(input.value.trim());
       },
     },
-  }, h("label", { for: "ticket" }, "Code on your ticket"), input, button);
+  }, h("label", { for: "ticket" }, phrase("ticket-label")), input, button);
   const heading = h("h2", { id: "ticket-heading" }, messages.TICKET_HEADING.code);
   const why = h("p", {});
-  const page = h("a", { class: "button", href: "/me" }, "Confirm your email");
+  const page = h("a", { class: "button", href: "/me" }, phrase("ticket-confirm-email"));
   const start = h("button", { class: "button", type: "button", on: { click: () => earn() } });
   const element = h("section", { class: "ticket", "aria-labelledby": "ticket-heading" }, heading, form, why, h("p", { class: "ticket-acts" }, page, start), outcome);
   let show = 0;

@@ -2,6 +2,7 @@
 import { animateMoves, h, setBar, setHidden, setText } from "./dom.js";
 import * as messages from "./messages.js";
 import { TRENDING_COUNT, trendingOf } from "./selectors.js";
+import { phrase } from "./words.js";
 
 /**
  * @import { TrendingState } from "./types.js"
@@ -13,7 +14,7 @@ export function createTrendingView() {
   const skeleton = h("div", { class: "trending-items", "aria-hidden": "true" },
     ...Array.from({ length: TRENDING_COUNT }, () => h("div", { class: "trending-item skeleton" })));
   const element = h("section", { class: "trending", "aria-labelledby": "trending" },
-    h("h2", { id: "trending" }, "Trending now"), skeleton, items);
+    h("h2", { id: "trending" }, phrase("trending")), skeleton, items);
   /** @type {Map<number, ReturnType<typeof createItem>>} by show */
   const rows = new Map();
 

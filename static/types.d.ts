@@ -524,3 +524,13 @@ export interface ClientLink {
   forgetUser(): void;
   retryDelayMs(retry_after_ms: number | null, attempt: number): number;
 }
+
+declare global {
+  /** The language of the page, which the server puts before its script (server/words/compiling.py); phrases: for tests, by name. */
+  var mysetlistWords: {
+    language: string;
+    direction: "ltr" | "rtl";
+    phrases: Record<string, import("./words.js").Text>;
+    plural(value: number): string;
+  };
+}

@@ -6,6 +6,7 @@ import * as messages from "./messages.js";
 import { nothing, section, shortList, sourceLinks } from "./page-parts.js";
 import { createReviews } from "./reviews-view.js";
 import { createShowLine } from "./show-lines.js";
+import { phrase } from "./words.js";
 
 /** @import { ReviewPage, ShowItem, Venue } from "./types.js" */
 
@@ -19,16 +20,16 @@ export function draw([venue, reviews, finished]) {
   const map = `https://www.openstreetmap.org/?mlat=${latitude}&mlon=${longitude}#map=${MAP_ZOOM}/${latitude}/${longitude}`;
   return {
     heading: venue.name,
-    title: `${venue.name}, ${venue.city}: shows and reviews | ${brand.name}`,
+    title: phrase("venue-title", { venue: venue.name, city: venue.city, service: brand.name }),
     parts: [
       h("div", { class: "entry-head" },
         h("p", { class: "entry-facts", translate: "no" }, facts),
         h("p", { class: "entry-facts" }, texts.ratingLine(venue.rating, venue.review_count)),
-        h("a", { class: "button", href: map, rel: "noopener", target: "_blank" }, "Map", h("span", { class: "sr" }, " on OpenStreetMap, in a new tab"))),
+        h("a", { class: "button", href: map, rel: "noopener", target: "_blank" }, phrase("venue-map"), h("span", { class: "sr" }, " ", phrase("venue-map-where")))),
       h("div", { class: "columns" },
         h("div", { class: "column" },
-          section("Next shows", "", venue.shows.length ? shortList(venue.shows.map(lineOf), SHOWS_COUNT) : nothing("No show is announced here.")),
-          finished.items.length ? section("Last shows", "", shortList(finished.items.map(lineOf), SHOWS_COUNT)) : null),
+          section(phrase("next-shows"), "", venue.shows.length ? shortList(venue.shows.map(lineOf), SHOWS_COUNT) : nothing(phrase("no-next-shows-here"))),
+          finished.items.length ? section(phrase("last-shows"), "", shortList(finished.items.map(lineOf), SHOWS_COUNT)) : null),
         h("div", { class: "column" }, createReviews(venue, reviews))),
       sourceLinks(venue.sources),
     ].filter((part) => part !== null),

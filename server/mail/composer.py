@@ -13,8 +13,9 @@ from email.utils import format_datetime
 from typing import Any
 
 from server.mail.items import CONFIRMATION, EmailItem
-from server.mail.rendering import Line, Section, render_html, render_text, section_of, single_line
+from server.mail.rendering import Link, Section, render_html, render_text, section_of
 from server.mail.tokens import confirmation_token, unsubscribe_token
+from server.words.texts import Language, shipped
 
 _ORDER = ("show_reminder", "show_announced", "show_result")  # the most urgent kind first
 
@@ -83,11 +84,15 @@ class EmailComposer:
         message["Date"] = format_datetime(now)
         message["Message-ID"] = message_id
         message["Auto-Submitted"] = "auto-generated"
-        unsubscribe_link = f"{self.public_url()}/unsubscribe?token={unsubscribe_token(self.secret, first.address)}"
+        words = shipped().language(first.language)
+        unsubscribe_link = Link(
+            f"{self.public_url()}/unsubscribe?token={unsubscribe_token(self.secret, first.address)}"
+        )
         if first.kind == CONFIRMATION:
-            self._fill_confirmation(message, first, unsubscribe_link, now)
+            self._fill_confirmation(message, first, unsubscribe_link, now, words)
         else:
-            self._fill_shows(message, items, unsubscribe_link)
+            self._fill_shows(message, items, unsubscribe_link, words)
+        message["Content-Language"] = words.tag
         return OutgoingEmail(tuple(items), first.address, message.as_bytes())
 
     def message_id(self, items: Iterable[EmailItem]) -> str:
@@ -97,43 +102,41 @@ class EmailComposer:
         name = hashlib.blake2b(words.encode(), digest_size=16, key=self.secret.encode()[:64]).hexdigest()
         return f"<{name}@{self._from.domain}>"
 
-    def _fill_confirmation(self, message: EmailMessage, item: EmailItem, unsubscribe_link: str, now: datetime) -> None:
+    def _fill_confirmation(
+        self, message: EmailMessage, item: EmailItem, unsubscribe_link: Link, now: datetime, words: Language
+    ) -> None:
         assert item.address is not None
         token = confirmation_token(self.secret, item.user_id, item.address, now=now)
-        message["Subject"] = "Confirm your address"
-        opening: list[Line] = [
-            ("Someone, probably you, asked MySetlist to send emails to this address.",),
-            ("To confirm the address, open this link within 48 hours:",),
-            (f"{self.public_url()}/confirm-email?token={token}",),
+        message["Subject"] = words.text("letter-confirm-subject")
+        opening = [
+            words.text("letter-confirm-why"),
+            words.text("letter-confirm-link"),
+            Link(f"{self.public_url()}/confirm-email?token={token}"),
         ]
-        closing: list[Line] = [
-            ("If it was not you, ignore this email. To stop all emails to this address permanently, open this link:",),
-            (unsubscribe_link,),
-        ]
-        _set_content(message, opening, [], closing)
+        _set_content(message, opening, [], [words.text("letter-confirm-stop"), unsubscribe_link], words)
 
-    def _fill_shows(self, message: EmailMessage, items: Sequence[EmailItem], unsubscribe_link: str) -> None:
+    def _fill_shows(
+        self, message: EmailMessage, items: Sequence[EmailItem], unsubscribe_link: Link, words: Language
+    ) -> None:
         message["List-Unsubscribe"] = f"<{unsubscribe_link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         ordered = sorted(items, key=lambda item: (_ORDER.index(item.kind), item.starts_at, item.id))
         public_url = self.public_url()
-        sections = [section_of(item, public_url) for item in ordered]
-        opening: list[Line] = []
+        sections = [section_of(item, public_url, words) for item in ordered]
+        opening: list[str] = []
         if len(sections) == 1:
             # `=?` would begin an encoded word, which the standard library decodes with its line breaks before folding.
-            message["Subject"] = single_line(sections[0].subject).replace("=?", "= ?")
+            message["Subject"] = sections[0].subject.replace("=?", "= ?")
         else:
-            period = "week" if items[0].frequency == "weekly" else "day"
-            message["Subject"] = f"Your {period} on MySetlist: {len(sections)} shows"
-            opening = [(f"Your {period} on MySetlist.",)]
-        closing: list[Line] = [
-            ("You get this email because you asked for it. To unsubscribe, open this link:",),
-            (unsubscribe_link,),
-        ]
-        _set_content(message, opening, sections, closing)
+            period = "weekly" if items[0].frequency == "weekly" else "daily"
+            message["Subject"] = words.text("letter-digest-subject", period=period, count=len(sections))
+            opening = [words.text("letter-digest-heading", period=period)]
+        _set_content(message, opening, sections, [words.text("letter-unsubscribe"), unsubscribe_link], words)
 
 
-def _set_content(message: EmailMessage, opening: list[Line], sections: list[Section], closing: list[Line]) -> None:
+def _set_content(
+    message: EmailMessage, opening: list[str], sections: list[Section], closing: list[str], words: Language
+) -> None:
     # Quoted-printable passes servers that accept only seven bits, and keeps every line short.
     message.set_content(render_text(opening, sections, closing), cte="quoted-printable")
-    message.add_alternative(render_html(opening, sections, closing), subtype="html", cte="quoted-printable")
+    message.add_alternative(render_html(opening, sections, closing, words), subtype="html", cte="quoted-printable")

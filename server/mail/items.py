@@ -49,6 +49,7 @@ class EmailItem:
     city: str | None
     followed: list[str]
     songs: list[str]
+    language: str = ""
 
     @classmethod
     def from_row(cls, row: Any) -> EmailItem:

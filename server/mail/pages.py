@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 
+from server.words.texts import Language
+
 _PAGE = """<!doctype html>
-<html lang="en">
+<html lang="{lang}" dir="{dir}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
@@ -16,35 +18,48 @@ _PAGE = """<!doctype html>
 <body>
 <main class="page account">
 <h1>{title}</h1>
-{body}
-<p><a href="/">MySetlist</a></p>
+<p>{lead}</p>
+{more}<p><a href="/" translate="no">MySetlist</a></p>
 </main>
 </body>
 </html>
 """
 
 
-def _page(title: str, body: str) -> bytes:
-    return _PAGE.format(title=title, body=body).encode("ascii")
-
-
-CONFIRMED = _page(
-    "Your address is confirmed",
-    '<p>The page where you began notices it.</p>\n<p><a class="button button-main" href="/me">Your account</a></p>',
-)
-EXPIRED = _page("This link is no longer valid", "<p>Enter your address on MySetlist again to get a new link.</p>")
-UNSUBSCRIBED = _page("You are unsubscribed", "<p>MySetlist sends no more emails to this address.</p>")
-
-
-def confirm_page(target: str) -> bytes:
+def confirm_page(words: Language, target: str) -> bytes:
     """Builds the page with the confirm button, which posts to `target`."""
-    action = html.escape(target)
-    button = f'<form method="post" action="{action}"><button class="button button-main" type="submit">Confirm</button></form>'
-    return _page("Confirm your address?", f"<p>MySetlist will send the emails that you asked for.</p>\n{button}")
+    button = _button(words.text("link-confirm"), target, "button button-main")
+    return _page(words, "link-confirm-heading", "link-confirm-lead", button)
 
 
-def unsubscribe_page(target: str) -> bytes:
+def confirmed_page(words: Language) -> bytes:
+    """Builds the page that says that the address is confirmed."""
+    account = f'<p><a class="button button-main" href="/me">{html.escape(words.text("account"))}</a></p>\n'
+    return _page(words, "link-confirmed-heading", "link-confirmed-lead", account)
+
+
+def expired_page(words: Language) -> bytes:
+    """Builds the page of a link that is not valid any more."""
+    return _page(words, "link-expired-heading", "link-expired-lead")
+
+
+def unsubscribe_page(words: Language, target: str) -> bytes:
     """Builds the page with the unsubscribe button, which posts to `target`."""
-    action = html.escape(target)
-    button = f'<form method="post" action="{action}"><button class="button" type="submit">Unsubscribe</button></form>'
-    return _page("Unsubscribe?", f"<p>MySetlist will send no more emails to this address.</p>\n{button}")
+    button = _button(words.text("link-unsubscribe"), target, "button")
+    return _page(words, "link-unsubscribe-heading", "link-unsubscribe-lead", button)
+
+
+def unsubscribed_page(words: Language) -> bytes:
+    """Builds the page that says that no more emails come."""
+    return _page(words, "link-unsubscribed-heading", "link-unsubscribed-lead")
+
+
+def _page(words: Language, heading: str, lead: str, more: str = "") -> bytes:
+    title, lead = (html.escape(words.text(name)) for name in (heading, lead))
+    page = _PAGE.format(lang=words.tag, dir=words.direction, title=title, lead=lead, more=more)
+    return page.encode("ascii", "xmlcharrefreplace")
+
+
+def _button(text: str, target: str, style: str) -> str:
+    label, action = html.escape(text), html.escape(target)
+    return f'<form method="post" action="{action}"><button class="{style}" type="submit">{label}</button></form>\n'

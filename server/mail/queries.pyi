@@ -77,6 +77,7 @@ class FetchItemsRow(TypedDict):
     kind: Literal["confirm_address", "show_announced", "show_reminder", "show_result"]
     about: str
     created_at: datetime
+    language: str | Any
     address: str | Any
     frequency: Literal["never", "immediately", "daily", "weekly"] | Any
     is_confirmed: bool | Any

@@ -20,6 +20,7 @@ from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Identity
 from server.protocol.instants import ms_of
 from server.store.database import Database
+from server.words.texts import shipped
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -182,35 +183,38 @@ class MailRoutes:
 
     async def get_confirm(self, call: Call) -> Answer:
         """`GET /confirm-email?token=`. It changes nothing, because mail programs may open links before their user does."""
+        words = shipped().language(call.language())
         if read_confirmation(self._secret, call.query.token, now=utc_now(self._clock)) is None:
-            return Answer(document=pages.EXPIRED)
-        return Answer(document=pages.confirm_page(f"{CONFIRM_PATH}?token={call.query.token}"))
+            return Answer(document=pages.expired_page(words))
+        return Answer(document=pages.confirm_page(words, f"{CONFIRM_PATH}?token={call.query.token}"))
 
     async def post_confirm(self, call: Call) -> Answer:
         """`POST /confirm-email?token=`, from the button. Repeating it changes nothing."""
+        words = shipped().language(call.language())
         now = utc_now(self._clock)
         found = read_confirmation(self._secret, call.query.token, now=now)
         if found is None:
-            return Answer(document=pages.EXPIRED)
+            return Answer(document=pages.expired_page(words))
         user_id, address_hash = found
         async with self._requests.acting(Identity(user_id, "user")) as connection:
             confirmed = await queries.confirm_address(
                 connection, user_id=user_id, address_hash=address_hash, instant=now
             )
         # The page is the same for an expired link, a changed address and an erased account.
-        return Answer(document=pages.EXPIRED if confirmed is None else pages.CONFIRMED)
+        return Answer(document=pages.expired_page(words) if confirmed is None else pages.confirmed_page(words))
 
     async def get_unsubscribe(self, call: Call) -> Answer:
         """`GET /unsubscribe?token=`. It changes nothing, because mail programs may open links before their user does."""
         read_unsubscribe(self._secret, call.query.token)
-        return Answer(document=pages.unsubscribe_page(f"{UNSUBSCRIBE_PATH}?token={call.query.token}"))
+        words = shipped().language(call.language())
+        return Answer(document=pages.unsubscribe_page(words, f"{UNSUBSCRIBE_PATH}?token={call.query.token}"))
 
     async def post_unsubscribe(self, call: Call) -> Answer:
         """`POST /unsubscribe?token=`, from the button or by the one click of a mail program. Repeating it changes nothing."""
         address_hash = read_unsubscribe(self._secret, call.query.token)
         async with self._owner.connection() as connection:
             await stop_address(connection, address_hash, "link", utc_now(self._clock))
-        return Answer(document=pages.UNSUBSCRIBED)
+        return Answer(document=pages.unsubscribed_page(shipped().language(call.language())))
 
     async def _enqueue_confirmation(self, connection: Connection, user_id: int, address: str) -> None:
         """Enqueues a confirmation, in the transaction that locks the row of the user.

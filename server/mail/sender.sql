@@ -68,7 +68,7 @@ select id, user_id, attempts, was_due from claimed order by priority desc, was_d
 --        earlier_count, confirmations to the same address in the hour before; is_concerned, the user still goes to the show
 --        or has votes in it
 select q.id, q.user_id, q.kind, q.about, q.created_at,
-       p.address, p.frequency, p.confirmed_at is not null as is_confirmed, q.kind = any(p.kinds) as is_wanted,
+       coalesce(l.language, '') as language, p.address, p.frequency, p.confirmed_at is not null as is_confirmed, q.kind = any(p.kinds) as is_wanted,
        n.reason as stopped_by,
        case when q.kind = 'confirm_address' then (
            select count(*) from email_queue e
@@ -93,6 +93,7 @@ select q.id, q.user_id, q.kind, q.about, q.created_at,
        else true end as is_concerned
   from email_queue q
   left join email_preferences p on p.user_id = q.user_id
+  left join user_profiles l on l.user_id = q.user_id
   left join email_unsubscribes n on n.address_hash = sha256(convert_to(lower(p.address), 'UTF8'))
   left join shows w on w.id = case when q.about like 'show:%' then split_part(q.about, ':', 2)::bigint end
   left join artists a on a.id = w.artist_id

@@ -72,6 +72,7 @@ class ExportedProfile(msgspec.Struct, frozen=True):
     country: str
     is_public: bool
     status: Status
+    language: str
     created_at: str
     updated_at: str
 

@@ -22,7 +22,7 @@ select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
 
 -- name: profile^
 select 1 as row_count, to_json(s)::text as rows
-  from (select display_name, bio, city, country, is_public, status, created_at, updated_at
+  from (select display_name, bio, city, country, is_public, status, language, created_at, updated_at
           from user_profiles where user_id = :user_id::bigint limit :count::bigint) s;
 
 -- name: votes^

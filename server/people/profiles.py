@@ -24,16 +24,22 @@ if TYPE_CHECKING:
 NAME_CHARS_MAX = 80
 BIO_CHARS_MAX = 500
 CITY_CHARS_MAX = 120
+LanguageTag = Annotated[
+    str, msgspec.Meta(max_length=20, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}$(?!\n)", examples=["es", "pt-BR"])
+]
 
 
 class ProfileBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields to change. A field that is left out stays, null clears it."""
+    """The fields to change. A field that is left out stays, null clears it. `language`: its tag; emails come in this language
+    when there are texts in it, else in English.
+    """
 
     display_name: Annotated[str, msgspec.Meta(max_length=NAME_CHARS_MAX)] | UnsetType | None = UNSET
     bio: Annotated[str, msgspec.Meta(max_length=BIO_CHARS_MAX)] | UnsetType | None = UNSET
     city: Annotated[str, msgspec.Meta(max_length=CITY_CHARS_MAX)] | UnsetType | None = UNSET
     country: Annotated[str, msgspec.Meta(min_length=2, max_length=2, pattern="^[A-Z]{2}$")] | UnsetType | None = UNSET
     is_public: bool | UnsetType | None = UNSET
+    language: LanguageTag | UnsetType | None = UNSET
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +86,7 @@ class Me(Profile, frozen=True, kw_only=True):
     """The signed-in user: account and profile. `status` is the status of the profile."""
 
     role: Role
+    language: str | None
     counts: Counts
     accuracy: Foresight
     bans: list[Ban]
@@ -120,7 +127,9 @@ class ProfileRoutes:
         changes = _changes(call.body)
         async with self._db.acting(call.identity) as connection:
             # A ban refuses new texts, but a banned user may clear the fields of their profile.
-            await refuse_banned(connection, user_id, *(("write", "all") if any(changes.values()) else ()))
+            await refuse_banned(
+                connection, user_id, *(("write", "all") if any({**changes, "language": ""}.values()) else ())
+            )
             if changes:
                 await _change_profile(connection, user_id, changes)
             return Answer(document=await _fetch_me(connection, user_id))
@@ -143,7 +152,7 @@ def _changes(body: ProfileBody) -> dict[str, Any]:
             given[name] = " ".join(given[name].split())
     if given.get("bio"):
         given["bio"] = given["bio"].strip()
-    cleared = {"display_name": None, "bio": "", "city": "", "country": "", "is_public": False}
+    cleared = {"display_name": None, "bio": "", "city": "", "country": "", "is_public": False, "language": ""}
     return {name: value or cleared[name] for name, value in given.items()}
 
 
@@ -178,6 +187,7 @@ async def _fetch_me(connection: Connection, user_id: int) -> Me:
     return Me(
         id=row["id"],
         role=row["role"],
+        language=row["language"] or None,
         counts=counts_of(row),
         accuracy=Foresight(
             shows=row["show_count"],

@@ -3,7 +3,7 @@
 -- name: fetch_me^
 -- takes: user_id bigint
 -- gives: 0..1 row: the account with its profile, activity counts, mean accuracy over the scored shows, and email preferences
-select u.id, u.role, u.created_at, p.display_name, p.bio, p.city, p.country, p.is_public, p.status,
+select u.id, u.role, u.created_at, p.display_name, p.bio, p.city, p.country, p.is_public, p.status, p.language,
        (select count(*) from user_follows_artists f where f.user_id = u.id) as follow_count,
        (select count(*) from user_show_attendance g where g.user_id = u.id) as attendance_count,
        (select count(*) from votes v where v.user_id = u.id) as vote_count,
@@ -33,11 +33,11 @@ insert into user_profiles (user_id) values (:user_id::bigint) on conflict do not
 -- takes: user_id bigint
 -- gives: 0..1 row
 -- locks: that row of user_profiles
-select display_name, bio, city, country, is_public, status from user_profiles where user_id = :user_id::bigint for update;
+select display_name, bio, city, country, is_public, status, language from user_profiles where user_id = :user_id::bigint for update;
 
 -- name: update_profile!
--- takes: user_id, display_name text or null, bio, city, country, is_public, status
+-- takes: user_id, display_name text or null, bio, city, country, is_public, status, language
 update user_profiles
    set display_name = :display_name::text, bio = :bio::text, city = :city::text, country = :country::text,
-       is_public = :is_public::boolean, status = :status::text::moderation_status
+       is_public = :is_public::boolean, status = :status::text::moderation_status, language = :language::text
  where user_id = :user_id::bigint;

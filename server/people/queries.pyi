@@ -535,6 +535,7 @@ class FetchMeRow(TypedDict):
     country: str | Any
     is_public: bool | Any
     status: Literal["pending", "approved", "rejected"] | Any
+    language: str | Any
     follow_count: int | Any
     attendance_count: int | Any
     vote_count: int | Any
@@ -565,6 +566,7 @@ class LockProfileRow(TypedDict):
     country: str
     is_public: bool
     status: Literal["pending", "approved", "rejected"]
+    language: str
 
 class _Profiles:
     async def fetch_me(self, connection: Connection, *, user_id: int | None) -> FetchMeRow | None: ...
@@ -583,6 +585,7 @@ class _Profiles:
         country: str | None,
         is_public: bool | None,
         status: str | None,
+        language: str | None,
         user_id: int | None,
     ) -> str: ...
 

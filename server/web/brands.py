@@ -18,7 +18,7 @@ from server.web.revalidation import revalidated
 from server.web.static_files import KEPT_FOR_GOOD
 
 _ICON = re.compile(r'"/static/[0-9a-f]{16}/icon\.svg"( type="image/svg\+xml")?')
-_MANIFEST = re.compile(r'"/static/[0-9a-f]{16}/manifest\.webmanifest"')
+_MANIFEST = re.compile(r'"/static/[0-9a-f]{16}/(?:[\w-]+/)?manifest\.webmanifest"')
 _TITLE_END = re.compile(rf"{SERVICE}</title>")
 _NAME = re.compile(rf'<span( translate="no")?>{SERVICE}</span>')
 

@@ -5,8 +5,8 @@ The modules in static/ run unbundled too. They use a small part of the module sy
 `export { a, b }`, and `import("./x.js")` of a module that is loaded later. Such a module is a script of its own: what the first script
 holds already, it takes from there, so that no module runs twice.
 
-Comments that have lines of their own are left out, and so is what lines are moved in by. They are a third of what a phone would
-load. So a template literal has one line.
+Comments are left out, and so are empty lines and what lines are moved in by. They are a third of what a phone would load. So a
+template literal has one line.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ _EXPORT = re.compile(r"^export\s+(?=(?:async\s+function|function|class|const)\s+
 _EXPORT_LIST = re.compile(r"^export \{ ([\w, ]+) \};\n", re.MULTILINE)
 _LATE = re.compile(r'\bimport\("(\.\.?/[\w./-]+)"\)')
 _COMMENT = re.compile(r"^[ \t]*(?:/\*(?:(?!\*/).)*\*/[ \t]*|//[^\n]*)\n", re.MULTILINE | re.DOTALL)
+# Code goes before it on its line. With a quote behind it, it may stand in a text.
+_END_COMMENT = re.compile(r"[ \t]+//[^\n\"'`]*$|\n(?=\n)", re.MULTILINE)
 _INDENTATION = re.compile(r"^[ \t]+", re.MULTILINE)
 _NOT_UNDERSTOOD = re.compile(r"^(?:import|export)\b.*|\bimport\s*\(.*|\bimport\.meta.*", re.MULTILINE)
 
@@ -90,7 +92,7 @@ def _as_function(name: str, text: str, entry: str) -> str:
             raise ValueError(
                 f"static/{name} has a template literal of several lines: `{line.strip()}`. Write it in one line."
             )
-    body = _INDENTATION.sub("", body)
+    body = _END_COMMENT.sub("", _INDENTATION.sub("", body))
     if found := _NOT_UNDERSTOOD.search(_LATE.sub("", body)):
         raise ValueError(
             f'static/{name} has `{found[0].strip()}`. Write imports as `import {{ a }} from "./x.js"` and exports as '

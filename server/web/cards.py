@@ -29,6 +29,7 @@ from server.web.card import Card, CardSong
 from server.web.heads import SERVICE, SUBJECTS, Subject, day_text
 from server.web.identity import AddressOf
 from server.web.revalidation import revalidated
+from server.words.texts import DEFAULT_LANGUAGE, shipped
 
 log = structlog.get_logger()
 
@@ -126,7 +127,7 @@ def card_of_show(show: Show, service: str = SERVICE) -> Card:
         service=service,
         heading=show["artist"]["name"],
         place=f"{show['venue']['name']}, {show['venue']['city']}",
-        day=day_text(show["local_date"]),
+        day=day_text(show["local_date"], shipped().language(DEFAULT_LANGUAGE)),
         badge=_BADGES[show["status"]],
         invitation="" if best or show["status"] in ("finished", "cancelled") else "Vote on the songs of the setlist",
         songs=_card_songs(best),
@@ -141,7 +142,7 @@ def card_of_artist(artist: Artist, service: str) -> Card:
         service=service,
         heading=artist["name"],
         place=f"{show['venue']['name']}, {show['venue']['city']}" if show else artist["genre"],
-        day=day_text(show["local_date"]) if show else "",
+        day=day_text(show["local_date"], shipped().language(DEFAULT_LANGUAGE)) if show else "",
         badge="Most played" if played else "",
         invitation="",
         songs=_card_songs(played),
@@ -155,7 +156,9 @@ def card_of_venue(venue: Venue, service: str) -> Card:
         service=service,
         heading=venue["name"],
         place=", ".join(filter(None, (venue["city"], venue["region"], venue["country"]))),
-        day=f"{show['artist']['name']}, {day_text(show['local_date'])}" if show else "",
+        day=f"{show['artist']['name']}, {day_text(show['local_date'], shipped().language(DEFAULT_LANGUAGE))}"
+        if show
+        else "",
         badge="",
         invitation="",
         songs=[],

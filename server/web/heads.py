@@ -9,9 +9,11 @@ from datetime import date
 from typing import Any, Literal
 
 import msgspec
+from babel.dates import format_date
 
 from server.catalog.documents import Artist, Show, ShowItem, Song, Venue
 from server.web import structured_data
+from server.words.texts import Language
 
 Subject = Literal["show", "artist", "venue", "song"]
 SUBJECTS: tuple[Subject, ...] = ("show", "artist", "venue", "song")
@@ -29,7 +31,7 @@ class Head:
 
     Takes: title, without the name of the service, empty: its name alone; path, of the page's one address; kind, as Open Graph
            has it; data, for search engines (schema.org); card, the path of its picture, and card_text, which says what is on it;
-           feed, the path of its calendar
+           feed, the path of its calendar, and feed_title, its name
     """
 
     title: str
@@ -40,6 +42,7 @@ class Head:
     card: str = ""
     card_text: str = ""
     feed: str = ""
+    feed_title: str = ""
 
 
 def with_head(text: str, head: Head, base: str, service: str = SERVICE) -> str:
@@ -65,7 +68,9 @@ def with_head(text: str, head: Head, base: str, service: str = SERVICE) -> str:
             "og:image:height": str(height), "og:image:alt": head.card_text,
         })  # fmt: skip
     if head.feed:
-        lines.append(f'<link rel="alternate" type="text/calendar" href="{html.escape(head.feed)}" title="Calendar">')
+        lines.append(
+            f'<link rel="alternate" type="text/calendar" href="{html.escape(head.feed)}" title="{html.escape(head.feed_title)}">'
+        )
     text = with_title(text, title)
     description = f'<meta name="description" content="{html.escape(head.description)}">'
     text = _DESCRIPTION.sub(lambda _: description, text, count=1)
@@ -102,62 +107,65 @@ def _at_end(text: str, more: str) -> str:
 # ─────────────────────────────────────────────────────────────────── the pages
 
 
-def head_of_home(base: str, service: str) -> Head:
+def head_of_home(base: str, service: str, words: Language) -> Head:
     """The head of the page with the list of shows."""
     return Head(
         title="",
-        description="Vote on the songs of tonight's setlist and watch the counts move live.",
+        description=words.text("home-description"),
         path="/",
         data=structured_data.of_service(service, base),
     )
 
 
-def head_of_show(show: Show, base: str) -> Head:
+def head_of_show(show: Show, base: str, words: Language) -> Head:
     """The head of the page of a show. It tells no counts: an embargo may hide them."""
     path = f"/shows/{show['slug']}"
     card = f"{path}/card.png"
-    description = describe_show(show)
+    description = describe_show(show, words)
     return Head(
         title=title_of_show(show),
         description=description,
         path=path,
         data=structured_data.of_show(show, base, description=description, card=card),
         card=card,
-        card_text=f"{title_of_show(show)}, {show['venue']['city']}, {day_text(show['local_date'])}",
+        card_text=f"{title_of_show(show)}, {show['venue']['city']}, {day_text(show['local_date'], words)}",
     )
 
 
-def head_of_artist(artist: Artist, base: str) -> Head:
+def head_of_artist(artist: Artist, base: str, words: Language) -> Head:
     """The head of the page of an artist."""
     name, shows, path = artist["name"], artist["shows"], f"/artists/{artist['slug']}"
-    coming = (
-        f"The next show is at {_place(shows[0])}, on {day_text(shows[0]['local_date'])}."
-        if shows
-        else "No show is announced."
-    )
     return Head(
         title=name,
-        description=f"{name}: shows, songs and setlists that fans vote on. {coming}",
+        description=(
+            words.text(
+                "head-artist-next", artist=name, place=_place(shows[0]), date=day_text(shows[0]["local_date"], words)
+            )
+            if shows
+            else words.text("head-artist", artist=name)
+        ),
         path=path,
         kind="profile",
         data=structured_data.of_artist(artist, base),
         card=f"{path}/card.png",
         card_text=name,
         feed=f"{path}.ics",
+        feed_title=words.text("head-calendar"),
     )
 
 
-def head_of_venue(venue: Venue, base: str) -> Head:
+def head_of_venue(venue: Venue, base: str, words: Language) -> Head:
     """The head of the page of a venue."""
+    where = {"venue": venue["name"], "city": venue["city"]}
     shows = venue["shows"]
-    coming = (
-        f"The next show: {shows[0]['artist']['name']}, on {day_text(shows[0]['local_date'])}."
-        if shows
-        else "No show is announced."
-    )
+    if shows:
+        next_one = {"artist": shows[0]["artist"]["name"], "date": day_text(shows[0]["local_date"], words)}
+        description = words.text("head-venue-next", **where, **next_one)
+    else:
+        description = words.text("head-venue", **where)
     return Head(
         title=f"{venue['name']}, {venue['city']}",
-        description=f"Shows at {venue['name']} in {venue['city']}, and what fans say of it. {coming}",
+        description=description,
         path=f"/venues/{venue['slug']}",
         kind="place",
         data=structured_data.of_venue(venue, base),
@@ -166,12 +174,12 @@ def head_of_venue(venue: Venue, base: str) -> Head:
     )
 
 
-def head_of_song(song: Song, base: str) -> Head:
+def head_of_song(song: Song, base: str, words: Language) -> Head:
     """The head of the page of a song."""
     artist = song["artist"]["name"]
     return Head(
         title=f"{song['title']}, {artist}",
-        description=f"Who plays “{song['title']}” by {artist}, how often, and in which setlists.",
+        description=words.text("head-song", title=song["title"], artist=artist),
         path=f"/songs/{song['id']}",
         kind="music.song",
         data=structured_data.of_song(song, base),
@@ -185,22 +193,25 @@ def title_of_show(show: ShowItem) -> str:
     return f"{show['artist']['name']}, {show['venue']['name']}"
 
 
-def describe_show(show: ShowItem) -> str:
+def describe_show(show: ShowItem, words: Language) -> str:
     """One or two sentences about a show."""
-    what = f"{show['artist']['name']} at {_place(show)}, on {day_text(show['local_date'])}"
+    values = {
+        "artist": show["artist"]["name"],
+        "place": _place(show),
+        "date": day_text(show["local_date"], words),
+    }
     match show["status"]:
         case "cancelled":
-            return f"Cancelled: {what}."
+            return words.text("head-show-cancelled", **values)
         case "finished":
-            return f"{what}: the setlist that fans voted for, and what was played."
+            return words.text("head-show-finished", **values)
         case _:
-            return f"{what}. Vote on the songs of the setlist and watch the counts move live."
+            return words.text("head-show", **values)
 
 
-def day_text(local_date: str) -> str:
+def day_text(local_date: str, words: Language) -> str:
     """A date as people write it: 24 November 2026."""
-    day = date.fromisoformat(local_date)
-    return f"{day.day} {day:%B %Y}"
+    return format_date(date.fromisoformat(local_date), words.text("head-date-pattern"), locale=words.locale)
 
 
 def _place(show: ShowItem) -> str:

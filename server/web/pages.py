@@ -106,7 +106,9 @@ class Pages:
 
     def _branded(self, request: web.Request, name: str) -> web.Response:
         """A page as the brand of the host has it."""
-        return html_page(request, page_of_host(self._files.page(name), self._known_brands.of_host(request.host)))
+        return html_page(
+            request, page_of_host(self._files.page_for(request, name), self._known_brands.of_host(request.host))
+        )
 
     async def get_leaderboard(self, request: web.Request) -> web.Response:
         """`GET /leaderboard`: leaderboards and crews. What a crew's board shows, the API gives to its members only."""
@@ -124,7 +126,7 @@ class Pages:
         """`GET /service-worker.js`: at the root, because a worker is for the addresses below its own. Browsers ask each time."""
         text = CLEARING_SCRIPT
         if self._has_worker:
-            page = page_of_host(self._files.page("index.html"), self._known_brands.of_host(request.host))
+            page = page_of_host(self._files.page_for(request, "index.html"), self._known_brands.of_host(request.host))
             text = worker_script(self._files, page, _PAGE_HEADERS)
         return revalidated(request, text.encode(), "text/javascript")
 
@@ -160,7 +162,7 @@ def answer_unknown_paths(files: StaticFiles, known_brands: KnownBrands) -> Middl
     async def middleware(request: web.Request, handler: RequestHandler) -> web.StreamResponse:
         is_unknown = isinstance(request.match_info.http_exception, web.HTTPNotFound)
         if is_unknown and request.method in ("GET", "HEAD") and not request.raw_path.startswith(_NO_PAGES):
-            text = page_of_host(files.page("not-found.html"), known_brands.of_host(request.host))
+            text = page_of_host(files.page_for(request, "not-found.html"), known_brands.of_host(request.host))
             return html_page(request, text, status=404)
         return await handler(request)
 
@@ -170,7 +172,7 @@ def answer_unknown_paths(files: StaticFiles, known_brands: KnownBrands) -> Middl
 def html_page(request: web.Request, text: str, *, status: int = 200) -> web.Response:
     """The answer that carries a page."""
     body = text.encode()
-    headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding, Cookie, Authorization"}
+    headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding, Accept-Language, Cookie, Authorization"}
     if encoding := encoding_for(request):
         body, headers["Content-Encoding"] = compress(body, encoding, is_kept=False), encoding
     return web.Response(status=status, body=body, headers=headers, content_type="text/html", charset="utf-8")

@@ -20,7 +20,9 @@ from server.protocol.http.parameters import parse_body, parse_query
 from server.protocol.identity import COOKIE, SECURE_COOKIE
 from server.store.turns import Turns, client_of
 from server.web.identity import AddressOf, Identify, IsSecure
+from server.web.languages import language_of
 from server.web.listening import end_with_answer
+from server.words.texts import shipped
 
 
 def routes_of(
@@ -55,6 +57,7 @@ def routes_of(
                 address=address_of(request),
                 is_gone=lambda: has_hung_up(request.transport),
                 agent=request.headers.get("User-Agent", ""),
+                language=lambda: language_of(request, shipped()).tag,
             )
             answer = await endpoint.handler(call)
             response = _respond(request, endpoint, answer)

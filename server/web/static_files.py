@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import mimetypes
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from aiohttp import web
 
 from server.errors import Refused
@@ -15,6 +18,9 @@ from server.protocol.codes import Code
 from server.web.bundling import bundle, late_modules, without_comments
 from server.web.compression import Encoding, compress, encoding_for
 from server.web.first_songs import with_styles
+from server.web.languages import language_of
+from server.words.compiling import language_line, with_texts
+from server.words.texts import DEFAULT_LANGUAGE, Language, Texts
 
 # A smaller file fits into one packet anyway.
 _GZIP_BYTES_MIN = 1_000
@@ -22,7 +28,10 @@ _TEXT_TYPES = ("text/", "application/manifest+json", "image/svg+xml")
 KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
 # The modules that pages start. Under an address with a version they contain everything that they import; what they load later
 # are scripts of their own.
-_ENTRIES = ("app.js", "docs.js", "me.js", "admin/app.js", "wall/app.js", "leaderboard.js")
+_ENTRIES = ("app.js", "docs.js", "me.js", "signin.js", "admin/app.js", "wall/app.js", "leaderboard.js")
+# Files with texts have one address for each language: /static/<version>/<language>/<name>.
+_WITH_TEXTS = (*_ENTRIES, "manifest.webmanifest")
+_PLACE = re.compile(r"\{\{([a-z-]+)\}\}")
 mimetypes.add_type("application/manifest+json", ".webmanifest")
 mimetypes.add_type("text/javascript", ".js")
 
@@ -38,7 +47,8 @@ class StaticFiles:
     """The files of a folder and of its folders, each under two addresses.
 
     `/static/<version>/<name>` is what pages name. The version changes with any file, so browsers keep these answers for good,
-    and a page never mixes files of two versions. `/static/<name>` is the file as it is; browsers ask each time.
+    and a page never mixes files of two versions. `/static/<name>` is the file as it is; browsers ask each time. Scripts with
+    texts have an address for each language, `/static/<version>/<language>/<name>`: a reader gets one language only.
     A change in the folder is seen at the next page, so that a contributor only reloads.
 
     Takes: folder; names that are not there at the start are not served
@@ -49,9 +59,10 @@ class StaticFiles:
         self._names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         self._modified_ns: tuple[int, ...] = ()
         self._version = ""
-        self._prepared: dict[tuple[str, bool], _File] = {}
-        self._pages: dict[str, str] = {}
-        self._styled: dict[str, tuple[str, list[str]]] = {}
+        self._texts = Texts(folder / "words")
+        self._prepared: dict[tuple[str, str | None], _File] = {}
+        self._pages: dict[tuple[str, str], str] = {}
+        self._styled: dict[tuple[str, str], tuple[str, list[str]]] = {}
 
     @property
     def version(self) -> str:
@@ -62,23 +73,48 @@ class StaticFiles:
             for name in self._names:
                 digest.update(b"%s\0%s\0" % (name.encode(), (self._folder / name).read_bytes()))
             self._version, self._modified_ns = digest.hexdigest(), modified_ns
+            self._texts = Texts(self._folder / "words")
             self._prepared, self._pages, self._styled = {}, {}, {}
         return self._version
 
-    def page(self, name: str) -> str:
-        """An HTML file whose addresses of other files carry the version."""
+    def page(self, name: str, language: str = DEFAULT_LANGUAGE) -> str:
+        """An HTML file in a language. Its addresses of other files carry the version, and the language where they have texts."""
         version = self.version
-        if name not in self._pages:
-            text = (self._folder / name).read_text(encoding="utf-8")
-            self._pages[name] = re.sub(r'"/static/([\w./-]+)"', rf'"/static/{version}/\1"', text)
-        return self._pages[name]
+        if (name, language) not in self._pages:
 
-    def styled_page(self, name: str) -> tuple[str, list[str]]:
+            def address(found: re.Match[str]) -> str:
+                folder = f"{version}/{language}" if found[1] in _WITH_TEXTS else version
+                return f'"/static/{folder}/{found[1]}"'
+
+            text = self._filled((self._folder / name).read_text(encoding="utf-8"), language, html.escape)
+            self._pages[name, language] = re.sub(r'"/static/([\w./-]+)"', address, text)
+        return self._pages[name, language]
+
+    def page_for(self, request: web.Request, name: str) -> str:
+        """An HTML file in the language of its reader."""
+        return self.page(name, self.words_for(request).tag)
+
+    def words_for(self, request: web.Request) -> Language:
+        """The texts in the language of a request."""
+        return language_of(request, self._texts)
+
+    def _filled(self, text: str, language: str, escape: Callable[[str], str]) -> str:
+        """A file with texts in the places that name them."""
+        words = self._texts.language(language)
+        languages = "".join(
+            f'<option value="{tag}" lang="{tag}"{" selected" if tag == language else ""}>{html.escape(name)}</option>'
+            for tag, name in self._texts.names.items()
+        )
+        special = {"lang": language, "dir": words.direction, "languages": languages}
+        return _PLACE.sub(lambda found: special.get(found[1]) or escape(words.text(found[1])), text)
+
+    def styled_page(self, name: str, language: str = DEFAULT_LANGUAGE) -> tuple[str, list[str]]:
         """An HTML file with its styles in it, and the sources that its content security policy has to allow."""
-        text = self.page(name)
-        if name not in self._styled:
-            self._styled[name] = with_styles(text, lambda style: self._prepare(style, is_bundled=True).body.decode())
-        return self._styled[name]
+        text = self.page(name, language)
+        if (name, language) not in self._styled:
+            styled = with_styles(text, lambda style: self._prepare(style, language).body.decode())
+            self._styled[name, language] = styled
+        return self._styled[name, language]
 
     def late_addresses(self, entry: str) -> list[str]:
         """The addresses of the modules that a page loads later. Takes: entry, the module that the page starts."""
@@ -89,12 +125,17 @@ class StaticFiles:
 
         Raises: Refused: not_found
         """
+        language, _, rest = name.partition("/")
+        if version is not None and language in self._texts.languages:
+            name = rest
+        else:
+            language = DEFAULT_LANGUAGE
         if name not in self._names:
             raise Refused(Code.NOT_FOUND, "No such file.")
         # During an upgrade, a page of the other version may ask this node. It gets today's file, and does not keep it.
         is_current = version == self.version
-        file = self._prepare(name, is_bundled=version is not None)
-        etag = f"{self._version}-{name}"
+        file = self._prepare(name, None if version is None else language)
+        etag = f"{self._version}-{language}-{name}"
         headers = {"Cache-Control": KEPT_FOR_GOOD if is_current else "no-cache", "Vary": "Accept-Encoding"}
         if any(tag.value == etag for tag in request.if_none_match or ()):
             response = web.Response(status=304, headers=headers)
@@ -113,22 +154,32 @@ class StaticFiles:
         response.etag = etag
         return response
 
-    def _prepare(self, name: str, *, is_bundled: bool) -> _File:
-        if (found := self._prepared.get((name, is_bundled))) is not None:
+    def _prepare(self, name: str, language: str | None) -> _File:
+        """A file as it is sent. Takes: language, None: as it is in the folder."""
+        if (found := self._prepared.get((name, language))) is not None:
             return found
-        is_text = is_bundled and name.endswith((".js", ".css"))
-        body = self._bundled(name).encode() if is_text else (self._folder / name).read_bytes()
+        body = (self._folder / name).read_bytes() if language is None else self._made(name, language)
         media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
         is_worth_it = len(body) >= _GZIP_BYTES_MIN and media_type.startswith(_TEXT_TYPES)
         file = _File(body, media_type, {} if is_worth_it else None)
-        self._prepared[name, is_bundled] = file
+        self._prepared[name, language] = file
         return file
 
-    def _bundled(self, name: str) -> str:
-        """A script or a style sheet as pages get it."""
+    def _made(self, name: str, language: str) -> bytes:
+        """A file as pages get it: scripts joined, without comments, and with their texts."""
+        if name.endswith(".js"):
+            return self._script(name, self._texts.language(language)).encode()
+        if name == "manifest.webmanifest":
+            text = (self._folder / name).read_text(encoding="utf-8")
+            return self._filled(text, language, lambda one: msgspec.json.encode(one).decode()[1:-1]).encode()
+        if name.endswith(".css"):
+            return without_comments((self._folder / name).read_text(encoding="utf-8")).encode()
+        return (self._folder / name).read_bytes()
+
+    def _script(self, name: str, words: Language) -> str:
         if name in _ENTRIES:
-            return bundle(self._folder, name)
+            return language_line(words) + with_texts(bundle(self._folder, name), words)
         for first in _ENTRIES:
             if name in late_modules(self._folder, first):
-                return bundle(self._folder, name, first=first)
+                return with_texts(bundle(self._folder, name, first=first), words)
         return without_comments((self._folder / name).read_text(encoding="utf-8"))

@@ -34,8 +34,9 @@ from server.web.heads import (
 from server.web.identity import AddressOf, Identify
 from server.web.pages import CONTENT_SECURITY_POLICY, html_page
 from server.web.static_files import StaticFiles
+from server.words.texts import Language
 
-_HEADS: Mapping[Subject, Callable[[Any, str], Head]] = {
+_HEADS: Mapping[Subject, Callable[[Any, str, Language], Head]] = {
     "show": head_of_show,
     "artist": head_of_artist,
     "venue": head_of_venue,
@@ -81,13 +82,15 @@ class SubjectPages:
 
     async def get_home(self, request: web.Request) -> web.Response:
         """`GET /`: the page with the list of shows."""
-        text, service = self._dressed(request, self._files.page("index.html"))
+        words = self._files.words_for(request)
+        text, service = self._dressed(request, self._files.page("index.html", words.tag))
         base = self._base_url(request)
-        return html_page(request, with_head(text, head_of_home(base, service), base, service))
+        return html_page(request, with_head(text, head_of_home(base, service, words), base, service))
 
     async def get_subject(self, subject: Subject, request: web.Request) -> web.Response:
         """`GET /shows/{show}`, …: the page; a show is in it, so that a slow phone need not ask for it once more."""
-        text, service = self._dressed(request, self._files.page("index.html"))
+        words = self._files.words_for(request)
+        text, service = self._dressed(request, self._files.page("index.html", words.tag))
         base = self._base_url(request)
         try:
             identity, address = await self._identify(request), self._address_of(request)
@@ -98,11 +101,11 @@ class SubjectPages:
         except (StoreError, CacheError):
             # The page asks for the document itself, says what is wrong, and tries again.
             return html_page(request, text)
-        head = _HEADS[subject](document, base)
+        head = _HEADS[subject](document, base, words)
         if subject != "show":
             # The script asks for the document itself: nothing of it is needed before the first picture.
             return html_page(request, with_head(text, head, base, service))
-        styled, sources = self._files.styled_page("index.html")
+        styled, sources = self._files.styled_page("index.html", words.tag)
         text, service = self._dressed(request, styled)
         text = with_document(with_head(text, head, base, service), "show", document)
         response = html_page(request, with_first_songs(text, document))

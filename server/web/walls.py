@@ -15,10 +15,11 @@ from server.protocol.codes import Code
 from server.protocol.http.endpoints import Call, Handler
 from server.protocol.join_codes import join_code_of, show_of_join_code
 from server.web.base_url import BaseUrl
-from server.web.heads import SERVICE, title_of_show, with_document, with_title
+from server.web.heads import SERVICE, with_document, with_title
 from server.web.identity import AddressOf
 from server.web.pages import CONTENT_SECURITY_POLICY, html_page
 from server.web.static_files import StaticFiles
+from server.words.texts import Language
 
 Kind = Literal["screen", "overlay", "embed"]
 # When the light colours apply. A reader's own scheme decides on other sites; a hall and a stream are dark.
@@ -82,7 +83,7 @@ class WallPages:
                 raise
             show = None
         if show is None:
-            return html_page(request, self._files.page("not-found.html"), status=404)
+            return html_page(request, self._files.page_for(request, "not-found.html"), status=404)
         raise web.HTTPFound(f"/shows/{show['slug']}")
 
     async def _show(self, request: web.Request, reference: str) -> Show:
@@ -92,24 +93,25 @@ class WallPages:
         return show
 
     async def _wall(self, request: web.Request, kind: Kind) -> web.Response:
-        text = self._files.page("wall.html").replace('data-wall="screen"', f'data-wall="{kind}"', 1)
+        text = self._files.page_for(request, "wall.html").replace('data-wall="screen"', f'data-wall="{kind}"', 1)
         media = _LIGHT_MEDIA.get(request.query.get("theme", ""), _LIGHT_MEDIA[_DEFAULT_THEMES[kind]])
         text = text.replace('media="not all"', f'media="{media}"', 1)
         try:
             show = await self._show(request, request.match_info["show"])
         except Refused as error:
             if error.code == Code.NOT_FOUND:
-                return html_page(request, self._files.page("not-found.html"), status=404)
+                return html_page(request, self._files.page_for(request, "not-found.html"), status=404)
             return html_page(request, text)
         except (StoreError, CacheError):
             # The page asks for the show itself, and tries again.
             return html_page(request, text)
-        text = with_title(
-            text.replace("<!-- join -->", self._join(request, show), 1), f"{title_of_show(show)} | {SERVICE}"
-        )
-        return html_page(request, with_document(text, "show", show))
+        words = self._files.words_for(request)
+        joined = text.replace("<!-- join -->", self._join(request, show, words), 1)
+        names = {"artist": show["artist"]["name"], "venue": show["venue"]["name"]}
+        titled = with_title(joined, words.text("show-title", **names, service=SERVICE))
+        return html_page(request, with_document(titled, "show", show))
 
-    def _join(self, request: web.Request, show: Show) -> str:
+    def _join(self, request: web.Request, show: Show, words: Language) -> str:
         """How to come to the page of the show: a QR code, and an address that is short enough to type."""
         base = self._base_url(request)
         code = join_code_of(show["id"])
@@ -118,9 +120,10 @@ class WallPages:
         picture = segno.make_qr(f"{base}/shows/{show['id']}", error="m").svg_inline(
             omitsize=True, border=3, dark="#000", light="#fff", svgclass=None, lineclass=None
         )
+        qr, at, vote = (html.escape(words.text(name)) for name in ("wall-qr", "wall-vote-at", "wall-vote"))
         return (
-            f'<div class="qr" role="img" aria-label="QR code of the page where fans vote">{picture}</div>'
-            '<p class="join-text"><span class="join-word">Vote at</span> <span class="join-address" translate="no">'
+            f'<div class="qr" role="img" aria-label="{qr}">{picture}</div>'
+            f'<p class="join-text"><span class="join-word">{at}</span> <span class="join-address" translate="no">'
             f'<span class="join-host">{host}</span><span class="join-code">/j/{code}</span></span></p>'
-            f'<a class="join-link" href="/shows/{html.escape(show["slug"])}" target="_blank" rel="noopener">Vote on these songs</a>'
+            f'<a class="join-link" href="/shows/{html.escape(show["slug"])}" target="_blank" rel="noopener">{vote}</a>'
         )

@@ -81,6 +81,7 @@ class ClaimDueRow(TypedDict):
     closes_at: datetime | Any
     artist: str | Any
     venue: str | Any
+    language: str | Any
 
 class _Sender:
     def claim_due(

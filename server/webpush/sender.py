@@ -29,6 +29,7 @@ from server.webpush.keys import ServiceKey
 from server.webpush.notices import Notices
 from server.webpush.queries import sender as queries
 from server.webpush.texts import Kind, title_and_text
+from server.words.texts import shipped
 
 log = structlog.get_logger()
 
@@ -78,6 +79,7 @@ class _Claim:
     closes_at: dt.datetime | None
     artist: str | None
     venue: str | None
+    language: str
 
     @property
     def topic(self) -> str:
@@ -94,6 +96,7 @@ class _Claim:
             song=self.song,
             closes_at=self.closes_at,
             time_zone=self.time_zone,
+            words=shipped().language(self.language),
         )
         shown = {"title": title, "text": text, "url": f"/shows/{self.slug}", "tag": self.topic}
         return msgspec.json.encode(shown)

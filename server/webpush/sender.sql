@@ -20,10 +20,11 @@ with due as (
 )
 select c.id, c.device_id, c.attempts, n.id as notice_id, n.kind::text as kind, n.song, n.expires_at,
        d.endpoint, d.public_key, d.auth_secret, d.time_zone,
-       w.id as show_id, w.slug, w.closes_at, a.name as artist, v.name as venue
+       w.id as show_id, w.slug, w.closes_at, a.name as artist, v.name as venue, coalesce(l.language, '') as language
   from claimed c
   join webpush_notices n on n.id = c.notice_id
   join webpush_devices d on d.id = c.device_id
+  left join user_profiles l on l.user_id = d.user_id
   left join shows w on w.id = n.show_id and w.status <> 'cancelled'
   left join artists a on a.id = w.artist_id
   left join venues v on v.id = w.venue_id

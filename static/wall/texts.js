@@ -1,15 +1,10 @@
 /** The sentences and numbers of a wall. They are short, because people read them from far away. */
+import { phrase } from "../words.js";
 import { isHidden } from "./state.js";
 
 /**
  * @import { ShowBody } from "../types.js"
  */
-
-/** @param {number} value */
-export const count = (value) => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ",");
-
-/** @type {(value: number, one: string, many: string) => string} */
-const plural = (value, one, many) => `${count(value)} ${value === 1 ? one : many}`;
 
 /** @param {number} value */
 const twoDigits = (value) => (value < 10 ? `0${value}` : String(value));
@@ -21,7 +16,7 @@ const twoDigits = (value) => (value < 10 ? `0${value}` : String(value));
 export function timeLeft(left_ms) {
   const left_s = Math.max(0, Math.ceil(left_ms / 1000));
   const hours = Math.floor(left_s / 3600);
-  if (hours >= 48) return `${Math.floor(hours / 24)} days`;
+  if (hours >= 48) return phrase("wall-days-left", { count: Math.floor(hours / 24) });
   const minutes = Math.floor(left_s / 60) % 60;
   const seconds = twoDigits(left_s % 60);
   return hours ? `${hours}:${twoDigits(minutes)}:${seconds}` : `${minutes}:${seconds}`;
@@ -33,14 +28,14 @@ export function timeLeft(left_ms) {
  * @param {number} now_ms  of the server's clock
  */
 export function votingLine({ status, voting, opens_at, closes_at }, now_ms) {
-  if (status === "cancelled") return { word: "This show was cancelled", left: "" };
-  if (voting === "final") return { word: "Final result", left: "" };
-  if (voting === "locked") return { word: "Voting is paused", left: "" };
+  if (status === "cancelled") return { word: phrase("wall-cancelled"), left: "" };
+  if (voting === "final") return { word: phrase("wall-final"), left: "" };
+  if (voting === "locked") return { word: phrase("wall-paused"), left: "" };
   const opens_ms = Date.parse(opens_at) - now_ms;
   const closes_ms = Date.parse(closes_at) - now_ms;
-  if (voting === "closed" && opens_ms > 0) return { word: "Voting opens in", left: timeLeft(opens_ms) };
-  if (voting === "closed") return { word: "Voting is closed", left: "" };
-  return closes_ms > 0 ? { word: "Voting ends in", left: timeLeft(closes_ms) } : { word: "Voting is closing", left: "" };
+  if (voting === "closed" && opens_ms > 0) return { word: phrase("wall-opens-in"), left: timeLeft(opens_ms) };
+  if (voting === "closed") return { word: phrase("wall-closed"), left: "" };
+  return closes_ms > 0 ? { word: phrase("wall-ends-in"), left: timeLeft(closes_ms) } : { word: phrase("wall-closing"), left: "" };
 }
 
 /**
@@ -48,8 +43,7 @@ export function votingLine({ status, voting, opens_at, closes_at }, now_ms) {
  * @param {number|null} watching
  */
 export function totalsLine({ total }, watching) {
-  const votes = plural(total, "vote", "votes");
-  return watching === null ? votes : `${votes} · ${count(watching)} watching`;
+  return watching === null ? phrase("wall-votes", { count: total }) : phrase("wall-votes-watching", { count: total, watching });
 }
 
 /**
@@ -58,9 +52,10 @@ export function totalsLine({ total }, watching) {
  */
 export function hiddenLine(show) {
   if (!isHidden(show)) return "";
-  return show.results === "after_vote" ? "Vote to see the counts on your phone." : "The counts are secret until the end.";
+  return show.results === "after_vote" ? phrase("wall-hidden-until-vote") : phrase("wall-hidden");
 }
 
-export const PLAYING = "Playing now";
-export const PLAYED = "played";
-export const LOST = "No connection. The counts follow when it is back.";
+export const PLAYING = phrase("wall-playing");
+export const PLAYING_TAG = phrase("wall-playing-tag");
+export const PLAYED_TAG = phrase("wall-played-tag");
+export const LOST = phrase("wall-lost");

@@ -1,6 +1,7 @@
 /** Draws a wall. Rows are kept and moved, so that nothing on it jumps and nothing grows. */
+import { count } from "../words.js";
 import { isHidden, playingTitle, rankedSongs } from "./state.js";
-import { count, hiddenLine, LOST, PLAYED, PLAYING, totalsLine, votingLine } from "./texts.js";
+import { hiddenLine, LOST, PLAYED_TAG, PLAYING, PLAYING_TAG, totalsLine, votingLine } from "./texts.js";
 
 /**
  * @import { Feed } from "./feed.js"
@@ -95,6 +96,7 @@ export function createView(songsMax) {
       count: child(item, "span", "count"),
     };
     row.title.setAttribute("dir", "auto");
+    row.title.setAttribute("translate", "no");
     rows.set(id, row);
     return row;
   }
@@ -110,7 +112,7 @@ export function createView(songsMax) {
     write(row.title, song.title);
     write(row.place, isSecret ? "" : String(place + 1));
     write(row.count, isSecret ? "" : count(song.up));
-    write(row.tag, song.isPlaying ? PLAYING.toLowerCase() : song.isPlayed ? PLAYED : "");
+    write(row.tag, song.isPlaying ? PLAYING_TAG : song.isPlayed ? PLAYED_TAG : "");
     const state = song.isPlaying ? "playing" : song.isPlayed ? "played" : "open";
     if (row.item.getAttribute("data-state") !== state) row.item.setAttribute("data-state", state);
     move(row.item, `translateY(${place * 100}%)`);

@@ -100,7 +100,7 @@ class FanPool:
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
-        self._free: dict[tuple[int, int, str], list[Fan]] = {}
+        self._free: dict[tuple[int, int, str, str], list[Fan]] = {}
 
     @asynccontextmanager
     async def fan(
@@ -109,14 +109,19 @@ class FanPool:
         *,
         viewport: ViewportSize = PHONE,
         scheme: Literal["light", "dark"] = "dark",
+        locale: str = "en-US",
         with_worker: bool = False,
     ) -> AsyncIterator[Fan]:
         """A fan with an empty storage. A narrow viewport is a phone with a touch screen. Fails when a tab wrote an error.
 
         Takes: with_worker, whether the page's service worker may run; such a context is not used again
         """
-        free = self._free.setdefault((viewport["width"], viewport["height"], scheme), [])
-        fan = free.pop() if free and not with_worker else await self._new_fan(viewport, scheme, with_worker=with_worker)
+        free = self._free.setdefault((viewport["width"], viewport["height"], scheme, locale), [])
+        fan = (
+            free.pop()
+            if free and not with_worker
+            else await self._new_fan(viewport, scheme, locale, with_worker=with_worker)
+        )
         fan.is_changed = with_worker
         await fan.begin(url)
         yield fan
@@ -127,14 +132,16 @@ class FanPool:
             free.append(fan)
         assert not errors, errors
 
-    async def _new_fan(self, viewport: ViewportSize, scheme: Literal["light", "dark"], *, with_worker: bool) -> Fan:
+    async def _new_fan(
+        self, viewport: ViewportSize, scheme: Literal["light", "dark"], locale: str, *, with_worker: bool
+    ) -> Fan:
         is_phone = viewport["width"] < 600
         context = await self._browser.new_context(
             viewport=viewport,
             has_touch=is_phone,
             is_mobile=is_phone,
             color_scheme=scheme,
-            locale="en-US",
+            locale=locale,
             service_workers="allow" if with_worker else "block",
         )
         context.set_default_timeout(15_000)

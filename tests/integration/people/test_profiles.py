@@ -29,6 +29,7 @@ async def test_a_new_account_has_an_empty_profile(people: People) -> None:
         "country": None,
         "is_public": False,
         "status": "approved",
+        "language": None,
         "counts": {"follows": 0, "attendance": 0, "votes": 0, "reviews": 0},
         "accuracy": {"shows": 0, "precision": None, "recall": None, "rank_correlation": None},
         "bans": [],
@@ -173,6 +174,20 @@ async def test_an_erased_account_is_unauthenticated(people: People, factory: Row
     assert await factory.sql.fetchval("select count(*) from user_profiles") == 0
 
 
+async def test_a_language_is_saved_for_emails(people: People, factory: RowFactory) -> None:
+    """A tag that is no language of ours is kept too; others do not see it; a ban does not take it away; no text of it is reviewed."""
+    fan, other = await people.persons(2)
+    assert (await fan.ok("PATCH", "/api/me", {"language": "es"}))["language"] == "es"
+    assert (await fan.ok("PATCH", "/api/me", {"language": "pt-BR", "is_public": True}))["language"] == "pt-BR"
+    assert "language" not in await other.ok("GET", f"/api/users/{fan.id}")
+    for wrong in ("e", "es_MX", "español", 7):
+        assert await fan.refused("PATCH", "/api/me", {"language": wrong}) == "bad_request", wrong
+    await factory.sql.execute("insert into user_bans (user_id, kind, reason) values ($1, 'write', 'spam')", fan.id)
+    assert (await fan.ok("PATCH", "/api/me", {"language": "ja"}))["language"] == "ja"
+    assert await fan.refused("PATCH", "/api/me", {"language": "ja", "city": "Osaka"}) == "forbidden"
+    assert (await fan.ok("PATCH", "/api/me", {"language": None}))["language"] is None
+
+
 async def test_row_security_guards_profiles(node: Node, people: People, factory: RowFactory) -> None:
     """Row security refuses to change or create the profile of another user, even if a handler forgets a check."""
     fan, thief = await people.persons(2)
@@ -188,6 +203,7 @@ async def test_row_security_guards_profiles(node: Node, people: People, factory:
             country="",
             is_public=True,
             status="approved",
+            language="",
         )
         assert await queries.lock_profile(connection, user_id=fan.id) is None
     assert await factory.sql.fetchval("select display_name from user_profiles") == "Ann"

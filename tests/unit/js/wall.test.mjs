@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { apply, isHidden, load, playingTitle, rankedSongs } from "../../../static/wall/state.js";
-import { count, hiddenLine, timeLeft, totalsLine, votingLine } from "../../../static/wall/texts.js";
+import { hiddenLine, timeLeft, totalsLine, votingLine } from "../../../static/wall/texts.js";
+import { count } from "../../../static/words.js";
 
 const NOW_MS = Date.parse("2026-11-23T20:00:00Z");
 const after = (seconds) => new Date(NOW_MS + seconds * 1_000).toISOString();
