@@ -34,7 +34,7 @@ worker.addEventListener("fetch", (event) => {
   if (request.method !== "GET" || origin !== location.origin) return;
   if (request.mode === "navigate") {
     if (PAGES.test(pathname)) event.respondWith(openPage(event));
-  } else if (files.includes(pathname) || (pathname.startsWith(FOLDER) && !pathname.startsWith(`${FOLDER}admin/`))) {
+  } else if (files.includes(pathname) || (pathname.startsWith(FOLDER) && !pathname.includes("/admin/"))) {
     event.respondWith(openFile(event));
   }
 });

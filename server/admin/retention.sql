@@ -317,6 +317,9 @@ select u.id
    and not exists (select from user_show_attendance g where g.user_id = u.id)
    and not exists (select from email_preferences e where e.user_id = u.id)
    and not exists (select from calendar_feeds c where c.user_id = u.id)
+   and not exists (select from picks p where p.user_id = u.id)
+   and not exists (select from standings s where s.user_id = u.id)
+   and not exists (select from crew_members c where c.user_id = u.id)
    and not exists (select from vote_analytics h where h.user_id = u.id)
  limit :count::bigint;
 
@@ -337,6 +340,9 @@ with gone as (
        and not exists (select from user_follows_artists x where x.user_id = u.id)
        and not exists (select from user_show_attendance x where x.user_id = u.id)
        and not exists (select from calendar_feeds x where x.user_id = u.id)
+       and not exists (select from picks x where x.user_id = u.id)
+       and not exists (select from standings x where x.user_id = u.id)
+       and not exists (select from crew_members x where x.user_id = u.id)
        and not exists (select from venue_reviews x where x.user_id = u.id)
        and not exists (select from reports x where x.reporter_id = u.id)
        and not exists (select from reports x where x.decided_by = u.id)

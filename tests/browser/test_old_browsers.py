@@ -74,7 +74,7 @@ async def test_a_browser_of_the_oldest_kind_shows_songs_and_votes(
         await tab.page.get_by_role("searchbox").fill("song")
         await expect(tab.page.get_by_role("region", name="Songs").get_by_role("link").first).to_be_visible()
         tab = await visitor.open_show(show.id, script=script)
-        await expect(tab.page.locator(".show-when")).to_contain_text("UTC")
+        await expect(tab.page.locator(".show-when").first).to_contain_text("UTC")
         await tab.button(song, "up").tap()
         await tab.expect_durability(song, "committed")
         await tab.button(song, "up").tap()

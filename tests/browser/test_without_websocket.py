@@ -51,7 +51,7 @@ async def open_without_live(visitor: Fan, tab: Tab, show: Show, kind: str) -> No
     await expect(tab.row(show.songs[0])).to_be_visible()
     await tab.page.clock.run_for(FALLBACK_MS)
     await expect(tab.connection).to_have_text("Delayed")
-    await expect(tab.page.locator(".link-line")).to_contain_text(SENTENCES[kind])
+    await expect(tab.page.locator(".link-line[role=status]")).to_contain_text(SENTENCES[kind])
 
 
 @pytest.mark.parametrize("kind", ["missing", "blocked", "hanging"])
@@ -102,7 +102,7 @@ async def test_a_websocket_that_comes_back_takes_over(open_fan: OpenFan, own_dat
             assert not FALSE_BLAME.search(await tab.page.locator("body").inner_text())
         await tab.page.evaluate("() => dispatchEvent(new Event('online'))")
         await tab.expect_live()
-        await expect(tab.page.locator(".link-line")).to_be_hidden()
+        await expect(tab.page.locator(".link-line[role=status]")).to_be_hidden()
         await tab.button(show.songs[0], "up").tap()
         await tab.expect_durability(show.songs[0], "committed")
         await tab.page.close()
@@ -127,4 +127,4 @@ async def test_behind_a_proxy_that_changes_host_the_page_names_the_setting(
     await tab.goto(f"/shows/{show.id}")
     await expect(tab.row(show.songs[0])).to_be_visible()
     await tab.page.clock.run_for(FALLBACK_MS)
-    await expect(tab.page.locator(".link-line")).to_contain_text("has to set MYSETLIST_ORIGINS")
+    await expect(tab.page.locator(".link-line[role=status]")).to_contain_text("has to set MYSETLIST_ORIGINS")

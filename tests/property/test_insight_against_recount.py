@@ -304,7 +304,7 @@ async def test_scores_and_statistics_equal_a_recount(new_database: OpenDatabase)
         await world.play(*example)
         choices.update(choice for _, _, choice, _ in world.ledger.events)
 
-    await play_examples(partial(open_world, new_database), play, st.tuples(STEPS, PERIODS, ZONES), count=30)
+    await play_examples(partial(open_world, new_database), play, st.tuples(STEPS, PERIODS, ZONES), count=40)
     assert choices == {"up", "down", "withdrawn"}
 
 

@@ -57,7 +57,7 @@ select coalesce(r.show_id, h.show_id) as show_id, r.ups, r.downs, r.withdrawn, h
 _IS_COUNTED = """
 select not exists (select from votes_to_count) and not exists (select from voters_to_count)
    and not exists (select from scopes_to_recount) and not exists (select from set_asides_to_count) and not exists (select from artists_to_rank)
-   and not exists (select from shows_to_score)
+   and not exists (select from shows_to_score) and not exists (select from acts_to_chain)
 """
 
 

@@ -258,6 +258,7 @@ EXAMPLES: dict[str, Any] = {
     "minutes:timestamptz[]": [NOW.replace(second=0, microsecond=0)],
     "moderator_id": 1,
     "months": 3,
+    "language": "es",
     "name": "Fan",
     "new_positions": [2],
     "node": 1,

@@ -332,9 +332,13 @@ async def test_only_users_without_any_data_are_deleted(
         "email_preferences": "(user_id, address) values ($1, 'a@example.org')",
         "email_queue": "(user_id, kind, about) values ($1, 'show_result', 'show:7')",
         "email_log": "(queue_id, user_id, kind, status) values (1, $1, 'show_result', 'sent')",
+        "picks": "(show_id, user_id, song_ids, picked_at) values (7, $1, '{1}', now())",
+        "standings": "(board, subject_id, user_id, points, show_count, rank, number) values ('show', 7, $1, 1, 1, 1, 1)",
         "api_keys": "(name, key_hash, role, user_id) values ('k', sha256('k'), 'user', $1)",
         "database_operations": "(started_by, operation, status, finished_at) values ($1, 'cleanup', 'failed', now())",
     }
+    crew = await factory.sql.fetchval("insert into crews (code, name) values ('0123456789abcdef', 'Crew') returning id")
+    rows["crew_members"] = f"(crew_id, user_id) values ({crew}, $1)"
     group = await factory.sql.fetchval(
         "insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at)"
         " values (7, 1, '[]', 1, now(), now()) returning id"

@@ -24,7 +24,7 @@ async def test_the_worker_has_its_page_and_only_files_that_are_kept(http: aiohtt
     """Its page and the server's are the same text, each file is kept for good, and browsers ask for the script each time."""
     async with http.get("/service-worker.js") as response:
         assert (response.status, response.content_type) == (200, "text/javascript")
-        assert (response.headers["Cache-Control"], response.headers["Content-Encoding"]) == ("no-cache", "gzip")
+        assert (response.headers["Cache-Control"], response.headers["Content-Encoding"]) == ("no-cache", "br")
         assert "worker-src 'self'" in response.headers["Content-Security-Policy"]
         text, etag = await response.text(), response.headers["ETag"]
     async with http.get("/service-worker.js", headers={"If-None-Match": etag}) as response:
