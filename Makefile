@@ -82,7 +82,7 @@ check: lint
 # Hypothesis makes a failed example as small as possible, which takes up to five minutes.
 nightly:
 	$(MAKE) test OPTIONS='-m nightly $(OPTIONS)'
-	$(MAKE) test OPTIONS='tests/property tests/contract tests/unit --hypothesis-profile=nightly --timeout=3600 $(OPTIONS)'
+	$(MAKE) test OPTIONS='tests/property tests/simulation tests/contract tests/unit --hypothesis-profile=nightly --timeout=3600 $(OPTIONS)'
 
 bench: $(VENV)/.installed
 	$(BIN)/python bench/votes.py

@@ -1,0 +1,143 @@
+"""Bugs, planted one at a time, which the simulation has to find: replacements in the text of a module, in memory only.
+
+Modules of tests.simulation stand for the scripts and the SQL that they model.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A replacement. found_after: seeds from 0 on until it was found, when it was planted for this table."""
+
+    module: str
+    old: str
+    new: str
+    found_after: int
+
+    def planted(self) -> str:
+        """The text of the module with the bug in it."""
+        source = (_ROOT / f"{self.module.replace('.', '/')}.py").read_text()
+        assert source.count(self.old) == 1, f"this text is {source.count(self.old)} times in {self.module}: {self.old}"
+        return source.replace(self.old, self.new)
+
+
+BUGS = {
+    "acknowledged before the commit": Bug(
+        "server.voting.intake",
+        "            self.pending_acks.add(PendingEntry(shard, position, self._clock.monotonic_s(), acks))\n",
+        "            self.pending_acks.add(PendingEntry(shard, position, self._clock.monotonic_s(), acks))\n"
+        "            self.pending_acks.committed(shard, [position])\n",
+        1,
+    ),
+    "acknowledged by a later position (notification)": Bug(
+        "server.voting.pending_acks",
+        "        for position in positions:\n",
+        "        for position in [*positions, *[p for s, p in self._entries if s == shard and p < max(positions, default=0)]]:\n",
+        73,
+    ),
+    "acknowledged by a later position (settlement)": Bug(
+        "server.voting.pending_acks",
+        "[entry.position for entry in due if entry.position in committed_entries]",
+        "[entry.position for entry in due]",
+        5,
+    ),
+    "no fence": Bug(
+        "tests.simulation.postgres_model",
+        "if any(self.positions[shard][0] != old for",
+        "if any(self.positions[shard][0] != old and False for",
+        32,
+    ),
+    "a reset does not fence off writers": Bug(
+        "server.voting.log",
+        "base = await queries.raise_position(connection, shard=shard, at_least=0)",
+        "base = committed",
+        83,
+    ),
+    "shards are not opened on a new connection": Bug(
+        "server.voting.intake", "        await open_shards(self._database, line, self._shard_count)\n", "", 263
+    ),
+    "held casts are forgotten": Bug("server.voting.held", "                self._resume(held.casts)\n", "", 68),
+    "trimmed before the commit": Bug(
+        "server.voting.writer",
+        "                self._positions[batch.shard] = batch.new_position\n",
+        "                self._positions[batch.shard] = batch.new_position\n"
+        "                self._trims.append(trim_command(batch.shard, batch.new_position))\n",
+        1,
+    ),
+    "the first choice wins": Bug(
+        "server.voting.compaction",
+        "votes[cast[i], user] = (show, CHOICES[cast[i + 1]], cast_ms)",
+        "votes.setdefault((cast[i], user), (show, CHOICES[cast[i + 1]], cast_ms))",
+        11,
+    ),
+    "orders are not kept": Bug(
+        "server.voting.compaction",
+        "compacted.orders[order_key] = max(-cast[end], compacted.orders.get(order_key, 0))",
+        "pass",
+        251,
+    ),
+    "lost entries are never settled": Bug(
+        "server.voting.settlement",
+        "                if end is not None and",
+        "                if False and end is not None and",
+        246,
+    ),
+    "refused votes are confirmed": Bug(
+        "server.voting.pending_acks",
+        '            self._refused[show_id, user_id, cast_ms, reason == "pick"] = None\n',
+        "            pass\n",
+        1048,
+    ),
+    "a position is read without its lock": Bug(
+        "server.voting.log",
+        "committed: int = await queries.lock_position(connection, shard=shard)",
+        "committed = next([row['position'] async for row in queries.fetch_positions(connection) if row['shard'] == shard].__iter__())",
+        5,
+    ),
+    "a missed change is not noticed": Bug(
+        "server.live.states", "        if after > self.at:\n", "        if after > self.at and False:\n", 63
+    ),
+    "older counts are taken": Bug(
+        "server.live.states",
+        "        if newer.at <= self.at:\n            if newer.at",
+        "        if newer.at < 0:\n            if newer.at",
+        101,
+    ),
+    "positions are not compared": Bug(
+        "server.live.listener",
+        '            if row["position"] > watched.get(row["id"], row["position"]):\n',
+        '            if row["position"] < 0:\n',
+        219,
+    ),
+    "a lost answer of a commit is taken for a commit": Bug(
+        "server.voting.writer",
+        "        changed_count, refused = await self._write(batches, compacted)\n        if changed_count < 0 and before",
+        "        try:\n"
+        "            changed_count, refused = await self._write(batches, compacted)\n"
+        "        except StoreError:\n"
+        "            changed_count, refused = 0, []\n"
+        "        if changed_count < 0 and before",
+        31,
+    ),
+}
+
+
+def plant(name: str) -> None:
+    """Loads a module with a bug in it, before anything else has loaded it."""
+    bug = BUGS[name]
+    assert bug.module not in sys.modules, f"{bug.module} is loaded already"
+    spec = importlib.util.find_spec(bug.module)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[bug.module] = module
+    exec(compile(bug.planted(), str(spec.origin), "exec"), module.__dict__)
+    package, _, last = bug.module.rpartition(".")
+    setattr(sys.modules[package], last, module)
