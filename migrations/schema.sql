@@ -81,8 +81,7 @@
 -- | delete_device | webpush, `delete_device` | webpush_devices, webpush_deliveries |
 -- | settle_mail | mail, `settle` | email_queue |
 -- | change_mail | mail, `save_preferences` | email_preferences |
--- | erase | `erase_user()` | log_positions, vote_group_members, votes, show_trending, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders, picks, standings, crew_members |
--- | erase | `erase_user()` | log_positions, vote_group_members, votes, show_trending, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders, webpush_devices, webpush_deliveries |
+-- | erase | `erase_user()` | log_positions, vote_group_members, votes, show_trending, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders, picks, standings, crew_members, webpush_devices, webpush_deliveries |
 -- | repair | `repair_counts()` | log_positions, setlist_songs, setlists, shows, artist_stats, venues |
 -- | seed | sample data, `lock_artist_stats` | artist_stats, venues, activity_clock |
 

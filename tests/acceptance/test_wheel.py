@@ -74,8 +74,10 @@ def link_dependencies(wheel: Path, environment: Path) -> None:
         for path in found.files or ():
             # A program is outside of the folder of the packages.
             target = environment / "bin" / path.name if path.parts[0] == ".." else packages / path.parts[0]
-            if not target.exists():
-                target.symlink_to(str(found.locate_file(path if path.parts[0] == ".." else path.parts[0])))
+            source = Path(str(found.locate_file(path if path.parts[0] == ".." else path.parts[0])))
+            # What an older setuptools has built names files that it did not install.
+            if source.exists() and not target.exists():
+                target.symlink_to(source)
 
 
 def test_sdist_and_wheel_hold_migrations_and_static(packages: Path) -> None:
