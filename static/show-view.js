@@ -150,7 +150,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       setText(when, messages.startLine(info));
       const startHere = messages.startHereLine(info);
       setText(here, startHere);
-      setHidden(here, startHere === "");
+      setHidden(here, startHere === "" || show.status.status !== "upcoming");
       setAttribute(going, "aria-pressed", String(show.marks.going));
       setHidden(going, show.status.status === "finished" || show.status.status === "cancelled");
       setText(attendanceText, messages.attendanceLine(show.relationCounts));
