@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -17,6 +18,7 @@ NETWORK_ERRORS = re.compile(
 )
 # Playwright's own warning; most tests replace answers of the server, which a worker would hide from them.
 WORKER_BLOCKED = "Service Worker registration blocked by Playwright"
+CLOSE_TIMEOUT_S = 30.0
 # What stays in a context when its tabs are closed.
 LASTING_CHANGES = ("add_init_script", "route", "route_web_socket")
 
@@ -125,10 +127,12 @@ class FanPool:
         fan.is_changed = with_worker
         await fan.begin(url)
         yield fan
-        errors = await fan.end()
-        if fan.is_changed:
-            await fan.context.close()
-        else:
+        # A browser that hangs here would keep the whole run waiting: the limit of a test does not reach its end.
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            errors = await fan.end()
+            if fan.is_changed:
+                await fan.context.close()
+        if not fan.is_changed:
             free.append(fan)
         assert not errors, errors
 
