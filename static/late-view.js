@@ -24,7 +24,7 @@ export function createLateView(tag, attributes, load) {
       element.append(loaded.element);
       if (latest) view.update(...latest);
     } catch (cause) {
-      // Without a network this part is missing; the next change tries again.
+      // Without a network this part is missing. The next change tries again; some browsers only ask when the page is loaded again.
       if (!(cause instanceof TypeError)) throw cause;
       isComing = false;
     }

@@ -20,10 +20,11 @@ def encoding_for(request: web.Request) -> Encoding | None:
 def compress(body: bytes, encoding: Encoding, *, is_kept: bool) -> bytes:
     """A body in an encoding. Takes: is_kept, whether the node keeps the result, so that more time is worth it.
 
-    For 200 KB of scripts: Brotli 25 ms and 8 % less than gzip when kept, else 4 ms and 5 % less.
+    200 KB of scripts take 25 ms with Brotli when kept, and become 8 % smaller than with gzip. The page of a show, 40 KB, takes
+    0.17 ms and becomes 12 % smaller; quality 4 would take 0.38 ms for 6 % more.
     """
     if encoding == "br":
-        compressed: bytes = brotli.compress(body, quality=9 if is_kept else 4)
+        compressed: bytes = brotli.compress(body, quality=9 if is_kept else 3)
         return compressed
     # Level 1 costs a third of a millisecond for a page, and saves nearly as much as level 9.
     return gzip.compress(body, 9 if is_kept else 1, mtime=0)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import msgspec
-from aiohttp import ETag, web
+from aiohttp import web
 
 from server.errors import Refused
 from server.live.stalled import has_hung_up
@@ -22,6 +21,7 @@ from server.store.turns import Turns, client_of
 from server.web.identity import AddressOf, Identify, IsSecure
 from server.web.languages import language_of
 from server.web.listening import end_with_answer
+from server.web.revalidation import etag_of, has_it
 from server.words.texts import shipped
 
 
@@ -113,8 +113,8 @@ def _respond(request: web.Request, endpoint: Endpoint, answer: Answer) -> web.Re
         response.content_type = answer.media_type or endpoint.media_type
     if endpoint.is_revalidated:
         assert body is not None
-        etag = ETag(hashlib.blake2b(body, digest_size=12).hexdigest(), is_weak=True)
-        if any(tag.value in (etag.value, "*") for tag in request.if_none_match or ()):
+        etag = etag_of(body)
+        if has_it(request, etag):
             response = web.Response(status=304, headers=answer.headers)
         response.etag = etag
         response.headers.setdefault("Cache-Control", "no-cache")
