@@ -270,9 +270,7 @@ class Client:
         if not names:
             return
         try:
-            self.on_subscribed(
-                await self._websocket.ask(lambda request_id: wire.subscribe_frame(request_id, names, {}))
-            )
+            await self._websocket.subscribe(names, {})
         except (ConnectionError, TimeoutError):
             # The next connection subscribes to them.
             return

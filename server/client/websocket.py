@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -11,7 +11,7 @@ import msgspec
 from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from server.client import wire
-from server.errors import Refused
+from server.errors import MysetlistError, Refused
 from server.protocol.codes import CLOSE_PROTOCOL, Code
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class ReconnectingWebsocket(WSListener):
         self._rng = rng
         self._connection_counts = counts
         self._request_id = 0
-        self._replies: dict[int, asyncio.Future[bytes]] = {}
+        self._replies: dict[int, tuple[asyncio.Future[bytes], Callable[[bytes], None] | None]] = {}
         self._drain: wire.Drain | None = None
         self._reconnecting: asyncio.Task[None] | None = None
 
@@ -122,9 +122,7 @@ class ReconnectingWebsocket(WSListener):
             await self.ask(lambda request_id: wire.hello_frame(request_id, self.token))
             channels = self.channels()
             if channels:
-                self.on_subscribed(
-                    await self.ask(lambda request_id: wire.subscribe_frame(request_id, channels, self.positions()))
-                )
+                await self.subscribe(channels, self.positions())
         except BaseException:
             self._forget(transport)
             transport.disconnect(graceful=False)
@@ -176,10 +174,23 @@ class ReconnectingWebsocket(WSListener):
         self._request_id += 1
         return self._request_id
 
-    async def ask(self, frame: Callable[[int], bytes]) -> bytes:
+    async def subscribe(self, channels: Sequence[str], since: Mapping[str, int]) -> None:
+        """Subscribes to channels; `on_subscribed` takes the reply.
+
+        Takes:  since, the positions the client already has, by channel
+        Raises: as ask
+        """
+        # A push often comes in the same packet as the reply that it follows, before the waiting task runs again: the state
+        # must be taken first, or it would undo the push.
+        await self.ask(
+            lambda request_id: wire.subscribe_frame(request_id, channels, since), on_reply=self.on_subscribed
+        )
+
+    async def ask(self, frame: Callable[[int], bytes], *, on_reply: Callable[[bytes], None] | None = None) -> bytes:
         """Sends one request and waits for its reply.
 
-        Takes:  frame, builds the request from its id
+        Takes:  frame, builds the request from its id; on_reply, takes the reply before any later message; what it raises,
+                this raises
         Gives:  the reply, undecoded
         Raises: Refused: an error reply; ConnectionError: the connection is lost; TimeoutError: no reply
         Cancel: the reply is ignored when it comes
@@ -189,7 +200,7 @@ class ReconnectingWebsocket(WSListener):
             raise ConnectionError("not connected")
         request_id = self.next_request_id()
         reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._replies[request_id] = reply
+        self._replies[request_id] = reply, on_reply
         try:
             transport.send(TEXT, frame(request_id))
             async with asyncio.timeout(REPLY_TIMEOUT_S):
@@ -224,13 +235,19 @@ class ReconnectingWebsocket(WSListener):
             self._resolve_reply(message.re, message, payload)
 
     def _resolve_reply(self, request_id: int, message: wire.Inbound, payload: bytes) -> None:
-        reply = self._replies.get(request_id)
+        reply, on_reply = self._replies.get(request_id, (None, None))
         if reply is None or reply.done():
             return
-        if message.error is None:
-            reply.set_result(payload)
-        else:
+        if message.error is not None:
             reply.set_exception(message.error.refused())
+            return
+        try:
+            if on_reply is not None:
+                on_reply(payload)
+        except (MysetlistError, ConnectionError, msgspec.MsgspecError) as error:
+            reply.set_exception(error)
+        else:
+            reply.set_result(payload)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Reconnects, unless the close code forbids it."""
@@ -264,7 +281,7 @@ class ReconnectingWebsocket(WSListener):
             return
         self.transport = None
         self.is_ready = False
-        for reply in self._replies.values():
+        for reply, _ in self._replies.values():
             if not reply.done():
                 reply.set_exception(ConnectionError("the connection is lost"))
 

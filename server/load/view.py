@@ -116,7 +116,7 @@ class View:
     """The counts that one connection holds of `votes:<show>`."""
 
     __slots__ = (
-        "_early", "_milestone", "_second", "_second_count", "at", "changed_s", "frames", "has_state", "name",
+        "_milestone", "_second", "_second_count", "at", "changed_s", "frames", "has_state", "name",
         "per_s_max", "show_id", "tally", "timeline",
     )  # fmt: skip
 
@@ -130,7 +130,6 @@ class View:
         self.changed_s = 0.0  # when the last push came [monotonic s]
         self.frames = 0
         self.per_s_max = 0
-        self._early: list[Push] = []
         # Earlier milestones do not wait for this view.
         self._milestone = len(timeline.positions) - 1
         self._second = 0
@@ -143,16 +142,9 @@ class View:
         self.at = max(self.at, channel.at)
         self.has_state = True
         self._move(self.timeline.at_or_before(self.at), now_s)
-        early, self._early = self._early, []
-        for push in early:
-            if push.at > channel.at:
-                self.apply(push, now_s)
 
     def apply(self, push: Push, now_s: float) -> bool:
         """Applies a push; False: the view has a later position, and nothing changes."""
-        if not self.has_state:
-            self._early.append(push)
-            return True
         if push.at < self.at:
             return False
         self.at = push.at

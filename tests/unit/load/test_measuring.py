@@ -119,18 +119,6 @@ def test_an_older_push_is_reported_and_not_applied() -> None:
     assert view.tally == {101: (3, 0)}
 
 
-def test_pushes_before_the_state_are_kept_for_it() -> None:
-    """Pushes before the reply to the subscribe are applied after it, unless the state includes them."""
-    views = Views()
-    view = views.open(7, "one")
-    for at, up in ((4, 1), (6, 9)):
-        push = views.decode(_push(at, [[101, up, 0]]))
-        assert push is not None
-        assert view.apply(push, 0.0)
-    view.start_at(SubscribedChannel(at=5, state=VotesState(tally=[(101, 3, 0), (102, 1, 0)])), 1.0)
-    assert (view.at, view.tally) == (6, {101: (9, 0), 102: (1, 0)})
-
-
 def test_earlier_milestones_do_not_wait_for_a_later_view() -> None:
     """A milestone does not wait for a view that was opened after it."""
     views = Views()
