@@ -55,6 +55,7 @@ async def test_postgres_15_and_an_owner_without_superuser(postgres_15: str, redi
     assert await rows_of(urls[1]) == await rows_of(urls[0]) | {"backups": []}
 
 
+@pytest.mark.nightly
 @needs_debian_postgres
 async def test_between_versions_of_postgres(
     postgres_15: str, database_url: str, redis_url: str, tmp_path: Path

@@ -23,7 +23,9 @@ from packaging.requirements import Requirement
 from tests.support.engines import short_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".data", "dist", "__pycache__", ".*_cache", ".hypothesis")
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", ".data", ".bench", "dist", "node_modules", "__pycache__", ".*_cache", ".hypothesis"
+)  # fmt: skip
 
 # Building downloads packages.
 pytestmark = pytest.mark.timeout(300)

