@@ -1766,6 +1766,20 @@ begin
     return 'joined';
 end $$;
 
+CREATE FUNCTION keep_refusals(shards smallint[], new_positions bigint[], refused jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STRICT
+    AS $$
+declare
+    shard_count integer := (select count(*) from log_positions);
+begin
+    insert into log_commits (shard, position, entries, refused)
+    select m.shard, m.position, '{}', jsonb_agg(r.vote)
+      from unnest(shards, new_positions) as m (shard, position)
+      join jsonb_array_elements(keep_refusals.refused) as r (vote) on (r.vote->>0)::bigint % shard_count = m.shard
+     group by m.shard, m.position;
+    return refused;
+end $$;
+
 CREATE FUNCTION keep_removed_song() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -4646,9 +4660,11 @@ CREATE TABLE log_commits (
     shard smallint NOT NULL,
     "position" bigint NOT NULL,
     entries bigint[] NOT NULL,
-    committed_at timestamp with time zone DEFAULT now() NOT NULL
+    committed_at timestamp with time zone DEFAULT now() NOT NULL,
+    refused jsonb
 );
 COMMENT ON TABLE log_commits IS 'The log entries of a recent commit. A node that missed a notification reads here which of its casts are committed.';
+COMMENT ON COLUMN log_commits.refused IS 'The votes and picks that the commit at this position refused: [show, fan, cast_ms, reason] each. Such a row has no entries. Null: none.';
 ALTER TABLE log_commits ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY log_commits ADD CONSTRAINT log_commits_pkey PRIMARY KEY (id);
 CREATE INDEX log_commits_committed_at_idx ON log_commits USING btree (committed_at);

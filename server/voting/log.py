@@ -83,47 +83,61 @@ async def open_shard(
     Raises: StoreUnavailable, CacheUnavailable
     Locks:  the shard's row of log_positions, so only one node opens it at a time, and no writer commits meanwhile
     """
+    loss = await _fence(database, ask, shard, awaited)
     async with database.transaction() as connection:
         committed: int = await queries.lock_position(connection, shard=shard)
         ((last, opened_on),) = await ask([("HMGET", meta_key(shard), "last", "server")])
         is_moved = server != (opened_on or b"").decode() if server else False
-        is_behind = last is None or int(last) < committed
-        # A log that lost only uncommitted entries looks complete: only a cast that waits for such an entry shows the loss.
-        is_cut = not is_behind and int(last) == committed < awaited
-        if not (is_behind or is_forked or is_log_lost or is_cut or is_moved):
+        is_behind = _is_behind(last, committed)
+        if not (is_behind or is_forked or is_log_lost or is_moved):
             return False
-        base = committed
-        if is_behind or is_cut:
-            # Moving the position fences off any writer that still holds entries which Valkey has lost. It must not commit
-            # them after the new copy was read from the database.
-            base = await queries.raise_position(connection, shard=shard, at_least=0)
         # A forked log is reset even if casts have moved `last` meanwhile: no later entry would show the fork again.
         expected = b"*" if is_forked or is_moved else last or b""
         # Counts that were shown up to the end of the log may have votes that are lost. A position that is new to everyone
         # follows them, with the counts of the database.
         is_end_shown = is_forked or is_log_lost or (is_moved and last is not None)
-        (answer,) = await ask([_reset(shard, base, expected, int(is_end_shown), server, is_cluster=bool(server))])
+        (answer,) = await ask([_reset(shard, committed, expected, int(is_end_shown), server, is_cluster=bool(server))])
         if answer is None:
             return False
         newest, is_appended = answer
         if is_end_shown and not is_appended:
             await queries.raise_position(connection, shard=shard, at_least=int(newest))
         await _exhaust(queries.notify_reset(connection, shard=shard, position=int(newest)))
-    if committed == 0 and last is None:
-        # A new shard, no loss.
+    if loss == "new":
         return True
-    reasons = {
-        "gone": last is None,
-        "behind": is_behind,
-        "cut": is_cut,
-        "forked": is_forked,
-        "log_lost": is_log_lost,
-        "moved": is_moved,
-    }
-    reason = next(reason for reason, applies in reasons.items() if applies)
+    reasons = {"behind": is_behind, "forked": is_forked, "log_lost": is_log_lost, "moved": is_moved}
+    reason = loss or next(reason for reason, applies in reasons.items() if applies)
     LOG_RESETS.labels(reason).inc()
     log.warning("shard.reset", shard=shard, reason=reason, committed=committed, last=int(last or 0), newest=int(newest))
     return True
+
+
+async def _fence(database: Database, ask: Ask, shard: int, awaited: int) -> str:
+    """Raises the position of a shard whose log lacks committed entries, or an entry that a cast waits for.
+
+    It is committed before the hot copy is thrown away. Who dies in between leaves a copy that is behind, and the next node opens the
+    shard. A raised position also fences off any writer that still holds entries which Valkey has lost: it must not commit them
+    after the new copy was read from the database.
+
+    Gives:  "" when nothing is missing; else "new" (a shard without votes), "gone", "behind", or "cut" (only the awaited entry is missing)
+    Raises: StoreUnavailable, CacheUnavailable
+    """
+    async with database.transaction() as connection:
+        committed: int = await queries.lock_position(connection, shard=shard)
+        (last,) = await ask([("HGET", meta_key(shard), "last")])
+        is_behind = _is_behind(last, committed)
+        # A log that lost only uncommitted entries looks complete: only a cast that waits for such an entry shows the loss.
+        if not (is_behind or int(last) == committed < awaited):
+            return ""
+        raised: int = await queries.raise_position(connection, shard=shard, at_least=0)
+        await _exhaust(queries.notify_reset(connection, shard=shard, position=raised))
+    if last is None:
+        return "gone" if committed else "new"
+    return "behind" if is_behind else "cut"
+
+
+def _is_behind(last: bytes | None, committed: int) -> bool:
+    return last is None or int(last) < committed
 
 
 def _reset(shard: int, *arguments: int | bytes | str, is_cluster: bool) -> Command:

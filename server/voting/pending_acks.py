@@ -17,7 +17,7 @@ from server.protocol.outcomes import Waiter
 from server.protocol.positions import SEQ_BITS
 from server.telemetry import ACKNOWLEDGEMENT_SECONDS, CASTS
 from server.voting.casts import ScriptCode, refusal
-from server.voting.rules import MARK, PICK
+from server.voting.rules import MARK, PICK, RefusedVote
 
 AWAITING_CASTS_MAX = 100_000
 EARLY_MAX = 10_000
@@ -103,8 +103,8 @@ class PendingAcks:
             self._remove(entry)
             self._answer(entry, "durable" if entry.is_accepted else "committed")
 
-    def refused(self, votes: Iterable[tuple[int, int, int, str]]) -> None:
-        """Learns which votes and picks of the commits announced next do not count: show, user, cast_ms, reason."""
+    def refused(self, votes: Iterable[RefusedVote]) -> None:
+        """Learns which votes and picks of the commits announced next do not count."""
         for show_id, user_id, cast_ms, reason in votes:
             self._refused[show_id, user_id, cast_ms, reason == "pick"] = None
             if len(self._refused) > EARLY_MAX:
@@ -133,28 +133,25 @@ class PendingAcks:
             oldest.setdefault(entry.shard, entry.position)
         return oldest
 
-    def settle(self, shard: int, committed_position: int, committed_entries: set[int]) -> int:
+    def settle(self, shard: int, committed_position: int, committed_entries: set[int]) -> list[PendingEntry]:
         """Compares the pending entries of a shard with the entries that PostgreSQL has committed.
 
         Takes: committed_entries, the positions of all entries committed since the oldest pending one
-        Gives: the number of lost casts that had been acknowledged as accepted
+        Gives: the lost entries, oldest first; their casts that had no answer are refused
         """
-        lost_count = 0
         due = [e for e in self._entries.values() if e.shard == shard and e.position <= committed_position]
         self.committed(shard, [entry.position for entry in due if entry.position in committed_entries])
-        for entry in due:
-            if entry.position in committed_entries:
-                continue
+        lost = [entry for entry in due if entry.position not in committed_entries]
+        for entry in lost:
             self._remove(entry)
             if entry.is_accepted:
-                lost_count += len(entry.acks)
                 continue
             CASTS.labels(Code.UNAVAILABLE).inc(len(entry.acks))
             for ack in entry.acks:
                 ack.waiter.refused(
                     Refused(Code.UNAVAILABLE, "The vote was lost in a restart. Send it again.", retry_after_ms=100)
                 )
-        return lost_count
+        return lost
 
     @property
     def is_empty(self) -> bool:

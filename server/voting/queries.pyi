@@ -67,7 +67,9 @@ class CommitLogWithPicksRow(TypedDict):
 class FetchCommitsRow(TypedDict):
     shard: int | Any
     position: int | Any
+    reset_position: int | Any
     entries: list[int] | Any
+    refused: str | Any
 
 class FetchWarmUpShowsRow(TypedDict):
     id: int
@@ -145,8 +147,8 @@ class _Voting:
         connection: Connection,
         *,
         shards: Sequence[int | None] | None,
-        old_positions: Sequence[int | None] | None,
         new_positions: Sequence[int | None] | None,
+        old_positions: Sequence[int | None] | None,
         entries: Sequence[str | None] | None,
         song_ids: Sequence[int | None] | None,
         user_ids: Sequence[int | None] | None,
@@ -172,8 +174,8 @@ class _Voting:
         connection: Connection,
         *,
         shards: Sequence[int | None] | None,
-        old_positions: Sequence[int | None] | None,
         new_positions: Sequence[int | None] | None,
+        old_positions: Sequence[int | None] | None,
         pick_user_ids: Sequence[int | None] | None,
         pick_show_ids: Sequence[int | None] | None,
         picked_songs: Sequence[str | None] | None,

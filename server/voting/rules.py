@@ -21,6 +21,9 @@ MARK_CODES: dict[Marked, int] = {"show": 1, "artist": 2}  # a fan goes to a show
 DECISION = 3  # the kind of a mark about a group of votes, which has its place instead of the user's
 PICK = 4  # the kind of a pick: user and show, then opener, closer and encore (0: none), then its songs
 
+# A vote or pick that a commit refused: show, user, cast_ms, and "final", "window", "played" or "pick".
+RefusedVote = tuple[int, int, int, str]
+
 _LETTER_CHOICES = {"u": "up", "d": "down"}
 _BALLOT_ENTRY = re.compile(r"(\d+)([ud])")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import structlog
 
 from server.cache.connection import Connection
@@ -19,6 +20,7 @@ from server.telemetry import VOTES_LOST
 from server.voting.log import open_shard
 from server.voting.pending_acks import PendingAcks
 from server.voting.queries import voting as queries
+from server.voting.rules import RefusedVote
 
 log = structlog.get_logger()
 
@@ -67,10 +69,16 @@ class Settlement:
             self._warn(error)
             return
         for row in rows:
-            lost_count = self._pending_acks.settle(row["shard"], row["position"], set(row["entries"]))
-            if lost_count:
+            # Before the entries: a vote that was refused is in a committed entry, and does not count.
+            for votes in msgspec.json.decode(row["refused"] or b"[]", type=list[list[RefusedVote]]):
+                self._pending_acks.refused(votes)
+            lost = self._pending_acks.settle(row["shard"], row["position"], set(row["entries"]))
+            if lost_count := sum(len(entry.acks) for entry in lost if entry.is_accepted):
                 VOTES_LOST.inc(lost_count)
                 log.error("votes.lost", shard=row["shard"], casts=lost_count, committed=row["position"])
+            # Somebody may have been shown counts with these entries, and later commits change other songs only.
+            if lost and lost[-1].position > row["reset_position"]:
+                await self._open(row["shard"], is_forked=True)
         await self._reset_cut_shards({row["shard"] for row in rows if row["position"] < oldest[row["shard"]]}, oldest)
 
     async def _reset_cut_shards(self, shards: set[int], oldest: dict[int, int]) -> None:
@@ -82,10 +90,17 @@ class Settlement:
             return
         try:
             ends = await self._connection.ask_shards([("HGET", meta_key(shard), "last") for shard in shards])
-            for shard, end in zip(shards, ends, strict=True):
-                if end is not None and not isinstance(end, CacheError) and int(end) < oldest[shard]:
-                    async with self._connection.reserved(shard_prefix(shard)) as (ask, server):
-                        await open_shard(self._database, ask, shard, server=server, awaited=oldest[shard])
+        except CacheError as error:
+            self._warn(error)
+            return
+        for shard, end in zip(shards, ends, strict=True):
+            if end is not None and not isinstance(end, CacheError) and int(end) < oldest[shard]:
+                await self._open(shard, awaited=oldest[shard])
+
+    async def _open(self, shard: int, *, is_forked: bool = False, awaited: int = 0) -> None:
+        try:
+            async with self._connection.reserved(shard_prefix(shard)) as (ask, server):
+                await open_shard(self._database, ask, shard, server=server, is_forked=is_forked, awaited=awaited)
         except (CacheError, StoreError) as error:
             self._warn(error)
 

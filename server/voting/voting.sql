@@ -34,8 +34,8 @@ select pg_notify('resets', (:shard::int)::text);
 -- name: commit_log^
 -- takes: see the function of that name in migrations
 -- gives: 1 row: changed_count, the number of changed votes; negative: another writer was faster, and nothing was written;
---        refused, JSON: the votes that no rule allows, or null
-select changed_count, refused::text as refused from commit_log(
+--        refused, JSON: the votes that no rule allows, or null; they are kept for fetch_commits
+select changed_count, keep_refusals(:shards::smallint[], :new_positions::bigint[], refused)::text as refused from commit_log(
     :shards::smallint[], :old_positions::bigint[], :new_positions::bigint[], :entries::text[],
     :song_ids::bigint[], :user_ids::bigint[], :show_ids::bigint[], :choices::vote_choice[], :cast_ms::bigint[],
     :spent_user_ids::bigint[], :spent_days::int[], :spent::int[],
@@ -46,7 +46,8 @@ select changed_count, refused::text as refused from commit_log(
 -- name: commit_log_with_picks^
 -- takes: as commit_log; the last pick of each fan in each show, see commit_picks in migrations
 -- gives: as commit_log; refused has late picks too
-select c.changed_count, (coalesce(p.refused, '[]') || coalesce(c.refused, '[]'))::text as refused
+select c.changed_count, keep_refusals(:shards::smallint[], :new_positions::bigint[],
+           nullif(coalesce(p.refused, '[]') || coalesce(c.refused, '[]'), '[]'))::text as refused
   from commit_picks(
     :shards::smallint[], :old_positions::bigint[], :new_positions::bigint[], :pick_user_ids::bigint[], :pick_show_ids::bigint[],
     :picked_songs::text[], :openers::bigint[], :closers::bigint[], :encores::bigint[], :pick_ms::bigint[]) p
@@ -60,13 +61,15 @@ select c.changed_count, (coalesce(p.refused, '[]') || coalesce(c.refused, '[]'))
 
 -- name: fetch_commits
 -- takes: shards, and the oldest pending position of each
--- gives: the committed position, and the entries committed since the oldest pending one
-select p.shard, p.position, coalesce(array_agg(e.entry) filter (where e.entry is not null), '{}') as entries
+-- gives: the committed position and the one of the last reset, the entries committed since the oldest pending one, and what those commits refused: JSON, a list
+--        for each commit that refused something, or null
+select p.shard, p.position, p.reset_position, coalesce(array_agg(e.entry) filter (where e.entry is not null), '{}') as entries,
+       jsonb_agg(c.refused) filter (where c.refused is not null)::text as refused
   from unnest(:shards::smallint[], :positions::bigint[]) as w (shard, oldest)
   join log_positions p on p.shard = w.shard
   left join log_commits c on c.shard = w.shard and c.position >= w.oldest
   left join lateral unnest(c.entries) as e (entry) on true
- group by p.shard, p.position;
+ group by p.shard, p.position, p.reset_position;
 
 -- name: delete_old_commits!
 -- A node that missed a notification asks within seconds; ten minutes are far more.

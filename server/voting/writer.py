@@ -30,7 +30,7 @@ from server.voting.compaction import Compacted, ShardBatch, compact, take_entrie
 from server.voting.leases import Leases
 from server.voting.log import COOL_SCRIPT, decode_entry, open_shard, read_logs, trim_command
 from server.voting.queries import voting as queries
-from server.voting.rules import shard_of
+from server.voting.rules import RefusedVote, shard_of
 
 log = structlog.get_logger()
 
@@ -54,9 +54,6 @@ COOL_OVER_S = 120.0
 BACKOFF_S = 0.05
 BACKOFF_S_MAX = 1.0
 LOGGED_SHOWS_MAX = 20
-
-# A vote or pick that the commit refused: show, user, cast_ms, and "final", "window", "played" or "pick".
-RefusedVote = tuple[int, int, int, str]
 
 
 def interval_s(commit_s: float) -> float:

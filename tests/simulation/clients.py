@@ -175,6 +175,8 @@ class View:
         counts = dict(self.held[show_id][1]) | {song: (up, down) for song, up, down in push["tally"]}
         if sum(up + down for up, down in counts.values()) != push["total"]:
             self._doubt(f"a push of show {show_id} has total {push['total']}, its counts say {counts}")
+        if push["at"] == self.at(show_id):
+            self.world.fail(f"a watcher gets {push} of show {show_id}, whose state it has")
         self._take(show_id, push["at"], counts)
 
     def _take(self, show_id: int, at: int, counts: dict[int, tuple[int, int]]) -> None:

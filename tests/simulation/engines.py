@@ -175,20 +175,20 @@ QUERIES: dict[str, Any] = {
 }  # fmt: skip
 
 
-async def lock_show(session: Session, show_id: int, *, is_locked: bool) -> None:
-    """Locks or unlocks a show, as staff's change does: under the row of its shard."""
+async def change_show(session: Session, show_id: int, **rules: Any) -> None:
+    """Changes the rules of a show, as staff's change does: under the row of its shard."""
     shard = session.server.tables.shard_of(show_id)
     await _lock_position(session, shard=shard)
 
-    def lock(_: Tables) -> None:
+    def write(_: Tables) -> None:
         def change(tables: Tables) -> None:
             show = tables.shows[show_id]
-            tables.shows[show_id] = replace(show, is_locked=is_locked, revision=show.revision + 1)
+            tables.shows[show_id] = replace(show, **rules, revision=show.revision + 1)
 
         session.changes.append(change)
         session.notices.append(("shows", str(show_id)))
 
-    await session.run(lock)
+    await session.run(write)
 
 
 async def _connect(_url: str, *, name: str = "", idle_max_s: float | None = None) -> Session:

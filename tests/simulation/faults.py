@@ -18,7 +18,7 @@ class Faults:
         kinds: list[Callable[[], Any]] = [
             self._crash, self._stop, self._restart_valkey, self._cut_valkey, self._flush, self._fill_valkey, self._slow_valkey,
             self._fault_valkey, self._restart_postgres, self._fault_postgres, self._slow_postgres, self._cut_listener,
-            self._cut_leases, self._lock, self._close_by_hand,
+            self._cut_leases, self._lock, self._close, self._close_by_hand,
         ]  # fmt: skip
         # Those that make each other worse: what is logged and not committed is what a restart of Valkey loses.
         pairs = [
@@ -27,6 +27,7 @@ class Faults:
             (self._stop, self._cut_leases, self._slow_postgres), (self._lock, self._crash), (self._lock, self._fault_valkey),
             (self._restart_postgres, self._restart_valkey), (self._restart_postgres, self._restart_valkey, self._crash),
             (self._close_by_hand, self._slow_postgres, self._cut_listener), (self._fault_valkey, self._fault_postgres),
+            (self._close, self._slow_postgres), (self._lose_lock,), (self._close_by_hand, self._slow_postgres),
         ]  # fmt: skip
         if self.random.random() < 0.6:
             self.kinds = list(self.random.choice(pairs))
@@ -107,9 +108,23 @@ class Faults:
         is_locked = not self.world.postgres.tables.shows[show_id].is_locked
         self.world.loop.spawn(self.world.change_lock(show_id, is_locked=is_locked), None, "staff")
 
+    def _close(self) -> None:
+        self.world.loop.spawn(self.world.close_show(self.random.choice(self.world.show_ids)), None, "staff")
+
+    def _lose_lock(self) -> None:
+        self.world.loop.spawn(self._lock_and_lose(self.random.choice(self.world.show_ids)), None, "staff")
+
+    async def _lock_and_lose(self, show_id: int) -> None:
+        """Valkey restarts without a lock that it had."""
+        valkey = self.world.valkey
+        valkey.save()
+        if await self.world.change_lock(show_id, is_locked=True):
+            valkey.restart(0.02)
+
     def _close_by_hand(self) -> None:
         """Somebody changes a row by other means than the server: Valkey takes votes that the database will refuse."""
         tables, show_id = self.world.postgres.tables, self.random.choice(self.world.show_ids)
+        self.world.was_changed_by_hand = True
         show = tables.shows[show_id]
         closes_ms = self.world.postgres.clock.now_ms() + self.random.randrange(-50, 100)
         tables.shows[show_id] = replace(show, closes_ms=min(show.closes_ms, closes_ms), revision=show.revision + 1)

@@ -21,7 +21,7 @@ from server.voting.queries import voting
 from server.voting.rule_changes import RuleChanges
 from server.voting.tallies import Tallies
 from server.voting.writer import Writer
-from tests.simulation.engines import lock_show
+from tests.simulation.engines import change_show
 from tests.simulation.loop import Process, SimulatedClock
 from tests.simulation.postgres_server import SimulatedDatabase
 
@@ -91,7 +91,13 @@ class SimulatedNode:
         """Staff locks or unlocks a show. Raises: MysetlistError."""
         async with self.rule_changes(self.database.transaction()) as change:
             await change.hold([show_id])
-            await lock_show(change.connection, show_id, is_locked=is_locked)  # type: ignore[arg-type]
+            await change_show(change.connection, show_id, is_locked=is_locked)  # type: ignore[arg-type]
+
+    async def close(self, show_id: int) -> None:
+        """Staff ends the voting of a show now. Raises: MysetlistError."""
+        async with self.rule_changes(self.database.transaction()) as change:
+            at = await change.hold([show_id])
+            await change_show(change.connection, show_id, closes_ms=round(at.timestamp() * 1_000))  # type: ignore[arg-type]
 
     async def watch(self, subscriber: Subscriber, view: Any) -> None:
         """Subscribes a watcher to all its shows, as a client does: until the node gives their states."""

@@ -29,6 +29,12 @@ class Bug:
         return source.replace(self.old, self.new)
 
 
+_LOCKED = (
+    "    async with database.transaction() as connection:\n"
+    "        committed: int = await queries.lock_position(connection, shard=shard)\n"
+    '        ((last, opened_on),) = await ask([("HMGET", meta_key(shard), "last", "server")])\n'
+)
+
 BUGS = {
     "acknowledged before the commit": Bug(
         "server.voting.intake",
@@ -57,8 +63,8 @@ BUGS = {
     ),
     "a reset does not fence off writers": Bug(
         "server.voting.log",
-        "base = await queries.raise_position(connection, shard=shard, at_least=0)",
-        "base = committed",
+        "raised: int = await queries.raise_position(connection, shard=shard, at_least=0)",
+        "raised = committed",
         83,
     ),
     "shards are not opened on a new connection": Bug(
@@ -86,8 +92,8 @@ BUGS = {
     ),
     "lost entries are never settled": Bug(
         "server.voting.settlement",
-        "                if end is not None and",
-        "                if False and end is not None and",
+        "            if end is not None and",
+        "            if False and end is not None and",
         246,
     ),
     "refused votes are confirmed": Bug(
@@ -96,10 +102,21 @@ BUGS = {
         "            pass\n",
         1048,
     ),
+    "refusals are not settled": Bug(
+        "server.voting.settlement", "                self._pending_acks.refused(votes)\n", "                pass\n", 825
+    ),
+    "a raised position is not committed first": Bug(
+        "server.voting.log",
+        "    loss = await _fence(database, ask, shard, awaited)\n" + _LOCKED,
+        "    loss = ''\n" + _LOCKED + "        if _is_behind(last, committed) or int(last) == committed < awaited:\n"
+        "            committed = await queries.raise_position(connection, shard=shard, at_least=0)\n",
+        0,
+    ),
     "a position is read without its lock": Bug(
         "server.voting.log",
-        "committed: int = await queries.lock_position(connection, shard=shard)",
-        "committed = next([row['position'] async for row in queries.fetch_positions(connection) if row['shard'] == shard].__iter__())",
+        "committed: int = await queries.lock_position(connection, shard=shard)\n        ((last, opened_on),)",
+        "committed = next([row['position'] async for row in queries.fetch_positions(connection) if row['shard'] == shard].__iter__())\n"
+        "        ((last, opened_on),)",
         5,
     ),
     "a missed change is not noticed": Bug(

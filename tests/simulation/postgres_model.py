@@ -40,7 +40,8 @@ class Tables:
     positions: dict[int, tuple[int, int]]
     shows: dict[int, StoredShow]
     users: frozenset[int]
-    commits: list[tuple[int, int, tuple[int, ...]]] = field(default_factory=list)
+    commits: list[tuple[int, int, tuple[int, ...]]] = field(default_factory=list)  # shard, position, entries
+    refused: list[tuple[int, int, list[Any]]] = field(default_factory=list)  # shard, position, votes of a commit
     votes: dict[tuple[int, int], tuple[int, str, int]] = field(default_factory=dict)
     orders: dict[tuple[int, int], int] = field(default_factory=dict)  # (user, show) -> the greatest order
     spent: dict[tuple[int, int], int] = field(default_factory=dict)  # (user, day) -> votes
@@ -48,8 +49,8 @@ class Tables:
     def copy(self) -> Tables:
         """A snapshot."""
         return Tables(
-            dict(self.positions), dict(self.shows), self.users, list(self.commits), dict(self.votes), dict(self.orders),
-            dict(self.spent),
+            dict(self.positions), dict(self.shows), self.users, list(self.commits), list(self.refused), dict(self.votes),
+            dict(self.orders), dict(self.spent),
         )  # fmt: skip
 
     def shard_of(self, show_id: int) -> int:
@@ -74,15 +75,16 @@ class Tables:
         ]
 
     def fetch_commits(self, shards: list[int], positions: list[int]) -> list[Row]:
-        """The entries committed since the oldest pending one of each shard."""
-        return [
-            {
-                "shard": shard,
-                "position": self.positions[shard][0],
-                "entries": [e for s, at, entries in self.commits if s == shard and at >= oldest for e in entries],
-            }
-            for shard, oldest in zip(shards, positions, strict=True)
-        ]
+        """The entries committed since the oldest pending one of each shard, and the votes refused by those commits."""
+        rows = []
+        for shard, oldest in zip(shards, positions, strict=True):
+            entries = [e for s, at, entries in self.commits if s == shard and at >= oldest for e in entries]
+            refused = [votes for s, at, votes in self.refused if s == shard and at >= oldest]
+            rows.append({
+                "shard": shard, "position": self.positions[shard][0], "reset_position": self.positions[shard][1], "entries": entries,
+                "refused": json.dumps(refused) if refused else None,
+            })  # fmt: skip
+        return rows
 
     def fetch_warm_up_shows(self, show_ids: list[int]) -> list[Row]:
         """The rules and counts of shows."""
@@ -153,6 +155,9 @@ class Tables:
             self.positions[shard] = (position, self.positions[shard][1])
             self.commits.append((shard, position, tuple(map(int, entries.split(",")))))
         changed_count, refused = self._write_votes(p)
+        for shard, position in shards.items():
+            if votes := [vote for vote in refused if self.shard_of(vote[0]) == shard]:
+                self.refused.append((shard, position, votes))
         for user, day, spent in zip(p["spent_user_ids"], p["spent_days"], p["spent"], strict=True):
             self.spent[user, day] = max(spent, self.spent.get((user, day), 0))
         for user, show, order in zip(p["order_user_ids"], p["order_show_ids"], p["cast_orders"], strict=True):

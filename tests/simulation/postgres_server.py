@@ -36,7 +36,6 @@ class Postgres:
         self.is_up = True
         self.chance_of_fault = 0.0
         self.chance_of_lost_notice = 0.0
-        self.has_lost_notice = False  # whether a listener has ever missed one
         self.slow_s = 0.0
         self.sessions: list[Session] = []
         self.locked: dict[int, Session] = {}  # shard -> who has its row of log_positions
@@ -211,7 +210,6 @@ class Session:
             return
         self.is_over = True
         server = self.server
-        server.has_lost_notice = server.has_lost_notice or bool(self.listeners)
         server.sessions.remove(self)
         server.leases = {shard: holder for shard, holder in server.leases.items() if holder is not self}
         for request in self._underway:
@@ -246,7 +244,6 @@ class Session:
         times = 1
         if server.chance_of_lost_notice and random.random() < server.chance_of_lost_notice:
             times = random.choice((0, 2))
-            server.has_lost_notice = server.has_lost_notice or not times
             server.seen.add("a notification came twice" if times else "a notification was lost")
         for _ in range(times):
             self._coming.append(notices)

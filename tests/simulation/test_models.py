@@ -321,6 +321,9 @@ async def queries_of(connection: Any, name: str, **parameters: Any) -> list[dict
 
 
 def _sorted(rows: list[dict[str, Any]]) -> list[str]:
+    for row in rows:
+        if "refused" in row:
+            row["refused"] = sorted(vote for votes in json.loads(row["refused"] or b"[]") for vote in votes)
     return sorted(json.dumps(row, sort_keys=True) for row in rows)
 
 

@@ -16,7 +16,7 @@ from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
 from server.protocol.positions import from_stream_id, stream_id
 from server.voting import log
 from server.voting.casts import ScriptCode
-from tests.simulation.hot_copy import HotShard, ScriptError
+from tests.simulation.hot_copy import HotShard, HotShow, ScriptError
 from tests.simulation.loop import PROCESS, Process, SimulatedClock, SimulationLoop
 from tests.simulation.seen import Seen
 from tests.simulation.valkey_model import HotData, _decode, _encode
@@ -46,6 +46,8 @@ class Valkey:
         self.logged: dict[tuple[int, int], list[list[int]]] = {}
         self.on_logged: Callable[[int, int, list[list[int]]], None] = lambda _shard, _position, _casts: None
         self.on_trim: Callable[[int, int, list[list[int]]], None] = lambda _shard, _position, _casts: None
+        self.on_reset: Callable[[int, int], None] = lambda _shard, _position: None
+        self.on_cool: Callable[[int, dict[int, HotShow]], None] = lambda _shard, _shows: None
         self.has_lost = False  # whether it has ever come back without some of its data
         self.has_script = False
         self.is_up = True
@@ -222,12 +224,17 @@ class Valkey:
             self.seen.add("a reset came too late")
             return None
         self.seen.add("a shard was reset")
+        if is_new != 1:
+            self.on_reset(shard, int(base))
         return list(answer)
 
     def _cool(self, shard: int, command: Command) -> int:
         position, idle_ms, over_ms = command[5:8]
+        shows = self.data.shards[shard].shows
+        before = dict(shows)
         count = self.data.cool(shard, position, idle_ms, over_ms, self.clock.now_ms())
         if count:
+            self.on_cool(shard, {show_id: show for show_id, show in before.items() if show_id not in shows})
             self.loop.note(f"Valkey: {count} shows of shard {shard} become cold")
             self.seen.add("a show became cold")
         return count

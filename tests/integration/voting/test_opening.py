@@ -13,6 +13,7 @@ import redis.asyncio
 from server.cache.cluster import connection_to
 from server.cache.connection import Command
 from server.cache.keys import SPENT_KEY, log_key, meta_key, tally_key
+from server.errors import CacheUnavailable
 from server.store.database import Database
 from server.voting.log import open_shard
 from tests.support.row_factory import RowFactory
@@ -43,6 +44,37 @@ async def test_a_fork_is_reset_also_when_a_cast_comes_meanwhile(database_url: st
     finally:
         await connection.close()
         await valkey.aclose()
+        await database.close()
+
+
+async def test_who_dies_while_it_opens_a_shard_leaves_no_position_that_only_valkey_has(
+    database_url: str, redis_url: str
+) -> None:
+    """The position from which Valkey goes on is committed before Valkey has it, so writers that hold lost entries are fenced off."""
+    database = await Database.open(database_url, pool_size=1)
+    connection = connection_to(redis_url)
+
+    async def ask(commands: Sequence[Command]) -> list[Any]:
+        answers: list[Any] = await connection.ask(commands)
+        if commands[0][0] == "EVAL":
+            raise CacheUnavailable("the node dies here, as far as the database sees")
+        return answers
+
+    try:
+        await connection.ask([("HSET", meta_key(SHARD), "last", 4710 << 10, "barrier", 0)])
+        async with database.connection() as sql:
+            await sql.execute("update log_positions set position = $1 where shard = $2", 4711 << 10, SHARD)
+        with pytest.raises(CacheUnavailable):
+            await open_shard(database, ask, SHARD)
+        (last,) = await connection.ask([("HGET", meta_key(SHARD), "last")])
+        async with database.connection() as sql:
+            row = await sql.fetchrow("select position, reset_position from log_positions where shard = $1", SHARD)
+        assert row is not None
+        assert row["position"] == row["reset_position"] == int(last) > 4711 << 10
+        # What was reset before is not reset again.
+        assert not await open_shard(database, connection.ask, SHARD)
+    finally:
+        await connection.close()
         await database.close()
 
 

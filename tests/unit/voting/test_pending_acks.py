@@ -98,11 +98,11 @@ def test_a_missed_notification_is_made_up_for() -> None:
     """An entry that PostgreSQL lists is committed, also without a notification."""
     waiting, accepted = Listener(), Listener()
     pending = awaiting((7, 100, 0.0, [waiting]), (7, 101, 0.0, []))
-    assert pending.settle(7, 101, {100, 101}) == 0
+    assert pending.settle(7, 101, {100, 101}) == []
     assert waiting.told == [("committed", 100, "101u", 2)]
     pending = awaiting((7, 100, 0.0, [accepted]))
     pending.accept_older(1.0)
-    assert pending.settle(7, 100, {100}) == 0
+    assert pending.settle(7, 100, {100}) == []
     assert accepted.told[-1] == ("durable", 7, 100)
 
 
@@ -111,7 +111,7 @@ def test_a_lost_cast_that_was_not_acknowledged_is_refused() -> None:
     fan = Listener()
     before = value_of(CASTS, "unavailable")
     pending = awaiting((7, 100, 0.0, [fan]))
-    assert pending.settle(7, 105, {105}) == 0
+    assert [entry.position for entry in pending.settle(7, 105, {105})] == [100]
     assert fan.told == [("refused", "unavailable", True)]
     assert value_of(CASTS, "unavailable") - before == 1
     assert pending.cast_count == 0
@@ -122,7 +122,9 @@ def test_a_lost_cast_that_was_accepted_is_counted() -> None:
     fans = [Listener(), Listener()]
     pending = awaiting((7, 100, 0.0, fans))
     pending.accept_older(1.0)
-    assert pending.settle(7, 105, {105}) == len(fans)
+    (lost,) = pending.settle(7, 105, {105})
+    assert lost.is_accepted
+    assert len(lost.acks) == len(fans)
     assert [len(fan.told) for fan in fans] == [1, 1]
     assert pending.cast_count == 0
 
@@ -131,7 +133,7 @@ def test_entries_that_may_still_be_committed_stay_pending() -> None:
     """An entry past the committed position, or of another shard, may still be committed."""
     ahead, elsewhere = Listener(), Listener()
     pending = awaiting((7, 106, 0.0, [ahead]), (8, 100, 0.0, [elsewhere]))
-    assert pending.settle(7, 105, set()) == 0
+    assert pending.settle(7, 105, set()) == []
     assert ahead.told == elsewhere.told == []
     assert pending.cast_count == 2
 
