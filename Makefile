@@ -13,7 +13,7 @@
 # make release TAG=v1.2.3 builds what a release has into dist/: wheel, source, notes, list of contents (CycloneDX)
 # make schema writes migrations/schema.sql, the whole schema for people to read
 # make fuzz   gives two million broken inputs to each reader of frames, messages, cursors, files and answers of providers: INPUTS=2000000
-# make soak   lets a crowd vote for MINUTES (10), kills nodes and engines, and fails when a vote is lost or doubled
+# make soak   lets a crowd vote for MINUTES (10) while everything breaks once, and checks all that fans and watchers were told (docs/soak.md)
 # make cluster starts Valkey primaries, a PostgreSQL replica, nodes and nginx on this machine, and kills one of each under votes
 #
 # Needs Python 3.11 or newer and make. For another interpreter: make PYTHON=python3.13 run
@@ -155,9 +155,10 @@ schema: $(VENV)/.installed
 verdicts: $(VENV)/.installed
 	$(BIN)/python -m tests.support.verdict_files
 
+# OPTIONS are more options of the script, such as --seed 7.
 MINUTES ?= 10
 soak: $(VENV)/.installed
-	$(BIN)/python bench/soak.py --minutes $(MINUTES)
+	$(BIN)/python bench/soak.py --minutes $(MINUTES) $(OPTIONS)
 
 cluster: $(VENV)/.installed
 	$(BIN)/python bench/cluster.py

@@ -1,15 +1,15 @@
-"""Runs a service under load while its parts die: no acknowledged vote may be lost or doubled, and nothing may grow.
+"""Runs a service under load while its parts die, and checks everything that every fan and every watcher was told.
 
-    .venv/bin/python bench/soak.py [--minutes 10] [--voters 200] [--watchers 100] [--rate 400] [--seed 1]
+    .venv/bin/python bench/soak.py [--minutes 10] [--rate 10000] [--seed 1] [--faults all|none|"NAME, NAME"] [--keep FOLDER]
 
-Two nodes run behind a load balancer, on engines of their own. In each round of one minute a new crowd votes and watches,
-and every few seconds the seed chooses a fault: a node is killed, or stops and starts again; PostgreSQL or Valkey is killed;
-every connection is cut. At the end of a round the crowd compares its ballots, the tallies and its watchers' counts, and
-`reconcile` compares rows, counts and Valkey. Some watchers record every frame: each must have the counts of the log up to its
-position (tests/support/frames.py). One node is never killed: its memory and its open files must not grow.
+Two nodes run on engines of their own, with a proxy between every two parts and PgBouncer for the requests of one of them. Fans vote and
+watchers watch; each records what it sends and hears (tests/history). The seed chooses faults from a table (tests/history/faults.py): first
+each alone, then pairs. Each must be seen to have bitten. At the end of a round of one minute everything is answered and drained, and
+a process of its own checks the round: each vote of a fan on a song is linearizable, each commit wrote what the log says once, each
+frame has the counts of the log up to its position, no watcher goes back, all converge. `reconcile` compares rows, counts and Valkey.
 
-The script prints a line for each round and one JSON object at the end. It exits with 1 if a vote was lost or doubled, a
-watcher has wrong counts, a frame is no state that was, a node logged a traceback, or something grew. `make soak MINUTES=60` runs it for an hour.
+The script prints a line for each fault and round, and one JSON object at the end. It exits with 1 if a rule is violated, a fault did not
+bite, a node logged a traceback, or something grew. The same seed chooses the same faults. docs/soak.md explains the checks.
 """
 
 from __future__ import annotations
@@ -17,224 +17,279 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import shutil
+import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+import orjson
 import psutil
-import redis.asyncio
-from measure import VOTES_PER_DAY, data_folder, log_step, print_result, run_facts
+import redis
+from measure import ROOT, data_folder, log_step, print_result, run_facts
 
 from server.cli.terminal import raise_file_limit
-from server.embedded import EmbeddedEngines
-from server.embedded.engines import EngineName
-from server.load.crowd import CrowdOptions
-from server.load.crowd import run as run_crowd
-from server.settings import data_folder as server_folder
-from server.store.migrations import migrate_up
 from server.telemetry import configure_logging
 from server.voting.reconcile import run as reconcile
-from tests.support import frames
-from tests.support.node_process import NodeProcess
-from tests.support.open_shows import make_shows
-from tests.support.proxy import TcpProxy
+from tests.history.faults import FAULTS, FAULTS_OF_FLEET, Fault
+from tests.history.fleet import Fleet
+from tests.history.service import Service
+from tests.history.stage import Stage
 
-SHOWS = 6
+SHOWS = 8
+SONGS = 12
 ROUND_S = 60.0
-# The faults of a round end early enough for all clients to reconnect.
-FAULTS_END_S = 45.0
-FAULT_EVERY_S = (3.0, 9.0)
-DOWN_S_MAX = 3.0
-SETTLE_S = 30.0
+# The last fault of a round begins early enough for all clients to come back.
+FAULTS_UNTIL_S = 50.0
+PAUSE_S = (0.5, 3.0)
 # Growth is measured against the first half: limited caches and pools take a while to fill.
 MEMORY_GROWTH_MAX = 1.15
 FILES_GROWTH_MAX = 16
 
 
+class Schedule:
+    """The faults in their order: each of the table once, then pairs; the seed alone decides."""
+
+    def __init__(self, names: list[str], seed: int) -> None:
+        self._random = random.Random(f"{seed}:faults")
+        self._names = names
+        self._alone = self._random.sample(names, len(names))
+        self.step = 0
+
+    def next(self) -> list[str]:
+        """One fault, or two at once."""
+        self.step += 1
+        if self._alone:
+            return [self._alone.pop()]
+        return self._random.sample(self._names, min(2, len(self._names)))
+
+
+class CheckerProcess:
+    """`python -m tests.history --follow`: it checks one round while the next one runs."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, *, may_lose: bool) -> CheckerProcess:
+        """Starts it."""
+        flags = ["--may-lose"] if may_lose else []
+        return cls(
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.history", "--follow", *flags, cwd=ROOT, stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, limit=1 << 24,
+            )
+        )  # fmt: skip
+
+    async def check(self, window: Path) -> dict[str, Any]:
+        """What it says of a window."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{window}\n".encode())
+        line = await self._process.stdout.readline()
+        assert line, "the checker has ended"
+        return dict(orjson.loads(line))
+
+    async def end(self) -> None:
+        """Ends it."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+
+
 @dataclass
-class Service:
-    """The parts that faults hit. `steady` is never killed, `mortal` often."""
+class Soak:
+    """One run. wrong: everything that is wrong, one text each."""
 
-    engines: EmbeddedEngines
-    balancer: TcpProxy
-    steady: NodeProcess
-    mortal: NodeProcess
-    rng: random.Random
-    watchers: list[frames.FrameWatcher]
-    ledgers: dict[int, frames.Ledger]
-    log_bytes: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
+    service: Stage
+    table: dict[str, Fault]
+    arguments: argparse.Namespace
+    folder: Path
+    schedule: Schedule | None
+    checker: CheckerProcess
+    rounds: list[dict[str, Any]] = field(default_factory=list)
+    faults: list[dict[str, Any]] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    checking: asyncio.Task[None] | None = None
 
-    async def break_things(self, is_over: asyncio.Event) -> None:
-        """Causes faults until `is_over` is set; each fault ends with all parts running again."""
-        kinds: dict[str, Callable[[], Awaitable[None]]] = {
-            "node killed": self._kill_node,
-            "node stopped": self._stop_node,
-            "postgres killed": partial(self._kill_engine, "postgres"),
-            "valkey killed": partial(self._kill_engine, "valkey"),
-            "connections cut": self._cut,
-        }
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.rng.uniform(*FAULT_EVERY_S)):
-                    await is_over.wait()
-            if is_over.is_set():
-                return
-            name = self.rng.choice(list(kinds))
-            self.faults[name] += 1
-            await kinds[name]()
+    async def round(self, number: int) -> None:
+        """Votes and faults for a minute; then everything is drained and handed to the checker."""
+        service = self.service
+        began_s = time.monotonic()
+        await service.all_parts("go")
+        await self._break_things(number, began_s)
+        await asyncio.sleep(max(0.0, began_s + self.arguments.seconds - time.monotonic()))
+        seconds = time.monotonic() - began_s
+        window, said = await service.window()
+        differences = [str(one) for one in await reconcile(service.database_url, service.redis_url)]
+        await service.shorten_log()
+        path = self.folder / f"window-{number:03}"
+        window.save(path)
+        if not all(one["is_quiet"] and one["is_there"] for one in said):
+            log_step(f"round {number}: not everybody was quiet or had heard the end: {said}")
+        acknowledged = int((window.casts["outcome"] <= 2).sum())
+        steady = psutil.Process(service.nodes["A"].pid)
+        self.rounds.append({
+            "votes": acknowledged,
+            "outcomes": {name: int(count) for name, count in _outcomes(window.casts["outcome"]).items()},
+            "seconds": round(seconds, 1), "votes_per_s": round(acknowledged / seconds),
+            "memory_mb": round(steady.memory_info().rss / 1e6, 1), "files": steady.num_fds(),
+        })  # fmt: skip
+        self.wrong += [f"round {number}: {text}" for text in differences]
+        await self.until_checked()
+        self.checking = asyncio.create_task(self._check(number, path), name="checking")
+        log_step(f"round {number}: {acknowledged:,} votes acknowledged, {round(acknowledged / seconds):,} a second")
 
-    async def _kill_node(self) -> None:
-        await self.mortal.kill()
-        await asyncio.sleep(self.rng.uniform(0, DOWN_S_MAX))
-        await self.mortal.start()
+    async def _break_things(self, number: int, began_s: float) -> None:
+        if self.schedule is None:
+            return
+        rng = random.Random(f"{self.arguments.seed}:{number}:pauses")
+        until_s = began_s + min(FAULTS_UNTIL_S, self.arguments.seconds - 2)
+        while time.monotonic() < until_s:
+            await asyncio.sleep(rng.uniform(*PAUSE_S))
+            names = self.schedule.next()
+            begun_s = time.monotonic()
+            said = await asyncio.gather(*(self._break(name, self.schedule.step) for name in names))
+            fault: dict[str, Any] = {
+                "round": number,
+                "faults": dict(zip(names, said, strict=True)),
+                "seconds": round(time.monotonic() - begun_s, 1),
+            }
+            self.faults.append(fault)
+            log_step(
+                f"  {self.schedule.step}: "
+                + "; ".join(f"{name}: {what or 'DID NOT BITE'}" for name, what in fault["faults"].items())
+            )
+            self.wrong += [
+                f"round {number}: '{name}' did not bite" for name, what in fault["faults"].items() if not what
+            ]
 
-    async def _stop_node(self) -> None:
-        await self.mortal.terminate()
-        await asyncio.sleep(self.rng.uniform(0, DOWN_S_MAX))
-        await self.mortal.start()
+    async def _break(self, name: str, step: int) -> str:
+        rng = random.Random(f"{self.arguments.seed}:{step}:{name}")
+        try:
+            return await self.table[name].act(self.service, rng)
+        except (AssertionError, TimeoutError, OSError, asyncpg.PostgresError, redis.RedisError, psutil.Error) as error:
+            self.wrong.append(f"step {step}: '{name}' went wrong: {type(error).__name__}: {error}")
+            return f"went wrong: {error}"
 
-    async def _kill_engine(self, name: EngineName) -> None:
-        await self.engines.kill(name)
-        await asyncio.sleep(self.rng.uniform(0, DOWN_S_MAX))
-        await self.engines.revive(name)
-        await self.keep_log()
+    async def _check(self, number: int, path: Path) -> None:
+        found = await self.checker.check(path)
+        self.rounds[number - 1]["checked"] = {name: found[name] for name in found if name != "wrong"}
+        self.wrong += [f"round {number}: {text}" for text in found["wrong"]]
+        log_step(
+            f"round {number}, checked in {found['seconds']} s: {found['votes']:,} casts, {found['logged']:,} votes in the log,"
+            f" {found['rows']:,} changes, {found['frames']:,} frames; " + (f"{len(found['wrong'])} RULES VIOLATED" if found["wrong"] else "all right")
+        )  # fmt: skip
+        if not self.arguments.keep and not found["wrong"]:
+            shutil.rmtree(path)
 
-    async def keep_log(self) -> None:
-        """Has Valkey keep its append-only file as it is: the frames are compared with the entries in it."""
-        async with redis.asyncio.Redis.from_url(self.engines.redis_url) as valkey:
-            await valkey.config_set("auto-aof-rewrite-percentage", 0)
+    async def until_checked(self) -> None:
+        """Waits for the check of the last round."""
+        if self.checking is not None:
+            await self.checking
 
-    def wrong_frames(self) -> tuple[int, list[str]]:
-        """The number of frames since the last call, and what is wrong with them."""
-        entries, self.log_bytes = frames.logged(self.engines.valkey_log_path, self.log_bytes)
-        for ledger in self.ledgers.values():
-            ledger.add(entries)
-        count = sum(len(watcher.frames) for watcher in self.watchers)
-        wrong = frames.wrong_frames(self.watchers, self.ledgers)
-        for watcher in self.watchers:
-            watcher.frames.clear()
-            watcher.wrong.clear()
-        for ledger in self.ledgers.values():
-            ledger.forget()
-        return count, wrong
 
-    async def _cut(self) -> None:
-        self.balancer.cut()
+def _outcomes(codes: Any) -> Counter[str]:
+    return Counter(("", "committed", "accepted", "refused", "unknown")[code] for code in codes.tolist())
 
 
 def main() -> None:
     """Runs the soak and prints the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=int, default=10, help="number of rounds")
-    parser.add_argument("--voters", type=int, default=200)
-    parser.add_argument("--watchers", type=int, default=100)
-    parser.add_argument("--rate", type=float, default=400.0, help="casts a second of all voters")
+    parser.add_argument("--seconds", type=float, default=ROUND_S, help="of a round")
+    parser.add_argument("--fans", type=int, default=600)
+    parser.add_argument("--watchers", type=int, default=60)
+    parser.add_argument("--processes", type=int, default=1, help="of the crowd")
+    parser.add_argument("--rate", type=float, default=10_000.0, help="votes a second that are cast, if they can be")
+    parser.add_argument("--votes-per-cast", type=int, default=6, help="a cast has 1 to so many votes")
+    parser.add_argument("--faults", default="all", help="all, none, or names with commas between them")
+    parser.add_argument("--fleet", action="store_true", help="a Valkey Cluster, PostgreSQL with a replica, three nodes")
+    parser.add_argument("--list", action="store_true", help="print the faults, and how each is seen")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--bare", action="store_true", help="do not measure how fast this machine is")
+    parser.add_argument(
+        "--keep", type=Path, help="keep the history in this folder; else only rounds with a violation stay"
+    )
     arguments = parser.parse_args()
-    configure_logging("auto")
+    table = FAULTS_OF_FLEET if arguments.fleet else FAULTS
+    if arguments.list:
+        print("\n".join(f"{name}: {fault.done}; seen by: {fault.seen}" for name, fault in table.items()))
+        return
+    if arguments.faults in {"all", "none"}:
+        names = list(table) if arguments.faults == "all" else []
+    else:
+        names = [name.strip() for name in arguments.faults.split(",")]
+        if unknown := [name for name in names if name not in table]:
+            parser.error(f"no such fault: {unknown[0]}. There are: {', '.join(table)}")
+    configure_logging("auto", "warning")
     raise_file_limit()
     with data_folder() as folder:
-        found = asyncio.run(soak(folder, arguments))
-    print_result({"benchmark": "soak", **run_facts(), "settings": vars(arguments), **found})
+        found = asyncio.run(soak(folder, arguments, table, names))
+    facts = {} if arguments.bare else run_facts()
+    settings = {name: str(value) for name, value in vars(arguments).items()}
+    print_result({"benchmark": "soak", **facts, "settings": settings, **found})
     sys.exit(0 if found["ok"] else 1)
 
 
-async def soak(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+async def soak(
+    folder: Path, arguments: argparse.Namespace, table: dict[str, Fault], names: list[str]
+) -> dict[str, Any]:
     """Runs all rounds.
 
-    Gives:  ok; wrong, one line each; rounds, each with votes, faults, differences, and memory and files of the steady node
+    Gives:  ok; wrong, one text each; votes, acknowledged ones; votes_per_s, over the time of casting; faults and rounds
     """
-    log_step("start engines and two nodes")
-    engines = await EmbeddedEngines.start(folder / "engines")
+    log_step("start engines and nodes")
+    windows = arguments.keep or folder / "windows"
+    windows.mkdir(parents=True, exist_ok=True)
+    stage = Fleet if arguments.fleet else Service
+    checker = await CheckerProcess.start(may_lose=stage.may_lose)
     try:
-        await migrate_up(engines.database_url, server_folder("migrations"))
-        shows = await make_shows(engines.database_url, count=SHOWS)
-        environ = {
-            "DATABASE_URL": engines.database_url,
-            "REDIS_URL": engines.redis_url,
-            "MYSETLIST_VOTES_PER_DAY": str(VOTES_PER_DAY),
-        }
-        async with AsyncExitStack() as stack:
-            steady = await stack.enter_async_context(NodeProcess.running(folder / "steady", **environ))
-            mortal = await stack.enter_async_context(NodeProcess.running(folder / "mortal", **environ))
-            balancer = await stack.enter_async_context(TcpProxy.running(steady.port, mortal.port))
-            watchers = await stack.enter_async_context(frames.watching([steady, mortal], shows, seed=arguments.seed))
-            ledgers = {show.id: frames.Ledger(show) for show in shows}
-            service = Service(engines, balancer, steady, mortal, random.Random(arguments.seed), watchers, ledgers)
-            await service.keep_log()
-            rounds = []
-            for number in range(arguments.minutes):
-                rounds.append(await one_round(service, arguments, number))
-                done = rounds[-1]
-                verdict = "all counts right" if not done["differences"] else f"{len(done['differences'])} DIFFERENCES"
-                faults = ", ".join(f"{name} {count}x" for name, count in done["faults"].items())
-                log_step(
-                    f"{number + 1}/{arguments.minutes}: {done['votes']:,} votes; {faults or 'no faults'}; {verdict}"
-                )
-            wrong = [f"round {place + 1}: {text}" for place, one in enumerate(rounds) for text in one["differences"]]
-            wrong += [
-                f"{node.folder.name} logged: {node.tracebacks()[:2_000]}"
-                for node in (steady, mortal)
-                if node.tracebacks()
-            ]
-            wrong += growth(rounds)
-            return {"ok": not wrong, "wrong": wrong, "rounds": rounds}
+        async with stage.running(folder, shows=SHOWS, songs=SONGS) as service:
+            log_step(f"connect {arguments.fans} fans and {arguments.watchers} watchers")
+            await service.open_crowd(
+                processes=arguments.processes, fans=arguments.fans, watchers=arguments.watchers, rate=arguments.rate,
+                votes_per_cast=arguments.votes_per_cast, seed=arguments.seed,
+            )  # fmt: skip
+            schedule = Schedule(names, arguments.seed) if names else None
+            run = Soak(service, table, arguments, windows, schedule, checker)
+            for number in range(1, arguments.minutes + 1):
+                await run.round(number)
+            await run.until_checked()
+            logs = {name: node.tracebacks() for name, node in service.nodes.items()}
+        wrong = [
+            *run.wrong,
+            *(f"node {name} logged: {text[:2_000]}" for name, text in logs.items() if text),
+            *growth(run.rounds),
+        ]
+        votes, seconds = sum(one["votes"] for one in run.rounds), sum(one["seconds"] for one in run.rounds)
+        log_step(
+            f"{votes:,} votes acknowledged, {votes / seconds:,.0f} a second; "
+            + (f"{len(wrong)} THINGS ARE WRONG" if wrong else "all right")
+        )
+        for text in wrong:
+            log_step(text)
+        return {
+            "ok": not wrong, "wrong": wrong, "votes": votes, "votes_per_s": round(votes / seconds), "rounds": run.rounds, "faults": run.faults,
+        }  # fmt: skip
     finally:
-        await engines.stop()
-
-
-async def one_round(service: Service, arguments: argparse.Namespace, number: int) -> dict[str, Any]:
-    """Runs a crowd for a minute while faults happen, and compares all counts."""
-    service.faults.clear()
-    is_over = asyncio.Event()
-    breaking: list[asyncio.Task[None]] = []
-
-    async def on_step(step: str) -> None:
-        if step == "counting":
-            breaking.append(asyncio.create_task(service.break_things(is_over), name="faults"))
-            asyncio.get_running_loop().call_later(FAULTS_END_S, is_over.set)
-        elif step == "counted":
-            is_over.set()
-            await asyncio.gather(*breaking)
-
-    options = CrowdOptions(
-        url=service.balancer.url, voters=arguments.voters, watchers=arguments.watchers, rate_per_s=arguments.rate,
-        duration_s=ROUND_S, verify=True, seed=arguments.seed * 1_000 + number, subscribe=True, natural=True,
-        settle_s=SETTLE_S, processes=1,
-    )  # fmt: skip
-    report = await run_crowd(options, on_step=on_step, show_progress=False)
-    differences = [str(one) for one in report["verify"]["differences"]]
-    differences += [str(one) for one in await reconcile(service.engines.database_url, service.engines.redis_url)]
-    frame_count, wrong_frames = service.wrong_frames()
-    differences += wrong_frames
-    steady = psutil.Process(service.steady.pid)
-    return {
-        "votes": report["casts"]["committed"],
-        "accepted_first": report["casts"]["accepted"],
-        "resent": report["casts"]["resent"],
-        "reconnects": report["reconnects"],
-        "frames": frame_count,
-        "faults": dict(service.faults),
-        "differences": differences,
-        "steady": {"rss_mb": round(steady.memory_info().rss / 1e6, 1), "files": steady.num_fds()},
-    }
+        await checker.end()
 
 
 def growth(rounds: list[dict[str, Any]]) -> list[str]:
-    """Names the measures that are higher at the end than at any time in the first half."""
-    if len(rounds) < 4:
+    """Names the measures of node A that are higher at the end than at any time in the first half."""
+    if len(rounds) < 6:
         return []
-    half, last = [one["steady"] for one in rounds[: len(rounds) // 2]], rounds[-1]["steady"]
-    memory_mb, files = max(one["rss_mb"] for one in half), max(one["files"] for one in half)
+    half, last = rounds[: len(rounds) // 2], rounds[-1]
+    memory_mb, files = max(one["memory_mb"] for one in half), max(one["files"] for one in half)
     found = []
-    if last["rss_mb"] > memory_mb * MEMORY_GROWTH_MAX:
-        found.append(f"memory grew from {memory_mb} to {last['rss_mb']} MB")
+    if last["memory_mb"] > memory_mb * MEMORY_GROWTH_MAX:
+        found.append(f"memory grew from {memory_mb} to {last['memory_mb']} MB")
     if last["files"] > files + FILES_GROWTH_MAX:
         found.append(f"open files grew from {files} to {last['files']}")
     return found

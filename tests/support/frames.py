@@ -201,10 +201,6 @@ class Ledger:
             self._positions.append(entry.position)
             self._tallies.append(tally)
 
-    def forget(self) -> None:
-        """Drops all counts but the last."""
-        del self._positions[:-1], self._tallies[:-1]
-
     def at(self, position: int) -> Tally:
         """The counts of all entries up to a position."""
         return self._tallies[max(bisect_left(self._positions, position + 1) - 1, 0)]

@@ -8,6 +8,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 # Small, so that a sender feels at once that the other side does not read.
 RECEIVE_BUFFER_BYTES = 4096
@@ -22,7 +23,8 @@ class Flow:
     delay_s: the delay of each piece; bytes_per_s: 0: unlimited
     """
 
-    def __init__(self) -> None:
+    def __init__(self, piece_bytes: int = PIECE_BYTES) -> None:
+        self._piece_bytes = piece_bytes
         self.delay_s = 0.0
         self.bytes_per_s = 0
         self._runs = asyncio.Event()
@@ -39,11 +41,11 @@ class Flow:
     async def carry(self, source: socket.socket, sink: socket.socket) -> None:
         """Copies until the source ends, then ends the sink."""
         loop = asyncio.get_running_loop()
-        piece_bytes = PIECE_BYTES
+        piece_bytes = self._piece_bytes
         while True:
             await self._runs.wait()
             if self.bytes_per_s:
-                piece_bytes = min(PIECE_BYTES, max(1, self.bytes_per_s // 10))
+                piece_bytes = min(self._piece_bytes, max(1, self.bytes_per_s // 10))
             piece = await loop.sock_recv(source, piece_bytes)
             if not piece:
                 break
@@ -58,13 +60,15 @@ class Flow:
 class TcpProxy:
     """Forwards each connection to the next target, in turns, or to another one that answers. Build it with `running`.
 
-    targets: ports on this machine, which may change at any time; down: from targets to clients; up: from clients to targets
+    targets: ports or sockets on this machine, which may change at any time; down: from targets to clients; up: from clients to
+    targets; piece_bytes: read at once
     """
 
-    def __init__(self, *targets: int) -> None:
+    def __init__(self, *targets: int | Path, piece_bytes: int = PIECE_BYTES) -> None:
         self.targets = list(targets)
-        self.down = Flow()
-        self.up = Flow()
+        self.down = Flow(piece_bytes)
+        self.up = Flow(piece_bytes)
+        self._buffer_bytes = max(RECEIVE_BUFFER_BYTES, piece_bytes)
         self.port = 0
         self.accepted_count = 0
         self._turn = 0
@@ -73,11 +77,11 @@ class TcpProxy:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, *targets: int) -> AsyncIterator[TcpProxy]:
+    async def running(cls, *targets: int | Path, piece_bytes: int = PIECE_BYTES) -> AsyncIterator[TcpProxy]:
         """Runs a proxy on a port of its own."""
-        proxy = cls(*targets)
+        proxy = cls(*targets, piece_bytes=piece_bytes)
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, proxy._buffer_bytes)
             listening.setblocking(False)
             proxy.port = listening.getsockname()[1]
             accepting = asyncio.create_task(proxy._accept(listening), name="proxy")
@@ -93,6 +97,11 @@ class TcpProxy:
     def url(self) -> str:
         """The address for clients."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def connection_count(self) -> int:
+        """The connections that go through it now."""
+        return len(self._pairs)
 
     def cut(self) -> None:
         """Resets every connection on both sides, as a router does after it loses its state."""
@@ -136,7 +145,8 @@ class TcpProxy:
             try:
                 with target:
                     for end in pair:
-                        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                        if end.family == socket.AF_INET:
+                            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     await self._both_ways(client, target)
             except OSError:
                 # One side is gone or was cut; the end of the blocks closes the other.
@@ -157,13 +167,15 @@ class TcpProxy:
     async def _connect(self) -> socket.socket | None:
         """Connects to the next target that accepts; None: no target does."""
         for _ in range(len(self.targets)):
-            port = self.targets[self._turn % len(self.targets)]
+            place = self.targets[self._turn % len(self.targets)]
             self._turn += 1
-            target = socket.socket()
+            target = socket.socket(socket.AF_UNIX if isinstance(place, Path) else socket.AF_INET)
             target.setblocking(False)
-            target.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+            target.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._buffer_bytes)
             try:
-                await asyncio.get_running_loop().sock_connect(target, ("127.0.0.1", port))
+                await asyncio.get_running_loop().sock_connect(
+                    target, str(place) if isinstance(place, Path) else ("127.0.0.1", place)
+                )
             except OSError:
                 target.close()
                 continue

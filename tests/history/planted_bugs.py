@@ -1,0 +1,165 @@
+"""Bugs that the checker has to find, planted one at a time into a copy of the sources: replacements in the text of a file.
+
+Together with those of tests/simulation/planted_bugs.py, which the simulation finds, they are more than thirty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A replacement. path: of the file, or "function NAME": the newest migration that defines this function.
+
+    why: what it breaks; rule: of the checker, one that says so; faults: under which it shows, "none": under none
+    """
+
+    path: str
+    old: str
+    new: str
+    why: str
+    rule: str
+    faults: str = "none"
+
+    def file(self, root: Path = ROOT) -> Path:
+        """The file that it changes."""
+        if not self.path.startswith("function "):
+            return root / self.path
+        name = self.path.removeprefix("function ")
+        defines = (f"create function {name}(", f"create or replace function {name}(")
+        found = [
+            path
+            for path in sorted((root / "migrations").glob("2*.sql"))
+            if any(one in path.read_text().partition("migrate:down")[0] for one in defines)
+        ]
+        return found[-1]
+
+    def planted(self, root: Path = ROOT) -> str:
+        """The text of the file with the bug in it. What goes back to an older version is left alone."""
+        text, down, older = self.file(root).read_text().partition("-- migrate:down")
+        assert text.count(self.old) == 1, f"this text is {text.count(self.old)} times in {self.file(root)}: {self.old}"
+        return text.replace(self.old, self.new) + down + older
+
+
+_OLDER = "node A stopped, clients to A: half open, A to Valkey: delayed"
+BUGS = {
+    "a cast that changes nothing is not logged": Bug(
+        "server/voting/cast.lua",
+        "    entry[#entry + 1] = cast\n    return {0, ballot, show.budget",
+        "    if #moves > 0 then entry[#entry + 1] = cast end\n    return {0, ballot, show.budget",
+        "its first copy may have been lost, and its fan is told that it is committed",
+        "a committed vote is in PostgreSQL",
+    ),
+    "a changed vote stays in the hot count": Bug(
+        "server/voting/cast.lua",
+        "            if move[2] then counts[move[2]] = counts[move[2]] - 1 end\n",
+        "",
+        "who subscribes is shown a vote up and down at once",
+        "every frame is a state that was",
+    ),
+    "an older cast wins": Bug(
+        "server/voting/cast.lua",
+        "    if order > 0 and order <= held_order and #moves > 0 then return {11} end\n",
+        "",
+        "a cast that was held up on a slow node undoes the fan's last one",
+        "an older cast changes nothing",
+        _OLDER,
+    ),
+    "a withdrawn vote stays in the ballot": Bug(
+        "server/voting/cast.lua",
+        "(wanted and song .. wanted or '')",
+        "song .. (wanted or held)",
+        "the hot ballot and the rows differ from then on",
+        "a ballot is what its fan voted",
+    ),
+    "answers of a batch are mixed up": Bug(
+        "server/voting/intake.py",
+        "        for cast, answer in zip(casts, answers, strict=True):\n            code = answer[0]",
+        "        for cast, answer in zip(casts, answers[1:] + answers[:1], strict=True):\n            code = answer[0]",
+        "a fan gets the ballot of another fan",
+        "a ballot is what its fan voted",
+    ),
+    "an unknown outcome is told as a refusal": Bug(
+        "server/voting/intake.py",
+        "            cast.refuse(Refused(Code.UNAVAILABLE, message,",
+        "            cast.refuse(Refused(Code.OVERLOADED, message,",
+        "Valkey may have taken the cast before its answer was lost",
+        "a refused cast has no effect",
+        "Valkey killed, A to Valkey: cut, B to Valkey: cut",
+    ),
+    "an answer names a later position": Bug(
+        "server/voting/pending_acks.py",
+        "        self._answers.extend([(ack, entry.position, durability) for ack in entry.acks])",
+        "        self._answers.extend([(ack, entry.position + 1, durability) for ack in entry.acks])",
+        "the position of an acknowledgement is not that of its entry",
+        "an answer names the entry of its cast",
+    ),
+    "counts from Valkey have a later position": Bug(
+        "server/voting/tally.lua",
+        "return {last, rules[1]",
+        "return {string.format('%d', tonumber(last) + 2048), rules[1]",
+        "a state claims votes that it does not have",
+        "every frame is a state that was",
+    ),
+    "the history leaves withdrawals out": Bug(
+        "function commit_votes",
+        "        select show_id, setlist_song_id, user_id, previous, choice, cast_at from changed\n",
+        "        select show_id, setlist_song_id, user_id, previous, choice, cast_at from changed where choice is not null\n",
+        "the history does not lead to the votes any more",
+        "the history has each change once",
+    ),
+    "a changed vote stays in the count": Bug(
+        "function commit_votes",
+        "(choice is not distinct from 'down')::integer - (previous is not distinct from 'down')::integer as down",
+        "(choice is not distinct from 'down')::integer as down",
+        "votes that were withdrawn or changed still count",
+        "the counts are those of the log",
+    ),
+    "the fence lets overtaken writers through": Bug(
+        "function commit_votes",
+        "        changed_count := -1;\n        return;\n",
+        "        null;\n",
+        "two writers commit the same entries",
+        "an entry is committed once",
+        "leases lost, node A stopped, node B stopped",
+    ),
+    "a commit has the time of its last entry": Bug(
+        "server/voting/compaction.py",
+        "            cast_ms = entry.position >> SEQ_BITS\n",
+        "            cast_ms = new_position >> SEQ_BITS\n",
+        "a vote cast before the end may count as late",
+        "the history has each change once",
+    ),
+    "a batch forgets its first entry": Bug(
+        "server/voting/compaction.py",
+        "        for entry in batch.entries:\n            cast_ms",
+        "        for entry in batch.entries[1:] or batch.entries:\n            cast_ms",
+        "votes are told as committed and never written",
+        "the history has each change once",
+    ),
+    "a push leaves songs out": Bug(
+        "server/live/states.py",
+        "[self._counts[song] for song in self._changed]",
+        "[self._counts[song] for song in list(self._changed)[:8]]",
+        "watchers keep old counts of a song until it changes again",
+        "every frame is a state that was",
+    ),
+    "a total does not follow its counts": Bug(
+        "server/live/states.py",
+        "        if is_new or total != self.total:\n            self.total = total\n",
+        "        if is_new or total != self.total:\n            self.total = max(total, self.total)\n",
+        "a total never falls",
+        "every frame is a state that was",
+    ),
+    "who comes back with an older position gets no state": Bug(
+        "server/live/joining.py",
+        "        elif since.get(name) == state.at:\n",
+        "        elif since.get(name, 0) > 0:\n",
+        "the client keeps old counts under a new position",
+        "every frame is a state that was",
+    ),
+}
