@@ -3,7 +3,7 @@ import { deleteKeptShows } from "./kept-shows.js";
 
 /**
  * @import { PollingReason, WireError } from "./client.js"
- * @import { OwnPick, OwnShow, ShowBody, ShowItem, Suggestion, TrendingItem } from "./types.js"
+ * @import { OwnShow, ShowBody, ShowItem, TrendingItem } from "./types.js"
  */
 
 import { brand } from "./brand.js";
@@ -103,36 +103,8 @@ export const fetchGoing = (show) => call(`/api/shows/${show}/attendance`);
 /** @type {(artist: number) => Promise<{following: boolean}>} */
 export const fetchFollowing = (artist) => call(`/api/artists/${artist}/follow`);
 
-/** @type {(show: number) => Promise<{items: Suggestion[]}>} */
-export const fetchSuggestions = (show) => call(`/api/shows/${show}/suggestions`);
-
-/** @type {(show: number, title: string) => Promise<Suggestion>} */
-export const suggest = (show, title) =>
-  call(`/api/shows/${show}/suggestions`, { method: "POST", body: JSON.stringify({ title }) });
-
 /** @type {(show: number) => Promise<{has_ticket: boolean}>} */
 export const fetchTicket = (show) => call(`/api/shows/${show}/ticket`);
-
-/** @typedef {{algorithm: string, challenge: string, maxnumber: number, salt: string, signature: string}} Work */
-/** @type {(show: number) => Promise<Work>} */
-export const fetchWork = (show) => call(`/api/shows/${show}/ticket/work`);
-
-/** @type {(show: number, work: object | null) => Promise<{show: number}>} */
-export const earnTicket = (show, work) =>
-  call(`/api/shows/${show}/ticket/earned`, { method: "POST", body: JSON.stringify({ work }) });
-
-/** @type {(show: number, code: string) => Promise<{show: number}>} */
-export const redeemTicket = (show, code) =>
-  call(`/api/shows/${show}/ticket`, { method: "POST", body: JSON.stringify({ code }) });
-
-/** @type {(show: number) => Promise<OwnPick>} */
-export const fetchPick = (show) => call(`/api/shows/${show}/picks`);
-
-/** @type {(show: number, pick: object) => Promise<{durability: string}>} */
-export const putPick = (show, pick) => call(`/api/shows/${show}/picks`, { method: "PUT", body: JSON.stringify(pick) });
-
-/** @type {(show: number) => Promise<null>} */
-export const deletePick = (show) => call(`/api/shows/${show}/picks`, { method: "DELETE" });
 
 /**
  * Why no websocket opens although HTTP answers. A page cannot read the answer to its upgrade; a plain GET gets the same one.

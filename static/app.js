@@ -146,7 +146,7 @@ function drawShow(now_ms) {
         loadTicket();
       }),
     });
-    showView.ticket.offer(ticketCode);
+    showView.offerTicket(ticketCode);
     ticketCode = "";
   }
   mount(showView.element);
@@ -227,7 +227,7 @@ function vote(song, choice, isLate = false) {
     }
     if (why !== null && why !== "unknown") {
       dispatch({ type: "notice", code: why, song });
-      if (why === "ticket" || why === "work" || why === "mail") showView?.ticket.focus();
+      if (why === "ticket" || why === "work" || why === "mail") showView?.askForTicket();
       return;
     }
     client.cast(show.id, song, choice);
@@ -354,7 +354,10 @@ const find = elementOf("find");
 find.addEventListener("focusin", () => import("./search.js").then(({ createSearch }) => createSearch(find), () => {}), { once: true });
 
 // A link with a ticket's code, opened while its show is on screen.
-addEventListener("hashchange", () => showView?.ticket.offer(takeTicketCode()));
+addEventListener("hashchange", () => {
+  showView?.offerTicket(takeTicketCode());
+  draw();
+});
 
 // All tabs of a visitor get this event, except the one that has changed the storage.
 addEventListener("storage", (event) => {

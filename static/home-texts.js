@@ -5,12 +5,6 @@ import { phrase } from "./words.js";
 
 /** @import { OwnShow } from "./types.js" */
 
-/** @type {(words: string) => string} */
-export const allShowsWith = (words) => phrase("find-all", { words });
-/** @type {(words: string) => string} */
-export const nothingFound = (words) => phrase("find-nothing", { words });
-export const TOO_MANY_WORDS = phrase("find-too-much");
-
 /**
  * Why a show concerns the visitor.
  * @param {Pick<OwnShow, "status"|"is_going"|"is_following"|"own_vote_count">} show
@@ -32,12 +26,6 @@ export const NEAR = {
 /** @type {(km: number) => string} */
 export const distance = (km) => (km < 1 ? phrase("near-here") : phrase("near-away", { count: Math.round(km) }));
 
-/** A show after it was played. */
-export const FORESEEN = {
-  title: phrase("foreseen-heading"), foreseen: phrase("foreseen-fans"), played: phrase("foreseen-played"),
-  wasPlayed: phrase("foreseen-was-played"), notPlayed: phrase("foreseen-not-played"),
-  wasForeseen: phrase("foreseen-was-foreseen"), notForeseen: phrase("foreseen-not-foreseen"),
-};
 export const HISTORY = { title: phrase("history-heading"), loading: phrase("one-moment") };
 
 /** Texts of the pages that are loaded later, before they are there. */

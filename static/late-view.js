@@ -2,19 +2,25 @@
 import { h } from "./dom.js";
 import { loadStyles } from "./late-styles.js";
 
+const NEAR = "600px"; // before a reader who scrolls can see it
+
 /**
- * @template {unknown[]} Arguments
+ * @template {{element: Element, update(...all: any): void}} View
  * @param {keyof HTMLElementTagNameMap} tag
  * @param {Record<string, string>} attributes  of the place
- * @param {() => Promise<{element: Element, update(...all: Arguments): void}>} load
+ * @param {() => Promise<View>} load
+ * @param {{isBelow?: boolean}} [options]  isBelow: it stands far below the songs, and comes when the reader comes near
  */
-export function createLateView(tag, attributes, load) {
+export function createLateView(tag, attributes, load, { isBelow = false } = {}) {
   const element = h(tag, attributes);
-  /** @type {{update(...all: Arguments): void}|null} */
+  /** @type {View|null} */
   let view = null;
   let isComing = false;
-  /** @type {Arguments|null} */
+  /** @type {Parameters<View["update"]>|null} */
   let latest = null;
+  /** @type {((view: View) => void)|null} */
+  let wanted = null;
+  let isNear = !isBelow;
 
   async function come() {
     isComing = true;
@@ -23,6 +29,7 @@ export function createLateView(tag, attributes, load) {
       view = loaded;
       element.append(loaded.element);
       if (latest) view.update(...latest);
+      wanted?.(view);
     } catch (cause) {
       // Without a network this part is missing. The next change tries again; some browsers only ask when the page is loaded again.
       if (!(cause instanceof TypeError)) throw cause;
@@ -30,13 +37,31 @@ export function createLateView(tag, attributes, load) {
     }
   }
 
+  if (isBelow) {
+    const observer = new IntersectionObserver((places) => {
+      if (!places.some(({ isIntersecting }) => isIntersecting)) return;
+      observer.disconnect();
+      isNear = true;
+      if (latest && !isComing) come();
+    }, { rootMargin: NEAR });
+    observer.observe(element);
+  }
+
   return {
     element,
-    /** @param {Arguments} all */
+    /** @param {Parameters<View["update"]>} all */
     update(...all) {
       latest = all;
       if (view) view.update(...all);
-      else if (!isComing) come();
+      else if (isNear && !isComing) come();
+    },
+    /**
+     * Acts on the view now, or when it is there.
+     * @param {(view: View) => void} act
+     */
+    use(act) {
+      if (view) act(view);
+      else wanted = act;
     },
   };
 }

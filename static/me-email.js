@@ -1,7 +1,7 @@
 /** The email address of the account on the page /me: a form for it, whether it is confirmed, and the way back to a show that asks for it. */
 import { call, RequestError, saveLanguage, signedIn } from "./api.js";
 import { setHidden, setText } from "./dom.js";
-import { accountFailure } from "./refusals.js";
+import { accountFailure } from "./me-texts.js";
 import { LANGUAGE, phrase } from "./words.js";
 
 /** @typedef {{address: string|null, frequency: string, kinds: string[], is_confirmed: boolean, can_send: boolean, stopped_by: "link"|"bounce"|"complaint"|"staff"|null}} Email */

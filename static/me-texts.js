@@ -1,6 +1,7 @@
 /** The texts of the page of the visitor's account. */
 
 import { percent, votes } from "./messages.js";
+import { failure, inEnglish } from "./refusals.js";
 import { phrase } from "./words.js";
 
 /** @import { OwnBallot, OwnPickItem } from "./types.js" */
@@ -50,3 +51,18 @@ export const DATA = {
  * @param {number} seconds
  */
 export const minutesLeft = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+
+/**
+ * Why the server did not do what the visitor wants on the page of the account.
+ * @param {{code: string, message: string}} error
+ */
+export function accountFailure({ code, message }) {
+  switch (code) {
+    case "rate_limited":
+    case "overloaded":
+    case "disconnected":
+    case "unavailable":
+    case "timeout": return failure(code);
+    default: return inEnglish(message, phrase("account-refused"));
+  }
+}

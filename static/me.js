@@ -7,7 +7,7 @@ import { createDevices } from "./me-devices.js";
 import { createEmail } from "./me-email.js";
 import { createPush } from "./me-push.js";
 import { createOwnParts } from "./me-shows.js";
-import { accountFailure } from "./refusals.js";
+import { accountFailure } from "./me-texts.js";
 import { LOCALE, phrase } from "./words.js";
 
 /** @typedef {{id: number, kind: "fan"|"link"|"command", device: string, created_at: string, is_current: boolean}} Session */

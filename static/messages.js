@@ -4,7 +4,7 @@ import { count, isolated, LOCALE, phrase } from "./words.js";
 
 /**
  * @import { Choice, PollingReason } from "./client.js"
- * @import { Accuracy, ConnectionStatus, Place, Results, Setlist, ShowState, Song, Source, TicketSource } from "./types.js"
+ * @import { Accuracy, ConnectionStatus, Place, Results, Setlist, ShowState, Song, Source } from "./types.js"
  * @typedef {"open"|"early"|"locked"|"closed"|"final"|"cancelled"} Voting  from `votingOf`
  */
 
@@ -324,13 +324,15 @@ export function sourceLine({ service, url, about }) {
   return service === "setlistfm" ? phrase("source-played", { site }) : phrase("source-show", { site });
 }
 
+const WEB_ADDRESS = /^https?:\/\//;
+
 /**
  * Keeps only web pages, because an address from another service could be anything, even a script.
  * @template {{url: string}} Link
  * @param {Link[]} [sources]
  */
 export function webPages(sources = []) {
-  return sources.filter(({ url }) => /^https?:\/\//.test(url) && isUrl(url));
+  return sources.filter(({ url }) => WEB_ADDRESS.test(url) && isUrl(url));
 }
 
 /** @param {string} text */
@@ -341,13 +343,6 @@ function isUrl(text) {
     return false; // URL.canParse would say so, but the oldest browsers do not have it
   }
 }
-
-export const SUGGESTION = {
-  pending: phrase("suggest-pending"), approved: phrase("suggest-approved"), declined: phrase("suggest-declined"),
-};
-
-/** @param {string} title */
-export const suggestionThanks = (title) => phrase("suggest-thanks", { title });
 
 /** @param {number} value */
 export const votes = (value) => phrase("votes", { count: value });
@@ -368,18 +363,6 @@ export const CONNECTED_AGAIN = phrase("connection-again");
 export function leaderLine({ title, up, otherCount }) {
   return otherCount === 0 ? phrase("leader", { title, count: up }) : phrase("leader-shared", { title, count: otherCount });
 }
-
-export const TICKET_MISSING = phrase("ticket-missing");
-/** @type {Record<TicketSource, string>} */
-export const TICKET_HEADING = {
-  code: phrase("ticket-heading-code"), work: phrase("ticket-heading-work"), mail: phrase("ticket-heading-mail"),
-};
-/** @type {Record<TicketSource, string>} */
-export const TICKET_WHY = { code: "", work: phrase("ticket-why-work"), mail: phrase("ticket-why-mail") };
-export const TICKET_START = { code: "", work: phrase("ticket-start-work"), mail: phrase("ticket-start-mail") };
-export const WORKING = phrase("ticket-working");
-export const CANNOT_WORK = phrase("ticket-cannot-work");
-export const TICKET_OFFERED = phrase("ticket-offered");
 
 /**
  * The name of a button. Whoever speaks to the page names what they see, so the name has the number, too.

@@ -1,7 +1,7 @@
 /**
  * The visitor's pick for a show: the form before it begins, the points afterwards. It keeps its state itself: no vote depends on it.
  */
-import { deletePick, fetchPick, putPick, RequestError, signedIn, signIn } from "./api.js";
+import { call, RequestError, signedIn, signIn } from "./api.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import * as words from "./pick-texts.js";
 import { phrase } from "./words.js";
@@ -72,7 +72,8 @@ export function createPickView() {
   async function load() {
     const wanted = show;
     try {
-      const answer = await fetchPick(wanted);
+      /** @type {OwnPick} */
+      const answer = await call(`/api/shows/${wanted}/picks`);
       if (wanted !== show) return;
       own = answer;
       if (!isChanged) {
@@ -154,8 +155,8 @@ export function createPickView() {
     const wanted = show;
     try {
       if (isStranger) await signIn();
-      if (isWithdrawal) await signedIn(() => deletePick(wanted));
-      const answer = isWithdrawal ? null : await signedIn(() => putPick(wanted, { songs: chosen, ...atPlace }));
+      if (isWithdrawal) await signedIn(() => call(`/api/shows/${wanted}/picks`, { method: "DELETE" }));
+      const answer = isWithdrawal ? null : await signedIn(() => call(`/api/shows/${wanted}/picks`, { method: "PUT", body: JSON.stringify({ songs: chosen, ...atPlace }) }));
       isChanged = false;
       setText(outcome, !answer ? words.WITHDRAWN : answer.durability === "committed" ? words.SAVED : words.ACCEPTED);
       await load();

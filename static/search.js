@@ -4,7 +4,6 @@
  */
 import { call, RequestError } from "./api.js";
 import { h, setHidden, setText } from "./dom.js";
-import * as texts from "./home-texts.js";
 import * as messages from "./messages.js";
 import * as refusals from "./refusals.js";
 import { phrase } from "./words.js";
@@ -39,7 +38,7 @@ export function createSearch(form) {
     setHidden(panel, asked === "");
     if (asked === "") return;
     all.href = `/?${new URLSearchParams({ q: asked })}`;
-    setText(all, texts.allShowsWith(asked));
+    setText(all, phrase("find-all", { words: asked }));
     ask(asked, request);
   }
 
@@ -54,10 +53,10 @@ export function createSearch(form) {
       const found = await call(`/api/search?${new URLSearchParams({ q: asked, limit: String(EACH_COUNT) })}`);
       drawn = groupsOf(found);
       const count = Object.values(found).reduce((sum, items) => sum + items.length, 0);
-      text = count ? phrase("find-results", { count }) : texts.nothingFound(asked);
+      text = count ? phrase("find-results", { count }) : phrase("find-nothing", { words: asked });
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      text = error.code === "bad_request" ? texts.TOO_MANY_WORDS : refusals.failure(error.code);
+      text = error.code === "bad_request" ? phrase("find-too-much") : refusals.failure(error.code);
     }
     if (number !== request) return; // the visitor has typed on
     groups.removeAttribute("aria-busy");

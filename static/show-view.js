@@ -6,7 +6,6 @@ import * as messages from "./messages.js";
 import * as refusals from "./refusals.js";
 import { needsTicket, remainingOf, totalOf, votingOf, waitingCountOf } from "./selectors.js";
 import { createSetlistsView } from "./setlists-view.js";
-import { createTicketView } from "./ticket-view.js";
 import { phrase } from "./words.js";
 
 /**
@@ -63,8 +62,9 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const pick = createLateView("section", { class: "pick", "aria-label": phrase("pick-yours") }, () =>
     import("./pick-view.js").then(({ createPickView }) => createPickView()));
   const suggestions = createLateView("div", {}, () =>
-    import("./suggestions-view.js").then(({ createSuggestionsView }) => createSuggestionsView()));
-  const ticket = createTicketView({ onRedeemed });
+    import("./suggestions-view.js").then(({ createSuggestionsView }) => createSuggestionsView()), { isBelow: true });
+  const ticket = createLateView("div", {}, () =>
+    import("./ticket-view.js").then(({ createTicketView }) => createTicketView({ onRedeemed })));
   const foreseen = createLateView("div", {}, () =>
     import("./foreseen-view.js").then(({ createForeseenView }) => createForeseenView()));
   const voteHistory = createHistory();
@@ -92,13 +92,18 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const element = h("div", { class: "page show" }, panel, skeleton, content, aside);
   let wasOpen = false;
   let wasOffered = false;
+  let ticketCode = "";
 
   return {
     element,
     heading,
     heldSongs: setlists.heldSongs,
     idle_ms: setlists.idle_ms,
-    ticket,
+    askForTicket: () => ticket.use((view) => view.focus()),
+    /** @param {string} code  of a ticket, from the link that the visitor followed */
+    offerTicket(code) {
+      ticketCode = code || ticketCode;
+    },
     /**
      * @param {State} state
      * @param {number} local_ms
@@ -177,7 +182,8 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       setHidden(countsFrom, from === "");
       setText(countsFrom, from);
       const isWanted = needsTicket(state, show) && (voting === "open" || voting === "early" || voting === "locked");
-      ticket.update(show.id, isWanted, show.info.ticket_source ?? "code", show.info.slug);
+      setHidden(ticket.element, !isWanted);
+      if (isWanted) ticket.update(show.id, info.ticket_source ?? "code", info.slug, ticketCode);
 
       const { line: found, detail } = messages.accuracyLines(show.status.accuracy);
       setHidden(accuracy, found === "");

@@ -2,15 +2,20 @@
  * The form that suggests a missing song, and the visitor's own suggestions with their status. It keeps its state itself:
  * no vote depends on it.
  */
-import { fetchSuggestions, RequestError, signedIn, suggest } from "./api.js";
+import { call, RequestError, signedIn } from "./api.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
-import * as messages from "./messages.js";
-import * as refusals from "./refusals.js";
+import { failure, inEnglish } from "./refusals.js";
 import { phrase } from "./words.js";
 
-/** @import { LoadedShow, Suggestion } from "./types.js" */
+/**
+ * @import { Voting } from "./messages.js"
+ * @import { LoadedShow, Suggestion } from "./types.js"
+ */
 
 const TITLE_CHARS_MAX = 200;
+const STATUS = {
+  pending: phrase("suggest-pending"), approved: phrase("suggest-approved"), declined: phrase("suggest-declined"),
+};
 
 export function createSuggestionsView() {
   const input = h("input", {
@@ -41,7 +46,8 @@ export function createSuggestionsView() {
   /** @param {number} id */
   async function load(id) {
     try {
-      const { items } = await fetchSuggestions(id);
+      /** @type {{items: Suggestion[]}} */
+      const { items } = await call(`/api/shows/${id}/suggestions`);
       if (id === show) draw(items);
     } catch (error) {
       // The next suggestion loads them again.
@@ -52,7 +58,7 @@ export function createSuggestionsView() {
   /** @param {Suggestion[]} items */
   function draw(items) {
     list.replaceChildren(...items.map(({ title, status, reason }) => h("li", {},
-      h("span", { dir: "auto" }, title), h("span", { class: "tag" }, messages.SUGGESTION[status]),
+      h("span", { dir: "auto" }, title), h("span", { class: "tag" }, STATUS[status]),
       reason ? h("span", { class: "suggest-reason", dir: "auto" }, reason) : null)));
     setHidden(list, items.length === 0);
   }
@@ -63,13 +69,13 @@ export function createSuggestionsView() {
     isSending = true;
     setAttribute(button, "aria-disabled", "true");
     try {
-      await signedIn(() => suggest(show, title));
+      await signedIn(() => call(`/api/shows/${show}/suggestions`, { method: "POST", body: JSON.stringify({ title }) }));
       input.value = "";
-      setText(outcome, messages.suggestionThanks(title));
+      setText(outcome, phrase("suggest-thanks", { title }));
       await load(show);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      setText(outcome, refusals.suggestionFailure(error));
+      setText(outcome, refusal(error));
     } finally {
       isSending = false;
       setAttribute(button, "aria-disabled", null);
@@ -81,7 +87,7 @@ export function createSuggestionsView() {
     element,
     /**
      * @param {LoadedShow} next
-     * @param {messages.Voting} voting
+     * @param {Voting} voting
      * @param {number|null} visitor
      */
     update(next, voting, visitor) {
@@ -95,4 +101,19 @@ export function createSuggestionsView() {
       if (user !== null) load(show);
     },
   };
+}
+
+/**
+ * Why a suggestion was refused.
+ * @param {{code: string, message: string}} error
+ */
+function refusal({ code, message }) {
+  switch (code) {
+    case "conflict": return inEnglish(message, phrase("suggest-conflict"));
+    case "forbidden": return inEnglish(message, phrase("suggest-forbidden"));
+    case "closed": return phrase("suggest-closed");
+    case "locked": return phrase("suggest-locked");
+    case "bad_request": return phrase("suggest-malformed");
+    default: return failure(code);
+  }
 }

@@ -2,16 +2,21 @@
  * How a visitor gets the ticket of a show that takes votes with a ticket only: a form for its code, or a button that does the work
  * or looks for the confirmed email. It keeps its state itself.
  */
-import { RequestError, earnTicket, fetchWork, redeemTicket, signedIn } from "./api.js";
+import { call, RequestError, signedIn } from "./api.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
-import * as messages from "./messages.js";
-import * as refusals from "./refusals.js";
+import { BARRED, failure, inEnglish } from "./refusals.js";
 import { phrase } from "./words.js";
 import { canWork, doWork } from "./work.js";
 
 /** @import { TicketSource } from "./types.js" */
 
 const CODE_CHARS_MAX = 24;
+/** @type {Record<TicketSource, {heading: string, why: string, start: string}>} how this show gives tickets */
+const TEXTS = {
+  code: { heading: phrase("ticket-heading-code"), why: "", start: "" },
+  work: { heading: phrase("ticket-heading-work"), why: phrase("ticket-why-work"), start: phrase("ticket-start-work") },
+  mail: { heading: phrase("ticket-heading-mail"), why: phrase("ticket-why-mail"), start: phrase("ticket-start-mail") },
+};
 
 /** @param {{onRedeemed(): void}} actions */
 export function createTicketView({ onRedeemed }) {
@@ -30,7 +35,7 @@ export function createTicketView({ onRedeemed }) {
       },
     },
   }, h("label", { for: "ticket" }, phrase("ticket-label")), input, button);
-  const heading = h("h2", { id: "ticket-heading" }, messages.TICKET_HEADING.code);
+  const heading = h("h2", { id: "ticket-heading" }, TEXTS.code.heading);
   const why = h("p", {});
   const page = h("a", { class: "button", href: "/me" }, phrase("ticket-confirm-email"));
   const start = h("button", { class: "button", type: "button", on: { click: () => earn() } });
@@ -39,6 +44,7 @@ export function createTicketView({ onRedeemed }) {
   /** @type {TicketSource} */
   let source = "code";
   let isSending = false;
+  let offered = "";
 
   /**
    * @param {string} text
@@ -54,19 +60,19 @@ export function createTicketView({ onRedeemed }) {
   async function redeem(code) {
     if (isSending) return;
     if (!code) {
-      say(messages.TICKET_MISSING, true);
+      say(phrase("ticket-missing"), true);
       return;
     }
     isSending = true;
     setAttribute(button, "aria-disabled", "true");
     try {
-      await signedIn(() => redeemTicket(show, code));
+      await signedIn(() => call(`/api/shows/${show}/ticket`, { method: "POST", body: JSON.stringify({ code }) }));
       input.value = "";
       say("", false);
       onRedeemed();
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      say(refusals.ticketFailure(error), true);
+      say(ticketFailure(error), true);
       // The account may have a ticket already.
       if (error.code === "conflict") onRedeemed();
     } finally {
@@ -79,7 +85,7 @@ export function createTicketView({ onRedeemed }) {
   async function earn() {
     if (isSending) return;
     if (source === "work" && !canWork()) {
-      say(messages.CANNOT_WORK, false);
+      say(phrase("ticket-cannot-work"), false);
       return;
     }
     const id = show; // another show may be open when the work is done
@@ -88,15 +94,15 @@ export function createTicketView({ onRedeemed }) {
     try {
       let work = null;
       if (source === "work") {
-        say(messages.WORKING, false);
-        work = await doWork(await signedIn(() => fetchWork(id)));
+        say(phrase("ticket-working"), false);
+        work = await doWork(await signedIn(() => call(`/api/shows/${id}/ticket/work`)));
       }
-      await signedIn(() => earnTicket(id, work));
+      await signedIn(() => call(`/api/shows/${id}/ticket/earned`, { method: "POST", body: JSON.stringify({ work }) }));
       say("", false);
       onRedeemed();
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      say(refusals.earningFailure(error), false);
+      say(earningFailure(error), false);
     } finally {
       isSending = false;
       setAttribute(start, "aria-disabled", null);
@@ -111,30 +117,56 @@ export function createTicketView({ onRedeemed }) {
       else start.focus();
       if (source === "work") earn();
     },
-    /** @param {string} code  from the link that the visitor followed */
-    offer(code) {
-      if (!code) return;
-      input.value = code.slice(0, CODE_CHARS_MAX);
-      say(messages.TICKET_OFFERED, false);
-    },
     /**
      * @param {number} id
-     * @param {boolean} isWanted
      * @param {TicketSource} by  how this show gives tickets
      * @param {string} slug  of the show, to which the page of the account leads back
+     * @param {string} code  from the link that the visitor followed
      */
-    update(id, isWanted, by, slug) {
+    update(id, by, slug, code) {
       show = id;
       setAttribute(page, "href", `/me?show=${slug}`);
       source = by;
-      setHidden(element, !isWanted);
-      setText(heading, messages.TICKET_HEADING[by]);
-      setText(why, messages.TICKET_WHY[by]);
-      setText(start, messages.TICKET_START[by]);
+      setText(heading, TEXTS[by].heading);
+      setText(why, TEXTS[by].why);
+      setText(start, TEXTS[by].start);
+      if (code !== offered) {
+        offered = code;
+        input.value = code.slice(0, CODE_CHARS_MAX);
+        say(phrase("ticket-offered"), false);
+      }
       setHidden(form, by !== "code");
       setHidden(why, by === "code");
       setHidden(start, by === "code");
       setHidden(page, by !== "mail");
     },
   };
+}
+
+/**
+ * Why the show gave no ticket for work or for a confirmed email.
+ * @param {{code: string, message: string}} error
+ */
+function earningFailure({ code, message }) {
+  switch (code) {
+    case "forbidden": return inEnglish(message, phrase("earning-forbidden"));
+    case "bad_request": return inEnglish(message, phrase("earning-malformed"));
+    case "conflict": return inEnglish(message, phrase("earning-conflict"));
+    default: return failure(code);
+  }
+}
+
+/**
+ * Why a ticket's code was refused.
+ * @param {{code: string, message: string}} error
+ */
+function ticketFailure({ code, message }) {
+  switch (code) {
+    case "conflict": return inEnglish(message, phrase("ticket-conflict"));
+    case "bad_request": return phrase("ticket-malformed");
+    case "not_found": return phrase("ticket-unknown");
+    case "forbidden": return BARRED;
+    case "rate_limited": return phrase("ticket-tried-too-often");
+    default: return failure(code);
+  }
 }

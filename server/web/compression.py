@@ -26,5 +26,5 @@ def compress(body: bytes, encoding: Encoding, *, is_kept: bool) -> bytes:
     if encoding == "br":
         compressed: bytes = brotli.compress(body, quality=9 if is_kept else 3)
         return compressed
-    # Level 1 costs a third of a millisecond for a page, and saves nearly as much as level 9.
-    return gzip.compress(body, 9 if is_kept else 1, mtime=0)
+    # The page of a show, 40 KB, takes 0.6 ms and becomes 10.4 KB; level 1 would take 0.44 ms for 11.4 KB, level 6 1.7 ms for 9.4 KB.
+    return gzip.compress(body, 9 if is_kept else 3, mtime=0)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 from aiohttp import web
+from rcssmin import cssmin
+from rjsmin import jsmin
 
 from server.errors import Refused
 from server.protocol.codes import Code
@@ -173,13 +175,18 @@ class StaticFiles:
             text = (self._folder / name).read_text(encoding="utf-8")
             return self._filled(text, language, lambda one: msgspec.json.encode(one).decode()[1:-1]).encode()
         if name.endswith(".css"):
-            return without_comments((self._folder / name).read_text(encoding="utf-8")).encode()
+            return str(cssmin((self._folder / name).read_text(encoding="utf-8"))).encode()
         return (self._folder / name).read_bytes()
 
     def _script(self, name: str, words: Language) -> str:
         if name in _ENTRIES:
-            return language_line(words) + with_texts(bundle(self._folder, name), words)
+            return shortened(language_line(words) + with_texts(bundle(self._folder, name), words))
         for first in _ENTRIES:
             if name in late_modules(self._folder, first):
-                return with_texts(bundle(self._folder, name, first=first), words)
+                return shortened(with_texts(bundle(self._folder, name, first=first), words))
         return without_comments((self._folder / name).read_text(encoding="utf-8"))
+
+
+def shortened(script: str) -> str:
+    """A script without what only people need. A regular expression behind `=>` is not understood: it needs a name."""
+    return str(jsmin(script))
