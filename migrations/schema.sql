@@ -5485,6 +5485,23 @@ COMMENT ON COLUMN shows_to_score.show_id IS 'Without a foreign key: a show may b
 ALTER TABLE shows_to_score ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY shows_to_score ADD CONSTRAINT shows_to_score_pkey PRIMARY KEY (id);
 
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────────── song_hours
+
+CREATE TABLE song_hours (
+    setlist_song_id bigint NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    up_count bigint NOT NULL,
+    down_count bigint NOT NULL,
+    CONSTRAINT song_hours_down_count_check CHECK ((down_count >= 0)),
+    CONSTRAINT song_hours_hour_check CHECK ((hour = date_trunc('hour'::text, hour, 'UTC'::text))),
+    CONSTRAINT song_hours_up_count_check CHECK ((up_count >= 0))
+);
+COMMENT ON TABLE song_hours IS 'The counts of a song as they stood when they were last looked at in an hour. Hours in which they did not change have no row.';
+ALTER TABLE ONLY song_hours ADD CONSTRAINT song_hours_pkey PRIMARY KEY (setlist_song_id, hour);
+ALTER TABLE ONLY song_hours ADD CONSTRAINT song_hours_setlist_song_id_fkey FOREIGN KEY (setlist_song_id) REFERENCES setlist_songs(id) ON DELETE CASCADE;
+GRANT SELECT ON TABLE song_hours TO mysetlist_request;
+GRANT SELECT ON TABLE song_hours TO mysetlist_writer;
+
 -- ──────────────────────────────────────────────────────────────────────────────────────────────────── song_identities
 
 CREATE TABLE song_identities (

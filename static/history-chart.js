@@ -1,10 +1,14 @@
-/** The chart of a show's votes: a bar for each step of time, so many steps that a phone can show them. */
+/** The charts of a show's votes: a bar for each step of time, so many steps that a phone can show them, and its leading songs. */
 import { h } from "./dom.js";
 import { dateTime, votes } from "./messages.js";
 import { barChart } from "./page-parts.js";
+import { drawSongs } from "./song-history.js";
 import { phrase } from "./words.js";
 
-/** @typedef {{hour: string, votes: number}} HistoryHour */
+/**
+ * @import { SongHistory } from "./song-history.js"
+ * @typedef {{hour: string, votes: number}} HistoryHour
+ */
 
 const HOUR_MS = 3_600_000;
 const STEPS_MAX = 48;
@@ -28,10 +32,20 @@ export function stepsOf(hours) {
 }
 
 /**
+ * The parts of the history.
+ * @param {{hours: HistoryHour[], songs: SongHistory[]|null}} history  songs null: the visitor may not see the counts
+ * @param {string} zone
+ * @param {number} now_ms
+ */
+export function draw({ hours, songs }, zone, now_ms) {
+  return [drawHours(hours, zone), drawSongs(songs ?? [], zone, now_ms)].filter((part) => part !== null);
+}
+
+/**
  * @param {HistoryHour[]} hours
  * @param {string} zone
  */
-export function draw(hours, zone) {
+function drawHours(hours, zone) {
   const { size, steps } = stepsOf(hours);
   const most = steps.reduce((best, step) => (step.votes > best.votes ? step : best), steps[0] ?? { begins_ms: 0, votes: 0 });
   const total = steps.reduce((sum, step) => sum + step.votes, 0);

@@ -15,19 +15,20 @@ export function createHistory() {
   /** @type {number|null} */
   let show = null;
   let zone = "UTC";
+  let skew = 0;
 
   async function load() {
     if (show === null) return;
     setText(state, HISTORY.loading);
     try {
-      const [{ draw }, { hours }] = await Promise.all([
+      const [{ draw }, history] = await Promise.all([
         import("./history-chart.js").catch((cause) => {
           throw new RequestError({ code: "disconnected", message: String(cause) });
         }),
         call(`/api/shows/${show}/history`),
         loadStyles(),
       ]);
-      place.replaceChildren(draw(hours, zone));
+      place.replaceChildren(...draw(history, zone, Date.now() + skew));
       setText(state, "");
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
@@ -37,9 +38,10 @@ export function createHistory() {
 
   return {
     element,
-    /** @type {(id: number, time_zone: string, hasVotes: boolean) => void} */
-    update(id, time_zone, hasVotes) {
+    /** @type {(id: number, time_zone: string, skew_ms: number, hasVotes: boolean) => void} */
+    update(id, time_zone, skew_ms, hasVotes) {
       show = id;
+      skew = skew_ms;
       zone = time_zone;
       setHidden(element, !hasVotes);
     },

@@ -208,7 +208,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       wasOpen = voting === "open";
       setHidden(foreseen.element, show.status.status !== "finished");
       if (show.status.status === "finished") foreseen.update(show);
-      voteHistory.update(show.id, info.time_zone, totalOf(show) > 0);
+      voteHistory.update(show.id, info.time_zone, skew_ms, totalOf(show) > 0);
       setlists.update(show, voting, state);
       suggestions.update(show, voting, user?.id ?? null);
       pick.update(show, user?.id ?? null);

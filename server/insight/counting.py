@@ -16,6 +16,7 @@ log = structlog.get_logger()
 
 COUNT_EVERY_S = 1.0
 BEST_VOTERS_EVERY_S = 600.0
+SONG_HOURS_EVERY_S = 60.0
 VOTERS_AT_ONCE_MAX = 20_000
 SCOPES_AT_ONCE_MAX = 100
 # A scope that cannot be counted again waits so long, so that the others have their turn.
@@ -60,4 +61,5 @@ class Recounts:
 COUNTING = Chore("votes_to_count", COUNT_EVERY_S, count_votes)
 RECOUNTING = Chore("scopes_to_recount", COUNT_EVERY_S, Recounts().run)
 BEST_VOTERS = Chore("best_voters", BEST_VOTERS_EVERY_S, queries.refresh_best_voters)
-CHORES = (COUNTING, RECOUNTING, BEST_VOTERS)
+SONG_HOURS = Chore("song_hours", SONG_HOURS_EVERY_S, queries.note_song_hours)
+CHORES = (COUNTING, RECOUNTING, BEST_VOTERS, SONG_HOURS)

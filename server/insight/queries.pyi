@@ -109,6 +109,13 @@ class HoursOfShowRow(TypedDict):
     hour: datetime
     votes: int | Any
 
+class LeadingSongsRow(TypedDict):
+    id: int
+    title: str
+    up: int
+    down: int
+    hours: str | Any
+
 class StandingVotesRow(TypedDict):
     total: int | Any
     set_aside: int | Any
@@ -173,6 +180,10 @@ class _Statistics:
     def hours_of_show(
         self, connection: Connection, *, show_id: int | None, count: int | None
     ) -> AsyncIterator[HoursOfShowRow]: ...
+    async def note_song_hours(self, connection: Connection) -> str: ...
+    def leading_songs(
+        self, connection: Connection, *, hours: int | None, show_id: int | None, count: int | None
+    ) -> AsyncIterator[LeadingSongsRow]: ...
     async def last_vote_at(self, connection: Connection, *, show_id: int | None) -> datetime | Any | None: ...
     async def standing_votes(
         self, connection: Connection, *, scope: str | None, scope_id: int | None, most: int | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from server.clock import Clock, utc_now
 from server.insight.documents import VoteStats
-from server.insight.history import HOURS_MAX, VoteHistory, fetch_history
+from server.insight.history import HOURS_MAX, SONG_HOURS_MAX, SONGS_MAX, VoteHistory, fetch_history
 from server.insight.statistics import VoteStatsQuery, fetch_vote_stats
 from server.insight.statistics_csv import as_csv
 from server.insight.trending import TrendingArtists, TrendingQuery, TrendingShows, fetch_trending
@@ -39,8 +39,12 @@ class InsightRoutes:
             Endpoint(
                 method="GET", path="/api/shows/{show}/history", handler=self.get_history, answer=VoteHistory,
                 codes=(Code.NOT_FOUND,), slugs=("show",), is_revalidated=True,
-                summary="The votes cast in a show, hour by hour.",
-                description=f"At most the newest {HOURS_MAX:,} hours with votes. It tells no song and no direction, so it is for everyone.",
+                summary="The votes cast in a show, hour by hour, and how the counts of its leading songs have moved.",
+                description=(
+                    f"At most the newest {HOURS_MAX:,} hours with votes; they tell no song and no direction, so they are for everyone. "
+                    f"`songs` are the {SONGS_MAX} predicted songs with the best score, each with the newest {SONG_HOURS_MAX} hours in which its "
+                    "counts had changed; null for who may not see the counts of the show. They are noted once a minute."
+                ),
             ),
         ]  # fmt: skip
 
@@ -50,7 +54,8 @@ class InsightRoutes:
 
     async def get_history(self, call: Call) -> Answer:
         """`GET /api/shows/{show}/history`."""
-        return Answer(document=await fetch_history(self._db, call.reference("show")))
+        reference = call.reference("show")
+        return Answer(document=await fetch_history(self._db, reference, call.identity, self._why_hidden))
 
     async def get_vote_stats(self, call: Call) -> Answer:
         """`GET /api/analytics/vote-stats`."""

@@ -41,6 +41,39 @@ select r.hour, r.up_count + r.down_count - coalesce(a.up_count + a.down_count, 0
  order by r.hour desc
  limit :count::bigint;
 
+-- name: note_song_hours!
+-- gives: writes the counts of the predicted songs of shows with votes in the last 10 minutes, where they are not those of the last note
+-- locks: setlist_songs rows against deletion, without waiting for one that is being deleted
+with song as materialized (
+    select e.id, e.up_count, e.down_count
+      from setlist_songs e
+      join setlists l on l.id = e.setlist_id
+     where e.show_id in (select show_id from vote_minutes where minute >= now() - interval '10 minutes') and l.type = 'predicted'
+       for key share of e skip locked
+)
+insert into song_hours (setlist_song_id, hour, up_count, down_count)
+select s.id, date_trunc('hour', now(), 'UTC'), s.up_count, s.down_count
+  from song s
+  left join lateral (select up_count, down_count from song_hours where setlist_song_id = s.id order by hour desc limit 1) n on true
+ where (s.up_count, s.down_count) <> (coalesce(n.up_count, 0), coalesce(n.down_count, 0))
+    on conflict (setlist_song_id, hour) do update set up_count = excluded.up_count, down_count = excluded.down_count;
+
+-- name: leading_songs
+-- takes: show_id bigint, count bigint, hours bigint
+-- gives: 0..count rows: the predicted songs with votes by score, the best first, each with its newest notes as JSON, oldest first
+select e.id, g.title, e.up_count as up, e.down_count as down,
+       (select coalesce(jsonb_agg(jsonb_build_object('hour', h.hour, 'up', h.up_count, 'down', h.down_count) order by h.hour), '[]')
+          from (select hour, up_count, down_count from song_hours
+                 where setlist_song_id = e.id order by hour desc limit :hours::bigint) h)::text as hours
+  from (select s.id, s.song_id, s.up_count, s.down_count
+          from setlist_songs s
+          join setlists l on l.id = s.setlist_id
+         where s.show_id = :show_id::bigint and l.type = 'predicted' and s.up_count + s.down_count > 0
+         order by s.up_count - s.down_count desc, s.id
+         limit :count::bigint) e
+  join songs g on g.id = e.song_id
+ order by e.up_count - e.down_count desc, e.id;
+
 -- name: last_vote_at$
 -- takes: show_id bigint
 -- gives: the time of its last vote that was not a withdrawal; null: none

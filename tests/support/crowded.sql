@@ -97,6 +97,8 @@ insert into show_days (show_id, day, vote_count)
 select show_id, (hour at time zone 'UTC')::date, sum(up_count + down_count) from vote_rollups group by 1, 2;
 insert into vote_minutes (show_id, minute, vote_count)
 select id, date_trunc('minute', now()) - m * interval '1 minute', 1 from shows, generate_series(1, 120, 40) m where id > 10000;
+insert into song_hours (setlist_song_id, hour, up_count, down_count)
+select setlist_song_id, date_trunc('hour', cast_at, 'UTC'), count(*), 0 from votes group by 1, 2;
 insert into voter_days (show_id, user_id, day) select distinct show_id, user_id, cast_at::date from votes;
 insert into voter_links (scope, scope_id, day, previous_day, visit, voter_count)
 select 'show'::statistics_scope, show_id, day, date '-infinity', 1, count(*) from voter_days group by 1, 2, 3;

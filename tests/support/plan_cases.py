@@ -40,6 +40,7 @@ ROLES: dict[str, str | None] = {
     "game/standings.put_show_standings": OWNER,
     "game/standings.recount_standings": OWNER,
     "insight/": REQUEST_ROLE,
+    "insight/statistics.note_song_hours": OWNER,
     "insight/accuracy": OWNER,
     "insight/insight.rank_artists": OWNER,
     "insight/statistics.add_visits": WRITER_ROLE,

@@ -180,6 +180,11 @@ foreseen-not-foreseen = , not foreseen
 history-heading = How the votes came in
 # $votes: as in "3 votes". $step: as in "2 hours". $when: a date and time
 history-label = { $votes } cast, changed ones included. Most in { $step }: { $most }, from { $when }.
+history-songs-heading = The leading songs over time
+# Under the lines of the songs that lead. $first, $last: a date and time
+history-songs-lead = Votes up minus votes down, from { $first } to { $last }. All lines have one scale.
+# The head of a column with titles
+history-songs-song = Song
 history-hours =
     { $count ->
         [one] { $count } hour

@@ -183,6 +183,9 @@ foreseen-was-foreseen = , prevista
 foreseen-not-foreseen = , sin prever
 history-heading = Cómo llegaron los votos
 history-label = { $votes }, contando los que se cambiaron. Lo más en { $step }: { $most }, desde { $when }.
+history-songs-heading = Las canciones favoritas en el tiempo
+history-songs-lead = Votos a favor menos votos en contra, de { $first } a { $last }. Todas las líneas tienen la misma escala.
+history-songs-song = Canción
 history-hours =
     { $count ->
         [one] { $count } hora

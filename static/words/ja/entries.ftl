@@ -161,6 +161,9 @@ foreseen-was-foreseen = 、予想どおり
 foreseen-not-foreseen = 、予想外
 history-heading = 投票の推移
 history-label = 変更された票を含めて{ $votes }。{ $step }ごとの最多は{ $most }票（{ $when }から）。
+history-songs-heading = 上位の曲の推移
+history-songs-lead = 賛成票から反対票を引いた数（{ $first }から{ $last }まで）。すべての線は同じ目盛りです。
+history-songs-song = 曲
 history-hours =
     { $count ->
        *[other] { $count }時間

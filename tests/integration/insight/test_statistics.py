@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from server.insight.counting import Recounts
+from server.insight.queries import statistics as queries
 from server.node.intervals import Intervals
 from server.node.node import Node
 from tests.support.people import People
@@ -69,6 +70,9 @@ async def test_statistics_of_each_subject(node: Node, people: People, factory: R
 
     history = await visitor.ok("GET", "/api/shows/7/history")
     assert (history["show"], sum(hour["votes"] for hour in history["hours"])) == (7, 5)
+    assert [(song["id"], song["up"], song["down"]) for song in history["songs"]] == [
+        (show.songs[1], 2, 0), (show.songs[0], 0, 1),
+    ]  # fmt: skip
     assert history == await visitor.ok("GET", "/api/shows/show-7/history")
     assert await visitor.refused("GET", "/api/shows/nowhere/history") == "not_found"
 
@@ -277,3 +281,28 @@ async def test_votes_that_are_set_aside_do_not_trend(factory: RowFactory) -> Non
     assert await score() == pytest.approx(4)
     await sql.execute("delete from votes where user_id = $1", two)
     assert await score() == pytest.approx(1)
+
+
+async def test_the_counts_of_songs_are_noted_by_the_hour(node: Node, people: People, factory: RowFactory) -> None:
+    """Each hour tells what stood after it, hours without a change are missing, and nobody reads them who may not see the counts."""
+    show = await factory.show(3)
+    await factory.show(4)
+    one, two = await people.person(), await people.person()
+    path = f"/api/shows/{show.id}/history"
+    await one.ok("POST", f"/api/shows/{show.id}/votes", {"votes": [[show.songs[0], "up"], [show.songs[1], "down"]]})
+    await counted(factory)
+    await queries.note_song_hours(factory.sql)
+    await factory.sql.execute("update song_hours set hour = hour - interval '3 hours'")
+    await queries.note_song_hours(factory.sql)
+    await two.ok("POST", f"/api/shows/{show.id}/votes", {"votes": [[show.songs[0], "up"]]})
+    await counted(factory)
+    for _ in range(2):
+        await queries.note_song_hours(factory.sql)
+    songs = (await people.nobody().ok("GET", path))["songs"]
+    assert [(song["id"], [(hour["up"], hour["down"]) for hour in song["hours"]]) for song in songs] == [
+        (show.songs[0], [(1, 0), (2, 0)]), (show.songs[1], [(0, 1)]),
+    ]  # fmt: skip
+    await factory.sql.execute("update shows set results = 'after_vote' where id = $1", show.id)
+    hidden = await people.nobody().ok("GET", path)
+    assert (hidden["songs"], sum(hour["votes"] for hour in hidden["hours"])) == (None, 3)
+    assert len((await one.ok("GET", path))["songs"]) == 2

@@ -88,6 +88,7 @@ TABLES = {
     ),
     "voters_to_count": (COMMIT + " > vote_analytics! > note_votes_to_count()", COUNT),
     "vote_minutes": (COUNT, "insight/statistics.sql:recent_minutes"),
+    "song_hours": ("insight/statistics.sql:note_song_hours", "insight/statistics.sql:leading_songs"),
     "platform_hours": (COUNT, "insight/statistics.sql:cast_votes > hours_of_scope()"),
     "show_days": (COUNT, "insight/statistics.sql:days_of_shows"),
     "voter_days": (COUNT, RECOUNT + " > recount_voters()"),

@@ -9,6 +9,7 @@ import { showBody } from "./fakes.mjs";
 
 globalThis.matchMedia = () => ({ matches: false }); // dom.js asks for it
 const { stepsOf } = await import("../../../static/history-chart.js");
+const { pointsOf, valueAt } = await import("../../../static/song-history.js");
 
 test("an address names its page", () => {
   const names = ["/", "/shows/a-1", "/artists/bj%C3%B6rk/", "/venues/7", "/songs/9", "/artists", "/songs/9/more", "/other/9"]
@@ -93,4 +94,14 @@ test("the place of the visitor is asked for once, and another account has other 
   state = reduce(reduce(state, hello(1)), { type: "own_loaded", items: [{ id: 7 }] });
   assert.deepEqual(reduce(state, hello(1)).own, [{ id: 7 }]);
   assert.equal(reduce(state, hello(2)).own, null);
+});
+
+test("a song stands where its last hour left it, and now where its counts are", () => {
+  const now_ms = Date.parse("2026-11-30T12:30:00Z");
+  const hours = [{ hour: "2026-11-30T09:00:00Z", up: 3, down: 1 }, { hour: "2026-11-30T12:00:00Z", up: 5, down: 1 }];
+  const points = pointsOf({ title: "A", up: 6, down: 1, hours }, now_ms);
+  assert.deepEqual(points.map(({ value }) => value), [2, 4, 5]);
+  assert.equal(points[1].at_ms, now_ms); // the hour has not ended yet
+  const at = (time) => valueAt(points, Date.parse(`2026-11-30T${time}Z`));
+  assert.deepEqual([at("09:59:00"), at("10:00:00"), at("12:29:00"), at("12:30:00")], [null, 2, 2, 5]);
 });
