@@ -147,7 +147,7 @@ async def measure_batches(
 ) -> dict[str, Any]:
     """Commits batches on these databases, by turns; gives the figures of each by its name."""
     postgres = psutil.Process(engines.postgres_pid)
-    databases = {name: await _open(url, arguments.seed, user_count) for name, url in urls.items()}
+    databases = {name: await open_voting(url, arguments.seed, user_count) for name, url in urls.items()}
     stored = {name: await _stored(target) for name, target in databases.items()}
     rates: dict[str, list[float]] = {name: [] for name in databases}
     times_ms: dict[str, list[float]] = {name: [] for name in databases}
@@ -156,12 +156,12 @@ async def measure_batches(
     for target in databases.values():
         # Each voter should have voted once: the first change of a page after a checkpoint costs many times the next ones.
         for _ in range(arguments.warm_up):
-            await _commit(target, arguments.batch)
+            await commit_batch(target, arguments.batch)
     for number in range(arguments.rounds):
         log_step(f"round {number + 1} of {arguments.rounds}")
         for name, target in databases.items():
             before = cpu_s([postgres])
-            taken_s = [await _commit(target, arguments.batch) for _ in range(arguments.batches)]
+            taken_s = [await commit_batch(target, arguments.batch) for _ in range(arguments.batches)]
             votes = arguments.batch * arguments.batches
             cpu_us[name].append(spent(before, cpu_s([postgres]))["postgres"] / votes * 1e6)
             rates[name].append(arguments.batch * len(taken_s) / sum(taken_s))
@@ -179,7 +179,8 @@ async def measure_batches(
     return summary
 
 
-async def _open(url: str, seed: int, user_count: int) -> VotingDatabase:
+async def open_voting(url: str, seed: int, user_count: int) -> VotingDatabase:
+    """Opens a database with the writer's rights, and with so many users."""
     owner = await asyncpg.connect(url)
     try:
         rows = await owner.fetch(
@@ -210,7 +211,7 @@ async def _stored(target: VotingDatabase) -> int:
     return count
 
 
-async def _commit(target: VotingDatabase, size: int) -> float:
+async def commit_batch(target: VotingDatabase, size: int) -> float:
     """Commits one batch; gives the time of its transaction [s]."""
     votes = sorted(_drawn(target, size).items())
     shards = sorted({shard_of(show, SHARD_COUNT) for (_, _), (show, _) in votes})

@@ -25,7 +25,9 @@
 -- 9. **`webhooks`**, then `webhook_deliveries`, by the sender and administrators alone. What happens is noted in `webhook_events`
 --    without a lock, so no vote waits for a webhook.
 --
--- 10. **`webpush_devices`** in the order of their ids, then `webpush_deliveries`, by the sender and their fans. A deleted user takes theirs along.
+-- 10. **`ledger_notes`** that are there already, without waiting, then `users` of new names, without waiting, then **`ledger_logs`** in the order
+--     of shows, by the sequencer alone. Whoever changes votes only adds notes.
+-- 11. **`webpush_devices`** in the order of their ids, then `webpush_deliveries`, by the sender and their fans. A deleted user takes theirs along.
 --
 -- Checks of foreign keys lock the referenced row against deletion. The table leaves them out, because only erasures, merges and the
 -- deletion of shows by `mysetlist sync forget` wait for them. A merge locks its two entries right after the shards. Whoever makes a
@@ -79,6 +81,7 @@
 -- | delete_webhook | webhooks, `lock_webhook` | webhooks, webhook_deliveries |
 -- | settle_webpush | webpush, `note_health` | webpush_devices, webpush_deliveries |
 -- | delete_device | webpush, `delete_device` | webpush_devices, webpush_deliveries |
+-- | append_ledger | ledger, `lock_notes` | ledger_notes, ledger_logs, users |
 -- | settle_mail | mail, `settle` | email_queue |
 -- | change_mail | mail, `save_preferences` | email_preferences |
 -- | erase | `erase_user()` | log_positions, vote_group_members, votes, show_trending, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders, picks, standings, crew_members, webpush_devices, webpush_deliveries |
@@ -160,6 +163,25 @@ CREATE TYPE import_stage AS ENUM (
     'songs',
     'shows',
     'setlists'
+);
+
+CREATE TYPE ledger_note AS ENUM (
+    'casts',
+    'changed',
+    'all_votes',
+    'inherited',
+    'set_aside',
+    'counted',
+    'opened',
+    'closed',
+    'erased',
+    'renewed'
+);
+
+CREATE TYPE ledger_reason AS ENUM (
+    'first',
+    'restored',
+    'key'
 );
 
 CREATE TYPE moderation_status AS ENUM (
@@ -1821,6 +1843,58 @@ CREATE FUNCTION leave_queue(review bigint, profile bigint) RETURNS void
             or review_id = (select id from venue_reviews where id = review and user_id = app_user_id()))
 $$;
 
+CREATE FUNCTION ledger_hashes(wanted bigint, wanted_level integer, first_number bigint, end_number bigint) RETURNS bytea
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    if wanted_level > 0 then
+        return (select string_agg(n.hash, '' order by n.number)
+                  from ledger_nodes n
+                 where n.show_id = wanted and n.level = wanted_level and n.number >= first_number and n.number < end_number);
+    end if;
+    return (select string_agg(substr(e.leaves, 1 + 32 * greatest(first_number - e.first, 0)::integer,
+                                     32 * (least(end_number, e.first + e.count) - greatest(first_number, e.first))::integer),
+                              '' order by e.first)
+              from ledger_entries e
+             where e.show_id = wanted and e.first > first_number - 1024 and e.first < end_number and e.first + e.count > first_number);
+end $$;
+
+CREATE FUNCTION ledger_log(wanted bigint) RETURNS TABLE(size bigint, checkpoint text, origin text, public_key bytea, is_open boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select l.size, l.checkpoint, e.origin || '/shows/' || l.show_id, e.public_key, results_audience(w.results, w.finalised_at) = 0
+      from ledger_logs l
+      join ledger_epochs e on e.id = l.epoch_id
+      join shows w on w.id = l.show_id
+     where l.show_id = wanted
+$$;
+
+CREATE FUNCTION ledger_opened(wanted bigint, first_number bigint, end_number bigint) RETURNS bytea
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select string_agg(substr(e.entries, 1 + 58 * greatest(first_number - e.first, 0)::integer,
+                             58 * (least(end_number, e.first + e.count) - greatest(first_number, e.first))::integer),
+                      '' order by e.first)
+      from ledger_entries e
+      join ledger_log(wanted) l on l.is_open
+     where e.show_id = wanted and e.first > first_number - 1024 and e.first < end_number and e.first + e.count > first_number
+$$;
+
+CREATE FUNCTION ledger_own(wanted bigint) RETURNS TABLE(pseudonym bytea, first bigint, entries bytea)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select distinct f.pseudonym, e.first, e.entries
+      from ledger_fans f
+      join votes v on v.user_id = f.user_id and v.show_id = f.show_id
+     cross join lateral (select round(date_part('epoch', v.cast_at) * 1000)::bigint as ms) t
+      join ledger_entries e on e.show_id = f.show_id and e.first_ms <= t.ms and e.last_ms >= t.ms
+     where f.show_id = wanted and f.user_id = app_user_id() and position(f.pseudonym in e.entries) > 0
+$$;
+
 CREATE FUNCTION list_group(status public.show_status) RETURNS smallint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (CASE status WHEN 'live'::public.show_status THEN 0 WHEN 'upcoming'::public.show_status THEN 1 WHEN 'finished'::public.show_status THEN 2 ELSE 3 END)::smallint;
@@ -2304,6 +2378,21 @@ begin
     return null;
 end $$;
 
+CREATE FUNCTION note_added_votes_for_ledger() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into ledger_notes (kind, show_id, count)
+    select 'all_votes', show_id, count(*) from added group by show_id having count(*) > 1000 order by show_id;
+    insert into ledger_notes (kind, show_id, user_id, setlist_song_id, choice, at)
+    select 'changed', show_id, user_id, setlist_song_id, choice, cast_at
+      from added
+     where show_id in (select show_id from added group by show_id having count(*) <= 1000)
+     order by show_id, setlist_song_id, user_id;
+    return null;
+end $$;
+
 CREATE FUNCTION note_boards() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -2321,6 +2410,49 @@ begin
       from (select 'show'::board_kind as board, old.id as subject_id
              union all select * from boards_of_show(old.artist_id, old.local_date)) b
      where exists (select from standings s where s.board = 'show' and s.subject_id = old.id);
+    return null;
+end $$;
+
+CREATE FUNCTION note_casts_for_ledger() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into ledger_notes (kind, show_id, count, first_id, last_id, at, last_at)
+    select 'casts', show_id, count(*), min(id), max(id), min(cast_at), max(cast_at) from added group by show_id;
+    return null;
+end $$;
+
+CREATE FUNCTION note_changed_members_for_ledger() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into ledger_notes (kind, show_id, user_id, at)
+    select case when a.is_set_aside then 'set_aside' else 'counted' end::ledger_note, a.show_id, a.user_id, now()
+      from added a
+      left join removed r on r.show_id = a.show_id and r.user_id = a.user_id
+     where a.is_set_aside <> coalesce(r.is_set_aside, false)
+     order by a.show_id, a.user_id;
+    return null;
+end $$;
+
+CREATE FUNCTION note_changed_votes_for_ledger() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    is_erasure boolean := current_setting('app.erasing', true) is not distinct from 'on';
+begin
+    insert into ledger_notes (kind, show_id, user_id, setlist_song_id, choice, at)
+    select 'changed', r.show_id, r.user_id, r.setlist_song_id, null, now()
+      from removed r
+     where not is_erasure
+       and not exists (select from added a where (a.setlist_song_id, a.user_id) = (r.setlist_song_id, r.user_id))
+     order by r.show_id, r.setlist_song_id, r.user_id;
+    insert into ledger_notes (kind, show_id, user_id, setlist_song_id, choice, at)
+    select case when is_erasure then 'inherited' else 'changed' end::ledger_note, show_id, user_id, setlist_song_id, choice, cast_at
+      from added order by show_id, setlist_song_id, user_id;
     return null;
 end $$;
 
@@ -2348,6 +2480,54 @@ begin
         perform note_voting(due);
     end if;
     return instant;
+end $$;
+
+CREATE FUNCTION note_forgotten_fans_for_ledger() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into ledger_notes (kind, show_id, pseudonym, at)
+    select 'erased', f.show_id, f.pseudonym, date_trunc('hour', now(), 'UTC')
+      from forgotten f join shows w on w.id = f.show_id order by f.show_id;
+    return null;
+end $$;
+
+CREATE FUNCTION note_former_members_for_ledger() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into ledger_notes (kind, show_id, user_id, at)
+    select 'counted', r.show_id, r.user_id, now()
+      from removed r join users u on u.id = r.user_id join shows w on w.id = r.show_id
+     where r.is_set_aside
+     order by r.show_id, r.user_id;
+    return null;
+end $$;
+
+CREATE FUNCTION note_new_members_for_ledger() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into ledger_notes (kind, show_id, user_id, at)
+    select 'set_aside', show_id, user_id, now() from added where is_set_aside order by show_id, user_id;
+    return null;
+end $$;
+
+CREATE FUNCTION note_removed_votes_for_ledger() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into ledger_notes (kind, show_id, user_id, setlist_song_id, at)
+    select 'changed', r.show_id, r.user_id, r.setlist_song_id, now()
+      from removed r
+      join users u on u.id = r.user_id
+      join shows w on w.id = r.show_id
+     order by r.show_id, r.setlist_song_id, r.user_id;
+    return null;
 end $$;
 
 CREATE FUNCTION note_scopes() RETURNS trigger
@@ -2483,6 +2663,17 @@ begin
     if closed is not null then
         perform queue_webhook_events('show.closed', closed, '{}');
     end if;
+end $$;
+
+CREATE FUNCTION note_voting_for_ledger() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    insert into ledger_notes (kind, show_id, at)
+    select tg_argv[0]::ledger_note, c.show_id, clock_timestamp()
+      from changed c join shows w on w.id = c.show_id order by c.show_id;
+    return null;
 end $$;
 
 CREATE FUNCTION note_voting_of_changed() RETURNS trigger
@@ -3839,6 +4030,18 @@ GRANT ALL ON FUNCTION public.leave_crew(wanted_code text) TO mysetlist_request;
 REVOKE ALL ON FUNCTION leave_queue(review bigint, profile bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.leave_queue(review bigint, profile bigint) TO mysetlist_request;
 
+REVOKE ALL ON FUNCTION ledger_hashes(wanted bigint, wanted_level integer, first_number bigint, end_number bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ledger_hashes(wanted bigint, wanted_level integer, first_number bigint, end_number bigint) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION ledger_log(wanted bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ledger_log(wanted bigint) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION ledger_opened(wanted bigint, first_number bigint, end_number bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ledger_opened(wanted bigint, first_number bigint, end_number bigint) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION ledger_own(wanted bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ledger_own(wanted bigint) TO mysetlist_request;
+
 REVOKE ALL ON FUNCTION lock_show(wanted bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.lock_show(wanted bigint) TO mysetlist_request;
 
@@ -4636,6 +4839,133 @@ CREATE TABLE installation (
 COMMENT ON TABLE installation IS 'One row, made by the first node: an id that no other database has. A dump and its restored copy share it, because they hold the same accounts.';
 ALTER TABLE ONLY installation ADD CONSTRAINT installation_pkey PRIMARY KEY (is_only);
 
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────── ledger_entries
+
+CREATE TABLE ledger_entries (
+    show_id bigint NOT NULL,
+    first bigint NOT NULL,
+    count integer NOT NULL,
+    first_ms bigint NOT NULL,
+    last_ms bigint NOT NULL,
+    leaves bytea NOT NULL,
+    entries bytea NOT NULL,
+    CONSTRAINT ledger_entries_check CHECK ((octet_length(leaves) = (32 * count))),
+    CONSTRAINT ledger_entries_check1 CHECK ((octet_length(entries) = (58 * count))),
+    CONSTRAINT ledger_entries_count_check CHECK (((count >= 1) AND (count <= 1024))),
+    CONSTRAINT ledger_entries_first_check CHECK ((first >= 0))
+);
+ALTER TABLE ONLY ledger_entries ALTER COLUMN leaves SET STORAGE EXTERNAL;
+ALTER TABLE ONLY ledger_entries ALTER COLUMN entries SET STORAGE EXTERNAL;
+COMMENT ON TABLE ledger_entries IS 'Consecutive entries of a log: append-only, but for entries of erased fans.';
+COMMENT ON COLUMN ledger_entries.first IS 'The index of the first entry.';
+COMMENT ON COLUMN ledger_entries.first_ms IS 'The earliest time of an entry; last_ms: the latest one.';
+COMMENT ON COLUMN ledger_entries.leaves IS 'The leaf hashes of the entries, which are ';
+COMMENT ON COLUMN ledger_entries.entries IS 'The entries, with their salts. One that an erasure has blanked is zeros; its leaf stays.';
+ALTER TABLE ONLY ledger_entries ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (show_id, first);
+ALTER TABLE ONLY ledger_entries ADD CONSTRAINT ledger_entries_show_id_fkey FOREIGN KEY (show_id) REFERENCES ledger_logs(show_id) ON DELETE CASCADE;
+ALTER TABLE ledger_entries ENABLE ROW LEVEL SECURITY;
+
+-- ────────────────────────────────────────────────────────────────────────────────────────────────────── ledger_epochs
+
+CREATE TABLE ledger_epochs (
+    id bigint NOT NULL,
+    name text NOT NULL,
+    origin text NOT NULL,
+    public_key bytea NOT NULL,
+    fingerprint text NOT NULL,
+    reason ledger_reason NOT NULL,
+    began_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT ledger_epochs_origin_check CHECK ((origin !~ '[\s+]'::text)),
+    CONSTRAINT ledger_epochs_public_key_check CHECK ((octet_length(public_key) = 32))
+);
+COMMENT ON TABLE ledger_epochs IS 'From when on logs are signed under an origin. A restored database begins another epoch: it may lack what was signed before.';
+COMMENT ON COLUMN ledger_epochs.fingerprint IS 'The cluster, its timeline and the database: another one was restored or promoted.';
+ALTER TABLE ledger_epochs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY ledger_epochs ADD CONSTRAINT ledger_epochs_name_key UNIQUE (name);
+ALTER TABLE ONLY ledger_epochs ADD CONSTRAINT ledger_epochs_pkey PRIMARY KEY (id);
+ALTER TABLE ledger_epochs ENABLE ROW LEVEL SECURITY;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────── ledger_fans
+
+CREATE TABLE ledger_fans (
+    show_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    pseudonym bytea NOT NULL,
+    CONSTRAINT ledger_fans_pseudonym_check CHECK ((octet_length(pseudonym) = 16))
+);
+COMMENT ON TABLE ledger_fans IS 'The name of a fan in the log of a show: random, another one in each show. An erasure deletes it.';
+ALTER TABLE ONLY ledger_fans ADD CONSTRAINT ledger_fans_pkey PRIMARY KEY (show_id, user_id);
+CREATE INDEX ledger_fans_user_id_idx ON ledger_fans USING btree (user_id);
+CREATE TRIGGER ledger_fans_forgotten AFTER DELETE ON ledger_fans REFERENCING OLD TABLE AS forgotten FOR EACH STATEMENT EXECUTE FUNCTION note_forgotten_fans_for_ledger();
+ALTER TABLE ONLY ledger_fans ADD CONSTRAINT ledger_fans_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ledger_fans ADD CONSTRAINT ledger_fans_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE ledger_fans ENABLE ROW LEVEL SECURITY;
+CREATE POLICY ledger_fans_own ON ledger_fans FOR SELECT TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id)));
+GRANT SELECT ON TABLE ledger_fans TO mysetlist_request;
+
+-- ──────────────────────────────────────────────────────────────────────────────────────────────────────── ledger_logs
+
+CREATE TABLE ledger_logs (
+    show_id bigint NOT NULL,
+    epoch_id bigint NOT NULL,
+    size bigint NOT NULL,
+    frontier bytea NOT NULL,
+    was_opened boolean NOT NULL,
+    checkpoint text NOT NULL,
+    signed_at timestamp with time zone NOT NULL,
+    CONSTRAINT ledger_logs_size_check CHECK ((size > 0))
+)
+WITH (fillfactor='50');
+COMMENT ON TABLE ledger_logs IS 'The log of a show: its size and its newest signed checkpoint.';
+COMMENT ON COLUMN ledger_logs.epoch_id IS 'Of ledger_epochs, where rows stay for ever.';
+COMMENT ON COLUMN ledger_logs.frontier IS 'The hashes of the complete subtrees of the tree, from the smallest to the largest.';
+COMMENT ON COLUMN ledger_logs.was_opened IS 'Voting has opened before, so it opens again.';
+ALTER TABLE ONLY ledger_logs ADD CONSTRAINT ledger_logs_pkey PRIMARY KEY (show_id);
+ALTER TABLE ONLY ledger_logs ADD CONSTRAINT ledger_logs_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
+ALTER TABLE ledger_logs ENABLE ROW LEVEL SECURITY;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────────── ledger_nodes
+
+CREATE TABLE ledger_nodes (
+    show_id bigint NOT NULL,
+    level smallint NOT NULL,
+    number bigint NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT ledger_nodes_hash_check CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT ledger_nodes_level_check CHECK ((level > 0)),
+    CONSTRAINT ledger_nodes_number_check CHECK ((number >= 0))
+);
+COMMENT ON TABLE ledger_nodes IS 'The hash of a full tile: one hash of a tile of this level.';
+ALTER TABLE ONLY ledger_nodes ADD CONSTRAINT ledger_nodes_pkey PRIMARY KEY (show_id, level, number);
+ALTER TABLE ONLY ledger_nodes ADD CONSTRAINT ledger_nodes_show_id_fkey FOREIGN KEY (show_id) REFERENCES ledger_logs(show_id) ON DELETE CASCADE;
+ALTER TABLE ledger_nodes ENABLE ROW LEVEL SECURITY;
+
+-- ─────────────────────────────────────────────────────────────────────────────────────────────────────── ledger_notes
+
+CREATE TABLE ledger_notes (
+    id bigint NOT NULL,
+    kind ledger_note NOT NULL,
+    show_id bigint NOT NULL,
+    noted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    user_id bigint,
+    setlist_song_id bigint,
+    choice vote_choice,
+    at timestamp with time zone,
+    count integer DEFAULT 1 NOT NULL,
+    first_id bigint,
+    last_id bigint,
+    last_at timestamp with time zone,
+    pseudonym bytea
+);
+COMMENT ON TABLE ledger_notes IS 'Something that a log has no entry for yet; the sequencer appends it within a second. Those of a show are in the order of their commits.';
+COMMENT ON COLUMN ledger_notes.kind IS 'casts: rows of the history, first_id to last_id, cast from at to last_at; changed: a vote that something else than a cast has changed; all_votes: every vote of the show; inherited: a vote of an erased fan, which a nobody holds now; set_aside, counted: a ballot; erased: a fan, by the pseudonym; renewed: another epoch has begun.';
+COMMENT ON COLUMN ledger_notes.count IS 'How many entries it makes, about.';
+ALTER TABLE ledger_notes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY ledger_notes ADD CONSTRAINT ledger_notes_pkey PRIMARY KEY (id);
+CREATE INDEX ledger_notes_user_id_idx ON ledger_notes USING btree (user_id) WHERE (user_id IS NOT NULL);
+ALTER TABLE ONLY ledger_notes ADD CONSTRAINT ledger_notes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE ledger_notes ENABLE ROW LEVEL SECURITY;
+
 -- ────────────────────────────────────────────────────────────────────────────────────────────────────── level_minutes
 
 CREATE TABLE level_minutes (
@@ -4816,6 +5146,8 @@ CREATE TABLE open_shows (
 );
 COMMENT ON TABLE open_shows IS 'A show whose voting has opened and not closed since, as webhooks were told.';
 ALTER TABLE ONLY open_shows ADD CONSTRAINT open_shows_pkey PRIMARY KEY (show_id);
+CREATE TRIGGER open_shows_ledger_closed AFTER DELETE ON open_shows REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_voting_for_ledger('closed');
+CREATE TRIGGER open_shows_ledger_opened AFTER INSERT ON open_shows REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_voting_for_ledger('opened');
 ALTER TABLE ONLY open_shows ADD CONSTRAINT open_shows_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
 
 -- ─────────────────────────────────────────────────────────────────────────────────────────────────────── picked_shows
@@ -6052,6 +6384,7 @@ CREATE INDEX vote_analytics_show_idx ON ONLY vote_analytics USING btree (show_id
 ALTER INDEX vote_analytics_pkey ATTACH PARTITION vote_analytics_default_pkey;
 ALTER INDEX vote_analytics_show_idx ATTACH PARTITION vote_analytics_default_show_id_cast_at_idx;
 CREATE TRIGGER vote_analytics_append_only BEFORE DELETE OR UPDATE ON vote_analytics FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER vote_analytics_ledger AFTER INSERT ON vote_analytics REFERENCING NEW TABLE AS added FOR EACH STATEMENT WHEN ((current_setting('app.counts_moved'::text, true) = 'on'::text)) EXECUTE FUNCTION note_casts_for_ledger();
 CREATE TRIGGER vote_analytics_note_added AFTER INSERT ON vote_analytics REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION note_votes_to_count();
 ALTER TABLE vote_analytics ENABLE ROW LEVEL SECURITY;
 CREATE POLICY vote_analytics_read ON vote_analytics FOR SELECT TO mysetlist_request USING (((user_id = ( SELECT app_user_id() AS app_user_id)) OR ( SELECT app_is_staff() AS app_is_staff)));
@@ -6096,6 +6429,9 @@ CREATE INDEX vote_group_members_user_id_idx ON vote_group_members USING btree (u
 CREATE TRIGGER vote_group_members_count_deleted AFTER DELETE ON vote_group_members REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION count_former_members();
 CREATE TRIGGER vote_group_members_count_inserted AFTER INSERT ON vote_group_members REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION count_new_members();
 CREATE TRIGGER vote_group_members_count_updated AFTER UPDATE ON vote_group_members REFERENCING OLD TABLE AS replaced NEW TABLE AS updated FOR EACH STATEMENT EXECUTE FUNCTION count_changed_members();
+CREATE TRIGGER vote_group_members_ledger_deleted AFTER DELETE ON vote_group_members REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION note_former_members_for_ledger();
+CREATE TRIGGER vote_group_members_ledger_inserted AFTER INSERT ON vote_group_members REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION note_new_members_for_ledger();
+CREATE TRIGGER vote_group_members_ledger_updated AFTER UPDATE ON vote_group_members REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION note_changed_members_for_ledger();
 ALTER TABLE ONLY vote_group_members ADD CONSTRAINT vote_group_members_group_id_fkey FOREIGN KEY (group_id) REFERENCES vote_groups(id) ON DELETE CASCADE;
 ALTER TABLE ONLY vote_group_members ADD CONSTRAINT vote_group_members_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 ALTER TABLE vote_group_members ENABLE ROW LEVEL SECURITY;
@@ -6279,6 +6615,9 @@ CREATE TRIGGER votes_heat_deleted AFTER DELETE ON votes REFERENCING OLD TABLE AS
 CREATE TRIGGER votes_heat_inserted AFTER INSERT ON votes REFERENCING NEW TABLE AS changed FOR EACH STATEMENT WHEN ((current_setting('app.counts_moved'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION move_heat('1');
 CREATE TRIGGER votes_heat_moved_in AFTER UPDATE ON votes REFERENCING NEW TABLE AS changed FOR EACH STATEMENT WHEN ((current_setting('app.counts_moved'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION move_heat('1');
 CREATE TRIGGER votes_heat_moved_out AFTER UPDATE ON votes REFERENCING OLD TABLE AS changed FOR EACH STATEMENT WHEN ((current_setting('app.counts_moved'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION move_heat('-1');
+CREATE TRIGGER votes_ledger_deleted AFTER DELETE ON votes REFERENCING OLD TABLE AS removed FOR EACH STATEMENT WHEN ((current_setting('app.counts_moved'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION note_removed_votes_for_ledger();
+CREATE TRIGGER votes_ledger_inserted AFTER INSERT ON votes REFERENCING NEW TABLE AS added FOR EACH STATEMENT WHEN ((current_setting('app.counts_moved'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION note_added_votes_for_ledger();
+CREATE TRIGGER votes_ledger_updated AFTER UPDATE ON votes REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT WHEN ((current_setting('app.counts_moved'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION note_changed_votes_for_ledger();
 ALTER TABLE ONLY votes ADD CONSTRAINT votes_song_fkey FOREIGN KEY (setlist_song_id, show_id) REFERENCES setlist_songs(id, show_id) ON DELETE CASCADE;
 ALTER TABLE ONLY votes ADD CONSTRAINT votes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
 ALTER TABLE votes ENABLE ROW LEVEL SECURITY;

@@ -151,6 +151,12 @@ WEBPUSH_BEHIND_SECONDS = Gauge(
     "Age of the oldest notice that is due to a device, read every 30 s",
     multiprocess_mode="livemax",
 )
+LEDGER_ENTRIES = Counter("mysetlist_ledger_entries_total", "Entries that this node has appended to ledgers")
+LEDGER_BEHIND_SECONDS = Gauge(
+    "mysetlist_ledger_behind_seconds",
+    "Age of the oldest change of votes that is in no signed ledger yet",
+    multiprocess_mode="livemax",
+)
 PROVIDER_REQUESTS = Counter(
     "mysetlist_provider_requests_total", "Requests to providers, by outcome", ["service", "outcome"]
 )

@@ -238,6 +238,13 @@ VERDICTS: tuple[Verdict, ...] = (
         act="Check SMTP_URL: address, user and password. Waiting emails are sent afterwards.",
     ),
     Verdict(
+        name="LedgerLate", severity="warning", fact="ledger_behind_s", limit=5,
+        expr="max(mysetlist_ledger_behind_seconds) > {limit}", lasts="10s",
+        symptom="Committed votes are not in the public ledger within a second.",
+        cause="The ledger of node {subject} is {value} s behind the votes.",
+        act="Search the logs for ledger.turn_lost and ledger.waiting. Votes are safe; the ledger catches up by itself.",
+    ),
+    Verdict(
         name="WebhooksPileUp", severity="warning", fact="webhook_behind_s", limit=600,
         expr="max(mysetlist_webhook_behind_seconds) > {limit}", lasts="1m",
         symptom="Events for a webhook have waited for more than 10 minutes.",

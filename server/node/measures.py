@@ -15,6 +15,7 @@ from server.telemetry import (
     CLIENT_GONE,
     DISK_FREE_BYTES,
     FAILURES,
+    LEDGER_BEHIND_SECONDS,
     LIMITED,
     LISTENER_RECONNECTS,
     LOG_RESETS,
@@ -113,6 +114,7 @@ class Measures:
             Fact("commits_stalled_s", self._parts.commits_stalled_s()),
             # The metric keeps the lag of the last batch, however long ago that was.
             Fact("writer_lag_ms", value_of(WRITER_LAG_MS) if self._has_committed else 0.0),
+            Fact("ledger_behind_s", round(value_of(LEDGER_BEHIND_SECONDS), 1)),
             Fact("pending_casts", value_of(PENDING_CASTS)),
             Fact("casts_not_taken_share", _share(self._casts_not_taken.take(), self._casts.take(), CASTS_MIN)),
             Fact("requests_failed_share", _share(self._requests_failed.take(), self._requests.take(), REQUESTS_MIN)),

@@ -232,6 +232,7 @@ class Node:
             "access": rooms.access_monitor.run(),
             "exports": rooms.exports.run(),
             "brands": rooms.known_brands.run(),
+            "ledger": rooms.sequencer.run(),
             "webhooks": rooms.webhook_sender.run(),
             "webpush": rooms.webpush_sender.run(),
             **self._mail_loops(),

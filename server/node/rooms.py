@@ -21,6 +21,7 @@ from server.clock import SystemClock
 from server.game.counting import BoardCounting
 from server.game.show_boards import ShowBoards
 from server.insight.visits import Visits
+from server.ledger.sequencer import Sequencer
 from server.live.fleet import Fleet
 from server.live.hub import Hub
 from server.live.listener import Listener
@@ -164,6 +165,7 @@ class Rooms:
             alert_webhook_secret=settings.alert_webhook_secret,
         )
 
+        self.sequencer = Sequencer(databases.owner.url, clock, settings.secret, _host(settings))
         self.poster = Poster(settings.webhook_networks)
         self.webhook_sender = WebhookSender(databases.owner, clock, self.poster)
         stack.push_async_callback(self.poster.close)
@@ -332,6 +334,12 @@ def _traces(settings: Settings, node: str, shard_count: int) -> Traces | None:
     if settings.otlp_endpoint is None:
         return None
     return open_traces(settings.otlp_endpoint, settings.traces_ratio, node, shard_count)
+
+
+def _host(settings: Settings) -> str:
+    """The name of this service for everybody, with which the origins of ledgers begin."""
+    url = settings.public_url or next(iter(settings.origins), "http://localhost")
+    return url.partition("://")[2].partition("+")[0]
 
 
 def _contact(settings: Settings) -> str:

@@ -30,6 +30,7 @@ from server.game.own_picks import OwnPickRoutes
 from server.game.picks import PickRoutes
 from server.game.tours import TourRoutes
 from server.insight.routes import InsightRoutes
+from server.ledger.routes import LedgerRoutes
 from server.live.connection_limits import ConnectionLimits
 from server.live.routes import LiveRoutes
 from server.live.services import Services
@@ -135,6 +136,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
         ).endpoints(),
         *VotingRoutes(rooms.intake, rooms.find_show, rooms.rate_limits.count_request).endpoints(),
         *PickRoutes(requests, rooms.intake.submit_pick, rooms.show_boards).endpoints(),
+        *LedgerRoutes(requests, rooms.find_show).endpoints(),
         *LeaderboardRoutes(rooms.databases.channels, requests, rooms.show_boards, clock).endpoints(),
         *OwnPickRoutes(requests).endpoints(),
         *CrewRoutes(requests).endpoints(),

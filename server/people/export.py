@@ -226,6 +226,14 @@ class ExportedReview(msgspec.Struct, frozen=True):
     updated_at: str
 
 
+class ExportedLedgerName(msgspec.Struct, frozen=True):
+    """The random name of the user in the public ledger of a show (docs/ledger.md), 32 hexadecimal digits."""
+
+    show_id: int
+    show_name: str
+    name: str
+
+
 class ExportedReport(msgspec.Struct, frozen=True):
     """A report by the user, of a review or a profile."""
 
@@ -364,6 +372,7 @@ class Export(msgspec.Struct, frozen=True):
     attendance: list[ExportedAttendance]
     picks: list[ExportedPick]
     crews: list[ExportedCrew]
+    ledger_names: list[ExportedLedgerName]
     tickets: list[ExportedTicket]
     suggestions: list[ExportedSuggestion]
     reviews: list[ExportedReview]

@@ -121,6 +121,12 @@ select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
           from crew_members m join crews c on c.id = m.crew_id
          where m.user_id = :user_id::bigint order by m.joined_at desc, m.crew_id limit :count::bigint) s;
 
+-- name: ledger_names^
+select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
+  from (select f.show_id, w.name as show_name, encode(f.pseudonym, 'hex') as name
+          from ledger_fans f join shows w on w.id = f.show_id
+         where f.user_id = :user_id::bigint order by f.show_id desc limit :count::bigint) s;
+
 -- name: tickets^
 select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
   from (select t.show_id, w.name as show_name, t.created_at, t.redeemed_at

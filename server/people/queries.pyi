@@ -219,6 +219,10 @@ class CrewsRow(TypedDict):
     row_count: int | Any
     rows: str | Any
 
+class LedgerNamesRow(TypedDict):
+    row_count: int | Any
+    rows: str | Any
+
 class TicketsRow(TypedDict):
     row_count: int | Any
     rows: str | Any
@@ -313,6 +317,9 @@ class _Export:
     ) -> AttendanceRow | None: ...
     async def picks(self, connection: Connection, *, user_id: int | None, count: int | None) -> PicksRow | None: ...
     async def crews(self, connection: Connection, *, user_id: int | None, count: int | None) -> CrewsRow | None: ...
+    async def ledger_names(
+        self, connection: Connection, *, user_id: int | None, count: int | None
+    ) -> LedgerNamesRow | None: ...
     async def tickets(self, connection: Connection, *, user_id: int | None, count: int | None) -> TicketsRow | None: ...
     async def suggestions(
         self, connection: Connection, *, user_id: int | None, count: int | None

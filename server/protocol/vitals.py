@@ -19,6 +19,7 @@ NODE_FACTS = {
     "listener_away_s": "how long the listening connection has been lost while PostgreSQL answers",
     "commits_stalled_s": "how long nobody has committed a log that has entries",
     "writer_lag_ms": "age of the oldest entry in the writer's last batch",
+    "ledger_behind_s": "age of the oldest change of votes that is in no signed ledger",
     "pending_casts": "casts that wait for Valkey or PostgreSQL",
     "casts_not_taken_share": "casts of the last two minutes that were refused because of this service's state",
     "requests_failed_share": "requests of the last two minutes that failed with a server error",

@@ -79,7 +79,8 @@ def describe(endpoints: Iterable[Endpoint]) -> Document:
     responses: Json = {}
     paths: dict[str, Json] = {}
     for endpoint in endpoints:
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemas, queries, responses)
+        path = re.sub(r"\{(\w+):[^}]*\}", r"{\1}", endpoint.path)
+        paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint, schemas, queries, responses)
     for query in queries:  # its fields are described as parameters
         del components[_name(schemas[query])]
     return {
@@ -183,6 +184,8 @@ def _path_parameter(name: str, endpoint: Endpoint) -> Json:
     if name in endpoint.slugs:
         schema = {"anyOf": [number, {"type": "string", "minLength": 1, "maxLength": REFERENCE_CHARS_MAX}]}
         description = "An id or a slug."
+    if f"{{{name}:" in endpoint.path:
+        schema, description = {"type": "string", "minLength": 1}, "The rest of the path."
     if name in endpoint.secrets:
         schema, description = {"type": "string", "minLength": 1, "maxLength": REFERENCE_CHARS_MAX}, "A secret code."
     return {"name": name, "in": "path", "required": True, "description": description, "schema": schema}

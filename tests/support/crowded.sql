@@ -278,6 +278,13 @@ insert into webhook_deliveries (webhook_id, event_id, state, attempts, queued_at
 select w, n, case when n > 100 then case n % 100 when 0 then 'dead' else 'delivered' end when n > 90 then 'sending' else 'queued' end::webhook_delivery_state,
        1, now() - n * interval '2 minutes', now() + (n - 50) * interval '1 minute', now() - n * interval '2 minutes'
   from generate_series(21, 20000) n, generate_series(1, 3) w;
+truncate ledger_notes;
+insert into ledger_notes (kind, show_id, user_id, at) select 'set_aside', 1 + n % 20000, n, now() from generate_series(1, 20000) n;
+insert into ledger_epochs (name, origin, public_key, fingerprint, reason) values ('1', 'example.org/ledger/1', sha256('x'), '', 'first');
+insert into ledger_logs select n, 1, 1, sha256('x'), true, '', now() from generate_series(1, 20000) n;
+insert into ledger_entries select n, 0, 1, 1, 1, sha256('x'), substr(sha512('x'), 1, 58) from generate_series(1, 20000) n;
+insert into ledger_nodes select n, 1, 0, sha256('x') from generate_series(1, 20000) n;
+insert into ledger_fans select 1 + n % 20000, n, substr(sha256(n::text::bytea), 1, 16) from generate_series(1, 20000) n;
 insert into webpush_devices (user_id, endpoint, public_key, auth_secret, kinds, time_zone, quiet_from, quiet_to)
 select n, 'https://push.example.org/' || n, sha512('x') || '\x00', substr(sha256('x'), 1, 16), enum_range(null::webpush_kind), 'UTC',
        case n % 5 when 0 then '22:00'::time end, case n % 5 when 0 then '07:00'::time end

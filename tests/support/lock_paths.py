@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -15,8 +16,11 @@ from server.abuse.queries import watch
 from server.admin.queries import retention
 from server.catalog import entry_editing, set_order, setlist_editing, show_changes, show_control
 from server.catalog import queries as catalog_queries
+from server.clock import SystemClock
+from server.errors import StoreUnavailable
 from server.game.queries import standings
 from server.insight.queries import accuracy
+from server.ledger.sequencer import Sequencer
 from server.mail.queries import sender as mail
 from server.moderation.queries import decisions as moderation
 from server.people.queries import accounts, reviews
@@ -130,7 +134,7 @@ TABLES = (
     "artist_songs", "show_accuracy", "voter_accuracy", "picks", "picked_shows", "standings", "crew_members", "crews", "show_identities", "show_trending", "artist_stats",
     "venue_reviews", "user_profiles", "content_moderation", "reports", "venues", "email_preferences", "email_queue",
     "user_bans", "users", "open_shows", "activity_clock", "webhooks", "webhook_deliveries",
-    "webpush_devices", "webpush_deliveries",
+    "ledger_notes", "ledger_logs", "ledger_fans", "webpush_devices", "webpush_deliveries",
 )  # fmt: skip
 
 Transaction = Callable[[Any], Awaitable[None]]
@@ -566,6 +570,13 @@ async def delete_webhook(connection: Any) -> None:
     await webhook_routes.delete_webhook(connection, id=1)
 
 
+async def append_ledger(connection: Any) -> None:
+    """The sequencer appends what is noted; it gives way to whoever holds a note or a fan, and tries again."""
+    sequencer = Sequencer("", SystemClock(), "a secret of tests, and long enough", "localhost")
+    with suppress(asyncpg.LockNotAvailableError, StoreUnavailable):
+        await sequencer.append_next(connection)
+
+
 async def settle_webpush(connection: Any) -> None:
     """A sender stores that one device took a notice, another one not, and a third one is gone."""
     until = await connection.fetchval("select timestamptz '2030-01-01'")
@@ -589,6 +600,6 @@ PATHS: dict[str, Transaction] = {
         redeem_ticket, give_ticket, insert_group, extend_group, set_group_rule, prune_groups, sync_shows, sync_setlists, sync_first_show, sync_second_show, rename_artists, rename_venues, forget, score,
         rank_artists, recount_trending, put_standings, recount_standings, join_crew,
         decide_review, decide_profile, write_review, lift_ban, settle_mail, change_mail, erase, repair, seed,
-        note_voting, settle_webhook, delete_webhook, settle_webpush, delete_device,
+        note_voting, append_ledger, settle_webhook, delete_webhook, settle_webpush, delete_device,
     )
 }  # fmt: skip

@@ -48,6 +48,8 @@ ROLES: dict[str, str | None] = {
     "insight/statistics.scopes_to_recount": OWNER,
     "insight/statistics.recount_scope": OWNER,
     "insight/statistics.refresh_best_voters": OWNER,
+    "ledger/routes": REQUEST_ROLE,
+    "ledger/sequencer": OWNER,
     "live/": OWNER,
     "mail/": OWNER,
     "mail/routes": REQUEST_ROLE,
@@ -91,6 +93,8 @@ READS_ALL: dict[str, dict[str, str]] = {
     "admin/retention.delete_merge_folds": {"merges": "looks once a day at every merge; administrators make few"},
     "admin/retention.delete_merge_rows": {"merges": "looks once a day at every merge; administrators make few"},
     "moderation/audit_chain.strays": dict.fromkeys(("audit_log", "audit_chain"), "an administrator has the whole log checked"),
+    "ledger/sequencer.fetch_casts": {"merge_folds": "administrators make few merges, and they are kept for two days"},
+    "ledger/sequencer.note_epoch": {"ledger_logs": "once after a restore: every ledger goes on under another origin"},
     "sync/jobs.queue_artists": {
         "artists": "looks once an hour at every artist to find the few that are due",
         "artist_identities": "the same",
@@ -242,6 +246,15 @@ CALLS: dict[str, tuple[str | None, str]] = {
             " values (7, 9, '[]', 2, now(), now())"
         ),
     ),
+    "ledger_log": (REQUEST_ROLE, "select ledger_log(7)"),
+    "ledger_hashes": (REQUEST_ROLE, "select ledger_hashes(7, 0, 0, 256), ledger_hashes(7, 1, 0, 1)"),
+    "ledger_opened": (REQUEST_ROLE, "select ledger_opened(7, 0, 256)"),
+    "ledger_own": (REQUEST_ROLE, "select ledger_own(7)"),
+    "note_votes_for_ledger": (
+        OWNER,
+        "update votes set choice = choice where user_id = 101",
+    ),
+    "note_members_for_ledger": (OWNER, "update vote_group_members set is_set_aside = true where user_id = 101"),
     "delete_webhook": (OWNER, "delete from webhooks where id = 7"),
     "delete_job": (OWNER, "delete from sync_jobs where id = 7"),
 }

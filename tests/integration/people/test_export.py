@@ -40,6 +40,7 @@ EXPORTED = {
     "user_show_attendance.user_id": "attendance",
     "picks.user_id": "picks",
     "crew_members.user_id": "crews",
+    "ledger_fans.user_id": "ledger_names",
     "ticket_codes.user_id": "tickets",
     "song_suggestions.user_id": "suggestions",
     "venue_reviews.user_id": "reviews",
@@ -59,6 +60,7 @@ EXPORTED = {
 NOT_EXPORTED = {
     "exports.user_id": "it is the export",
     "standings.user_id": "the points of each show are in picks; other boards are sums of them",
+    "ledger_notes.user_id": "votes of the last second, which votes has",
     "voters_to_count.user_id": "votes of the last second, which vote_history has",
     "voter_days.user_id": "the days of vote_history",
     "best_voters.user_id": "sums of accuracy",
@@ -97,7 +99,7 @@ LEFT_OUT = {
     "ticket_codes": {"code_hash", "is_keyed"},
     "song_suggestions": {"folded"},  # the title in another form
 }
-RENAMED = {"setlist_song_id": "song_id"}
+RENAMED = {"setlist_song_id": "song_id", "pseudonym": "name"}
 
 
 async def test_the_export_has_all_data_of_the_user(people: People, factory: RowFactory, leaver: Person) -> None:

@@ -1,0 +1,113 @@
+"""Measures what the ledger costs: in the commit of votes, and in the sequencer with its statements.
+
+    .venv/bin/python bench/ledger.py [--rounds 5] [--batches 10] [--batch 2000] [--shows 100]
+
+It starts a PostgreSQL of its own. By turns it commits batches with and without the ledger's notes, and appends after each turn with
+them. It prints one JSON object: the microseconds of CPU for each vote, and of a SHA-256 for comparison. It asserts nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import psutil
+import uvloop
+from database import commit_batch, open_voting, seeded
+from measure import cpu_s, data_folder, log_step, own_cpu_s, print_result, run_facts, spent
+
+from server.clock import SystemClock
+from server.embedded import EmbeddedEngines
+from server.ledger.sequencer import Sequencer
+
+SECRET = "a secret of benchmarks, and long enough"
+HASHES = 200_000
+
+
+def main() -> None:
+    """Measures and prints the result."""
+    arguments = parse()
+    facts = run_facts()
+    with data_folder() as folder:
+        measured = uvloop.run(_measure(folder, arguments))
+    print_result({"benchmark": "ledger", **facts, "settings": vars(arguments), **measured})
+
+
+def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options; without `given` those of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shows", type=int, default=100)
+    parser.add_argument("--warm-up", type=int, default=20, help="batches before the first measured one")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds; each with a turn with notes and one without")
+    parser.add_argument("--batches", type=int, default=10, help="batches in a turn")
+    parser.add_argument("--batch", type=int, default=2_000, help="votes in a batch")
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args(given)
+
+
+async def _measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    engines = await EmbeddedEngines.start(folder)
+    try:
+        url, _ = await seeded(engines.database_url, "bench_ledger", arguments, votes=0)
+        postgres = psutil.Process(engines.postgres_pid)
+        target = await open_voting(url, arguments.seed, 20_000)
+        owner = await asyncpg.connect(url)
+        sequencer = Sequencer(url, SystemClock(), SECRET, "localhost")
+
+        async def append() -> None:
+            while await sequencer.append_next(owner):
+                pass
+
+        for _ in range(arguments.warm_up):
+            await commit_batch(target, arguments.batch)
+            await append()
+        votes = arguments.batch * arguments.batches
+        figures: dict[str, list[float]] = {}
+        for number in range(arguments.rounds):
+            for state in ("disable", "enable"):
+                log_step(f"round {number + 1} of {arguments.rounds}: {state} notes")
+                await owner.execute(f"alter table vote_analytics {state} trigger vote_analytics_ledger")
+                before = cpu_s([postgres])
+                for _ in range(arguments.batches):
+                    await commit_batch(target, arguments.batch)
+                commit_s = spent(before, cpu_s([postgres]))["postgres"]
+                figures.setdefault(f"commit_{state}d", []).append(commit_s / votes * 1e6)
+            size = await owner.fetchval("select coalesce(sum(size), 0) from ledger_logs")
+            before, own_before_s = cpu_s([postgres]), own_cpu_s()
+            await append()
+            own_s, postgres_s = own_cpu_s() - own_before_s, spent(before, cpu_s([postgres]))["postgres"]
+            entries = await owner.fetchval("select sum(size) from ledger_logs") - size
+            figures.setdefault("append_python", []).append(own_s / entries * 1e6)
+            figures.setdefault("append_postgres", []).append(postgres_s / entries * 1e6)
+        await owner.close()
+        await target.database.close()
+    finally:
+        await engines.stop()
+    medians = {name: statistics.median(values) for name, values in figures.items()}
+    notes = medians["commit_enabled"] - medians["commit_disabled"]
+    return {
+        "us_per_vote": {name: round(value, 2) for name, value in medians.items()},
+        "notes_us_per_vote": round(notes, 2),
+        "ledger_us_per_vote": round(notes + medians["append_python"] + medians["append_postgres"], 2),
+        "sha256_us": round(_sha256_us(), 2),
+        "rounds": {name: [round(value, 2) for value in values] for name, values in figures.items()},
+    }
+
+
+def _sha256_us() -> float:
+    """A hash of a node, as a measure of this machine."""
+    data = bytes(65)
+    began_s = time.process_time()
+    for _ in range(HASHES):
+        sha256(data).digest()
+    return (time.process_time() - began_s) / HASHES * 1e6
+
+
+if __name__ == "__main__":
+    main()

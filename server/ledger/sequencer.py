@@ -1,0 +1,338 @@
+"""The sequencer: appends to the logs of shows what was committed, and signs their checkpoints.
+
+Entries, tree and checkpoint are one transaction, so a crash at any moment leaves all of it or nothing. The node whose connection
+holds a lock does it. Two that both believe so do no harm: the second one finds another size, and its transaction is undone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from server.clock import Clock, utc_now
+from server.errors import StoreError, StoreUnavailable
+from server.ledger.entries import FAN_BYTES, NO_FAN, Choice, Kind, blanked
+from server.ledger.growing import GrowingLog
+from server.ledger.notes import key_of
+from server.ledger.queries import sequencer as queries
+from server.store.database import connect, translated_all
+from server.store.hosts import check_takes_writes
+from server.telemetry import LEDGER_BEHIND_SECONDS, LEDGER_ENTRIES
+
+log = structlog.get_logger()
+
+EVERY_S = 0.25
+ASK_EVERY_S = 1.0
+# Longer than any pause. A stopped process would otherwise keep the turn for ever.
+IDLE_S_MAX = 10.0
+NOTES_AT_ONCE = 500
+ENTRIES_AT_ONCE = 4_096
+FANS_KNOWN_MAX = 100_000
+
+_CHOICES = {None: Choice.NONE, "up": Choice.UP, "down": Choice.DOWN}
+_KINDS = {
+    "changed": Kind.CHANGED,
+    "inherited": Kind.INHERITED,
+    "set_aside": Kind.SET_ASIDE,
+    "counted": Kind.COUNTED,
+}
+
+Fans = dict[int, dict[int, bytes]]  # show -> user -> pseudonym
+
+
+class Sequencer:
+    """Runs on every node; one of them appends.
+
+    Takes: url, of PostgreSQL, with the rights of the owner; secret, of the nodes, from which the key comes; host, the name of this
+           service for everybody, with which new origins begin
+    """
+
+    def __init__(self, url: str, clock: Clock, secret: str, host: str, *, every_s: float = EVERY_S) -> None:
+        self._url = url
+        self._clock = clock
+        self._host = host
+        self._every_s = every_s
+        self._key: Ed25519PrivateKey = key_of(secret)
+        self._public_key = self._key.public_key().public_bytes_raw()
+        self._known: Fans = {}
+        self._known_count = 0
+        # What this node has signed in this epoch, show -> size. A database with less was taken back.
+        self._signed: dict[int, int] = {}
+        self._epoch_id = 0
+
+    async def run(self) -> None:
+        """Waits for this node's turn, then appends, until cancelled. While PostgreSQL is away, it waits."""
+        while True:
+            try:
+                await self._take_turn()
+            except StoreError as error:
+                log.warning("ledger.turn_lost", error=str(error))
+            await asyncio.sleep(ASK_EVERY_S)
+
+    async def _take_turn(self) -> None:
+        connection = await connect(self._url, name="mysetlist-ledger", idle_max_s=IDLE_S_MAX)
+        try:
+            with translated_all():
+                # Polled: a statement that waits for the lock would reach the timeout of statements.
+                while not await queries.try_lock_ledger(connection):
+                    await _measure(connection)
+                    await asyncio.sleep(ASK_EVERY_S)
+                    check_takes_writes(connection)
+            self._forget_names()
+            while True:
+                check_takes_writes(connection)
+                try:
+                    with translated_all():
+                        count = await self.append_next(connection)
+                        await _measure(connection)
+                except StoreError as error:
+                    if connection.is_closed():
+                        raise
+                    # An erasure holds a note or a fan; it takes a moment.
+                    log.info("ledger.waiting", error=str(error))
+                    count = 0
+                await asyncio.sleep(0 if count else self._every_s)
+        finally:
+            connection.terminate()
+
+    async def append_next(self, connection: Any) -> int:
+        """Appends what the oldest notes tell, and signs the logs that have grown.
+
+        Gives:  how many notes are done; 0: there was none
+        Raises: the driver's exceptions; StoreUnavailable: nothing was appended, and the same notes can be tried again
+        """
+        async with connection.transaction():
+            found = [note async for note in queries.lock_notes(connection, count=NOTES_AT_ONCE)]
+            if not found:
+                return 0
+            notes = _first_of(found)
+            logs = await self._logs(connection, sorted({note["show_id"] for note in notes}))
+            fans: Fans = {}
+            if notes[0]["kind"] == "erased":
+                await _forget(connection, notes, logs)
+            else:
+                fans = await self._add(connection, notes, logs)
+            grown = [each for each in logs.values() if await each.grow(self._key)]
+            if grown:
+                await self._write(connection, grown)
+            await queries.delete_notes(connection, ids=[note["id"] for note in notes])
+        self._keep(fans, grown)
+        return len(notes)
+
+    def _keep(self, fans: Fans, grown: Sequence[GrowingLog]) -> None:
+        """Remembers what is committed now."""
+        for show, names in fans.items():
+            self._known.setdefault(show, {}).update(names)
+            self._known_count += len(names)
+        if self._known_count > FANS_KNOWN_MAX:
+            self._forget_names()
+        for each in grown:
+            if each.epoch_id != self._epoch_id:
+                self._epoch_id, self._signed = each.epoch_id, {}
+            self._signed[each.show_id] = each.size
+            LEDGER_ENTRIES.inc(each.size - each.old_size)
+
+    def _forget_names(self) -> None:
+        self._known, self._known_count = {}, 0
+
+    async def _epoch(self, connection: Any) -> Any:
+        """The epoch in which logs are signed now. Another database than the last time, or another key, begins a new one."""
+        epoch = await queries.fetch_epoch(connection)
+        fingerprint = await queries.fetch_fingerprint(connection)
+        if epoch is None:
+            reason = "first"
+        elif epoch["fingerprint"] != fingerprint:
+            reason = "restored"
+        elif epoch["public_key"] != self._public_key:
+            reason = "key"
+        else:
+            return epoch
+        return await self._begin_epoch(connection, fingerprint, reason)
+
+    async def _begin_epoch(self, connection: Any, fingerprint: str, reason: str) -> Any:
+        name = secrets.token_hex(4)
+        epoch = await queries.insert_epoch(
+            connection,
+            name=name,
+            origin=f"{self._host}/ledger/{name}",
+            public_key=self._public_key,
+            fingerprint=fingerprint,
+            reason=reason,
+        )
+        await queries.note_epoch(connection, epoch_id=epoch["id"])
+        log.warning("ledger.epoch_begun", origin=epoch["origin"], reason=reason)
+        return epoch
+
+    async def _logs(self, connection: Any, shows: Sequence[int]) -> dict[int, GrowingLog]:
+        """The logs of these shows, locked; those of shows that are gone are left out."""
+        epoch = await self._epoch(connection)
+        rows = {row["show_id"]: row async for row in queries.lock_logs(connection, show_ids=shows)}
+        left = [row["id"] async for row in queries.shows_left(connection, show_ids=shows)]
+        is_known = epoch["id"] == self._epoch_id
+        if is_known and any(self._signed.get(show, 0) > (rows[show]["size"] if show in rows else 0) for show in left):
+            epoch = await self._begin_epoch(connection, epoch["fingerprint"], "restored")
+        now_ms = self._clock.now_ms()
+        return {show: GrowingLog(show, epoch, rows.get(show), now_ms=now_ms) for show in left}
+
+    async def _add(self, connection: Any, notes: Sequence[Any], logs: dict[int, GrowingLog]) -> Fans:
+        """Adds the entries of notes to the logs. Gives: fans whose pseudonyms were not known."""
+        votes = await _votes(connection, notes)
+        wanted: dict[int, set[int]] = {show: set() for show in logs}
+        for note in notes:
+            if note["show_id"] in logs:
+                wanted[note["show_id"]].update(votes[note["id"]][1])
+        unknown = {show: users - self._known.get(show, {}).keys() for show, users in wanted.items()}
+        fans = await self._names(connection, unknown)
+        for note in notes:
+            grown = logs.get(note["show_id"])
+            if grown is None:
+                continue
+            if note["kind"] in ("opened", "closed"):
+                grown.add_voting(is_open=note["kind"] == "opened", time_ms=_ms(note["at"]))
+                continue
+            known, new = self._known.get(note["show_id"], {}).get, fans[note["show_id"]].get
+            grown.items += [
+                (kind, choice, song, name, time_ms)
+                for kind, user, song, choice, time_ms in zip(*votes[note["id"]], strict=True)
+                if (name := known(user) or new(user)) is not None
+            ]
+        return fans
+
+    async def _names(self, connection: Any, wanted: dict[int, set[int]]) -> Fans:
+        """The pseudonyms of fans, by show. Raises: StoreUnavailable: one of them is being erased."""
+        ordered = [(show, user) for show, users in wanted.items() for user in sorted(users)]
+        fans: Fans = {show: {} for show in wanted}
+        if not ordered:
+            return fans
+        async for row in queries.put_fans(
+            connection,
+            show_ids=[show for show, _ in ordered],
+            user_ids=[user for _, user in ordered],
+            pseudonyms=[secrets.token_bytes(FAN_BYTES) for _ in ordered],
+        ):
+            fans[row["show_id"]][row["user_id"]] = row["pseudonym"]
+        missing = sorted({user for show, user in ordered if user not in fans[show]})
+        if missing and await queries.users_left(connection, user_ids=missing):
+            raise StoreUnavailable("a fan is being erased")
+        return fans
+
+    async def _write(self, connection: Any, grown: Sequence[GrowingLog]) -> None:
+        """Writes logs with all that they have grown by."""
+        count = await queries.put_logs(
+            connection,
+            show_ids=[log.show_id for log in grown],
+            old_sizes=[log.old_size for log in grown],
+            sizes=[log.size for log in grown],
+            frontiers=[log.frontier.packed() for log in grown],
+            were_opened=[log.was_opened for log in grown],
+            checkpoints=[log.checkpoint for log in grown],
+            epoch_id=grown[0].epoch_id,
+            signed_at=utc_now(self._clock),
+        )
+        if count < len(grown):
+            raise StoreUnavailable("another node has appended")
+        rows = [row for log in grown for row in log.rows]
+        await queries.insert_entries(
+            connection,
+            show_ids=[row.show_id for row in rows],
+            firsts=[row.first for row in rows],
+            counts=[row.count for row in rows],
+            first_ms=[row.first_ms for row in rows],
+            last_ms=[row.last_ms for row in rows],
+            leaves=[row.leaves for row in rows],
+            entries=[row.entries for row in rows],
+        )
+        nodes = [(log.show_id, level, number, hash_) for log in grown for (level, number), hash_ in log.nodes.items()]
+        if nodes:
+            shows, levels, numbers, hashes = zip(*nodes, strict=True)
+            await queries.insert_nodes(connection, show_ids=shows, levels=levels, numbers=numbers, hashes=hashes)
+
+
+async def _measure(connection: Any) -> None:
+    LEDGER_BEHIND_SECONDS.set(await queries.behind_s(connection) or 0.0)
+
+
+def _first_of(found: Sequence[Any]) -> list[Any]:
+    """The notes of one transaction: not too many entries, and erasures apart from everything else."""
+    is_erasure = found[0]["kind"] == "erased"
+    alike = takewhile(lambda note: (note["kind"] == "erased") is is_erasure, found)
+    notes: list[Any] = []
+    count = 0
+    for note in alike:
+        count += note["count"]
+        if notes and count > ENTRIES_AT_ONCE:
+            break
+        notes.append(note)
+    return notes
+
+
+Votes = tuple[
+    Sequence[int], Sequence[int], Sequence[int], Sequence[int], Sequence[int]
+]  # kinds, fans, songs, choices, times
+
+
+async def _votes(connection: Any, notes: Sequence[Any]) -> dict[int, Votes]:
+    """What each note tells of votes and ballots."""
+    votes: dict[int, Votes] = {note["id"]: ((), (), (), (), ()) for note in notes}
+    casts = [note for note in notes if note["kind"] == "casts"]
+    if casts:
+        async for row in queries.fetch_casts(
+            connection,
+            note_ids=[note["id"] for note in casts],
+            show_ids=[note["show_id"] for note in casts],
+            first_ids=[note["first_id"] for note in casts],
+            last_ids=[note["last_id"] for note in casts],
+            first_ats=[note["at"] for note in casts],
+            last_ats=[note["last_at"] for note in casts],
+        ):
+            votes[row["id"]] = (
+                [Kind.CAST] * len(row["fans"]), row["fans"], row["songs"], row["choices"], row["times_ms"],
+            )  # fmt: skip
+    for note in notes:
+        if note["kind"] in _KINDS:
+            votes[note["id"]] = (
+                [_KINDS[note["kind"]]], [note["user_id"]], [note["setlist_song_id"] or 0],
+                [_CHOICES[note["choice"]]], [_ms(note["at"])],
+            )  # fmt: skip
+        elif note["kind"] == "all_votes":
+            votes[note["id"]] = await _all_votes(connection, note)
+    return votes
+
+
+async def _all_votes(connection: Any, note: Any) -> Votes:
+    row = await queries.fetch_all_votes(connection, show_id=note["show_id"])
+    aside = [one["user_id"] async for one in queries.fetch_set_aside(connection, show_id=note["show_id"])]
+    noted_ms = _ms(note["noted_at"])
+    fans = row["fans"] or []
+    return (
+        [Kind.CHANGED] * len(fans) + [Kind.SET_ASIDE] * len(aside),
+        [*fans, *aside],
+        [*(row["songs"] or ()), *([0] * len(aside))],
+        [*(row["choices"] or ()), *([0] * len(aside))],
+        [*(row["times_ms"] or ()), *([noted_ms] * len(aside))],
+    )
+
+
+async def _forget(connection: Any, notes: Sequence[Any], logs: dict[int, GrowingLog]) -> None:
+    """Blanks the entries of erased fans, and adds an entry for each of them."""
+    for show, grown in logs.items():
+        times = {note["pseudonym"]: _ms(note["at"]) for note in notes if note["show_id"] == show}
+        counts: dict[bytes, int] = {}
+        # Read whole, because they are changed meanwhile.
+        rows = [row async for row in queries.entries_of_fans(connection, show_id=show, pseudonyms=list(times))]
+        for row in rows:
+            kept, blank = blanked(row["entries"], set(times))
+            counts = {fan: counts.get(fan, 0) + blank.get(fan, 0) for fan in counts.keys() | blank.keys()}
+            await queries.update_entries(connection, show_id=show, first=row["first"], entries=kept)
+        for fan, count in sorted(counts.items()):
+            grown.items.append((Kind.ERASED, Choice.NONE, count, NO_FAN, times[fan]))
+
+
+def _ms(instant: Any) -> int:
+    return round(float(instant.timestamp()) * 1000)

@@ -1,0 +1,172 @@
+-- What the sequencer reads and appends, in one transaction.
+
+-- name: try_lock_ledger$
+-- gives: whether this connection has the turn now, as long as it lasts
+select pg_try_advisory_lock(hashtext('mysetlist.ledger'));
+
+-- name: behind_s$
+-- gives: the age of the oldest note [s]; 0: there is none
+select coalesce(extract(epoch from clock_timestamp() - (select noted_at from ledger_notes order by id limit 1))::float8, 0);
+
+-- name: fetch_epoch^
+-- gives: 0..1 row: the epoch that began last
+select id, origin, public_key, fingerprint from ledger_epochs order by id desc limit 1;
+
+-- name: fetch_fingerprint$
+-- gives: what differs between this database, a restored one and a promoted replica: the cluster, its timeline, the database
+select (select system_identifier from pg_control_system()) || ':' || left(pg_walfile_name(pg_current_wal_lsn()), 8) || ':'
+       || (select oid from pg_database where datname = current_database());
+
+-- name: insert_epoch^
+-- takes: name; origin; public_key; fingerprint; reason
+-- gives: 1 row
+insert into ledger_epochs (name, origin, public_key, fingerprint, reason)
+values (:name, :origin, :public_key, :fingerprint, :reason::ledger_reason)
+returning id, origin, public_key, fingerprint;
+
+-- name: note_epoch!
+-- takes: epoch_id, the new epoch, in which every log is signed from now on
+insert into ledger_notes (kind, show_id)
+select 'renewed', show_id from ledger_logs where epoch_id <> :epoch_id order by show_id;
+
+-- name: lock_notes
+-- takes: count
+-- locks: rows of ledger_notes; it fails when an erasure holds one
+-- gives: 0..count rows, the oldest first
+select id, kind::text as kind, show_id, noted_at, user_id, setlist_song_id, choice::text as choice, at, count, first_id, last_id,
+       last_at, pseudonym
+  from ledger_notes
+ order by id
+ limit :count::bigint
+   for update nowait;
+
+-- name: delete_notes!
+-- takes: ids
+delete from ledger_notes where id = any (:ids::bigint[]);
+
+-- name: fetch_casts
+-- takes: note_ids, of casts; show_ids, first_ids, last_ids, first_ats, last_ats, what the notes say
+-- gives: a row for each note with casts: the songs, fans, choices (0: none, 1: up, 2: down) and times [ms] in their order
+-- A merge may have changed the song of a row since; the fans of the rows that an erasure has renamed are gone.
+select n.id, array_agg(case when m.is_merged
+                            then coalesce((select f.gone_id from merge_folds f
+                                            where f.show_id = h.show_id and h.id = any (f.history) order by f.id limit 1),
+                                          h.setlist_song_id)
+                            else h.setlist_song_id end order by h.id) as songs,
+       array_agg(h.user_id order by h.id) as fans,
+       array_agg(case h.choice when 'up' then 1 when 'down' then 2 else 0 end order by h.id) as choices,
+       array_agg(round(date_part('epoch', h.cast_at) * 1000)::bigint order by h.id) as times_ms
+  from unnest(:note_ids::bigint[], :show_ids::bigint[], :first_ids::bigint[], :last_ids::bigint[], :first_ats::timestamptz[],
+              :last_ats::timestamptz[]) as n (id, show_id, first_id, last_id, first_at, last_at)
+ cross join lateral (select exists (select from merge_folds f where f.show_id = n.show_id) as is_merged) m
+  join vote_analytics h on h.show_id = n.show_id and h.cast_at between n.first_at and n.last_at
+   and h.id between n.first_id and n.last_id
+ where h.user_id <> 0
+ group by n.id;
+
+-- name: fetch_all_votes^
+-- takes: show_id
+-- gives: 1 row: the songs, fans, choices and times [ms] of all votes of the show; null: there are none
+select array_agg(v.setlist_song_id order by v.cast_at, v.setlist_song_id, v.user_id) as songs,
+       array_agg(v.user_id order by v.cast_at, v.setlist_song_id, v.user_id) as fans,
+       array_agg(case v.choice when 'up' then 1 else 2 end order by v.cast_at, v.setlist_song_id, v.user_id) as choices,
+       array_agg(round(date_part('epoch', v.cast_at) * 1000)::bigint
+                 order by v.cast_at, v.setlist_song_id, v.user_id) as times_ms
+  from setlist_songs s
+  join votes v on v.setlist_song_id = s.id
+ where s.show_id = :show_id;
+
+-- name: fetch_set_aside
+-- takes: show_id
+-- gives: the fans of the show whose ballots are set aside
+select user_id from vote_group_members where show_id = :show_id and is_set_aside order by user_id;
+
+-- name: put_fans
+-- takes: show_ids, user_ids; pseudonyms, for those who have none in the show
+-- locks: rows of users against deletion, but waits for none
+-- gives: the fans and their pseudonyms; a fan who is being erased is missing
+with wanted as (
+    select show_id, user_id, pseudonym
+      from unnest(:show_ids::bigint[], :user_ids::bigint[], :pseudonyms::bytea[]) as w (show_id, user_id, pseudonym)
+), known as materialized (
+    select f.show_id, f.user_id, f.pseudonym from wanted w join ledger_fans f on f.show_id = w.show_id and f.user_id = w.user_id
+), held as materialized (
+    select u.id
+      from users u
+     where u.id in (select user_id from (select show_id, user_id from wanted except select show_id, user_id from known) missing)
+       for key share skip locked
+), made as (
+    insert into ledger_fans (show_id, user_id, pseudonym)
+    select w.show_id, w.user_id, w.pseudonym
+      from wanted w
+      join held h on h.id = w.user_id
+      join shows s on s.id = w.show_id
+     where not exists (select from known k where k.show_id = w.show_id and k.user_id = w.user_id)
+    returning show_id, user_id, pseudonym
+)
+select show_id, user_id, pseudonym from known
+union all
+select show_id, user_id, pseudonym from made;
+
+-- name: users_left$
+-- takes: user_ids
+-- gives: whether one of them is still there
+select exists (select from users where id = any (:user_ids::bigint[]));
+
+-- name: lock_logs
+-- takes: show_ids
+-- locks: rows of ledger_logs, in the order of shows
+-- gives: 0..n rows: the logs of these shows
+select show_id, epoch_id, size, frontier, was_opened
+  from ledger_logs
+ where show_id = any (:show_ids::bigint[])
+ order by show_id
+   for update;
+
+-- name: shows_left
+-- takes: show_ids
+-- gives: those that are still there
+select id from shows where id = any (:show_ids::bigint[]) order by id;
+
+-- name: put_logs$
+-- takes: show_ids, old_sizes, of the logs before; sizes, frontiers, were_opened and checkpoints now; epoch_id; signed_at
+-- gives: how many logs were written; fewer than there are: another sequencer was faster
+with put as (
+    insert into ledger_logs as l (show_id, epoch_id, size, frontier, was_opened, checkpoint, signed_at)
+    select n.show_id, :epoch_id, n.size, n.frontier, n.was_opened, n.checkpoint, :signed_at::timestamptz
+      from unnest(:show_ids::bigint[], :sizes::bigint[], :frontiers::bytea[], :were_opened::boolean[], :checkpoints::text[])
+           as n (show_id, size, frontier, was_opened, checkpoint)
+     order by n.show_id
+        on conflict (show_id) do update
+       set epoch_id = excluded.epoch_id, size = excluded.size, frontier = excluded.frontier, was_opened = excluded.was_opened,
+           checkpoint = excluded.checkpoint, signed_at = excluded.signed_at
+     where l.size = (select o.size from unnest(:show_ids::bigint[], :old_sizes::bigint[]) as o (show_id, size)
+                      where o.show_id = l.show_id)
+    returning 1
+)
+select count(*) from put;
+
+-- name: insert_entries!
+-- takes: show_ids, firsts, counts, first_ms, last_ms, leaves, entries, each with one item for each row
+insert into ledger_entries (show_id, first, count, first_ms, last_ms, leaves, entries)
+select *
+  from unnest(:show_ids::bigint[], :firsts::bigint[], :counts::integer[], :first_ms::bigint[], :last_ms::bigint[],
+              :leaves::bytea[], :entries::bytea[]);
+
+-- name: insert_nodes!
+-- takes: show_ids, levels, numbers, hashes
+insert into ledger_nodes (show_id, level, number, hash)
+select * from unnest(:show_ids::bigint[], :levels::smallint[], :numbers::bigint[], :hashes::bytea[]);
+
+-- name: entries_of_fans
+-- takes: show_id; pseudonyms
+-- gives: the rows in which one of these fans has an entry
+select first, entries
+  from ledger_entries
+ where show_id = :show_id
+   and exists (select from unnest(:pseudonyms::bytea[]) as p (pseudonym) where position(p.pseudonym in entries) > 0)
+ order by first;
+
+-- name: update_entries!
+-- takes: show_id; first; entries, some of them blank
+update ledger_entries set entries = :entries where show_id = :show_id and first = :first;

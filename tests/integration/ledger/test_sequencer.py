@@ -1,0 +1,121 @@
+"""The sequencer without a node: two of them, one that dies, and one that an erasure stands in the way of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from server.clock import SystemClock
+from server.errors import StoreError
+from server.ledger.sequencer import Sequencer
+from server.store.database import translated_all
+from tests.support.row_factory import RowFactory, Show
+
+SECRET = "a secret of tests, and long enough"
+
+
+@pytest.fixture
+async def other(database_url: str) -> AsyncIterator[Any]:
+    """A second connection."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+def sequencer(secret: str = SECRET) -> Sequencer:
+    return Sequencer("", SystemClock(), secret, "localhost")
+
+
+async def put_votes(factory: RowFactory, show: Show, users: list[int]) -> None:
+    """Votes that came otherwise than by casts, an entry each."""
+    await factory.sql.execute(
+        "insert into votes (setlist_song_id, user_id, show_id, choice, cast_at) select $1, u, $2, 'up', now() from unnest($3::bigint[]) u",
+        show.first, show.id, users,
+    )  # fmt: skip
+
+
+async def append(connection: Any, one: Sequencer | None = None) -> int:
+    """Appends once; gives the number of notes that are done, 0 when something stood in the way."""
+    try:
+        with translated_all():
+            return await (one or sequencer()).append_next(connection)
+    except StoreError:
+        return 0
+
+
+async def sizes(factory: RowFactory) -> dict[int, int]:
+    """The sizes of the ledgers, checked against their rows."""
+    assert not await factory.sql.fetch(
+        "select l.show_id from ledger_logs l left join ledger_entries e using (show_id) group by l.show_id"
+        " having sum(e.count) <> l.size or max(e.first + e.count) <> l.size"
+    )
+    return {row["show_id"]: row["size"] for row in await factory.sql.fetch("select show_id, size from ledger_logs")}
+
+
+async def test_two_sequencers(factory: RowFactory, other: Any) -> None:
+    """Two that both believe to have the turn append everything once."""
+    users = await factory.users(5)
+    for number in range(3):
+        await put_votes(factory, await factory.show(7 + number), users)
+    one, another = sequencer(), sequencer()
+    for _ in range(10):
+        await asyncio.gather(append(factory.sql, one), append(other, another))
+    assert await sizes(factory) == {7: 6, 8: 6, 9: 6}
+    assert await factory.sql.fetchval("select count(*) from ledger_epochs") == 1
+
+
+async def test_a_sequencer_that_dies(factory: RowFactory, database_url: str) -> None:
+    """What it had appended and signed without the commit is gone; the next one does it again, under the same origin."""
+    show = await factory.show(7)
+    users = await factory.users(4)
+    await put_votes(factory, show, users[:2])
+    assert await append(factory.sql) > 0
+    before = await factory.sql.fetchval("select checkpoint from ledger_logs")
+    await put_votes(factory, show, users[2:])
+    dying = await asyncpg.connect(database_url)
+    await dying.transaction().start()
+    assert await append(dying) > 0
+    dying.terminate()
+    assert await factory.sql.fetchval("select checkpoint from ledger_logs") == before
+    while not await append(factory.sql):
+        pass
+    assert await sizes(factory) == {7: 5}
+    origins = await factory.sql.fetch("select distinct split_part(checkpoint, e'\\n', 1) from ledger_logs")
+    assert [row[0] for row in origins] == [before.split("\n")[0]]
+
+
+async def test_an_erasure_in_the_way(factory: RowFactory, other: Any) -> None:
+    """A fan whose erasure is under way gets no name; when it is done there is nothing of the fan, else the votes are appended."""
+    show = await factory.show(7)
+    (leaver,) = await factory.users(1)
+    await put_votes(factory, show, [leaver])
+    for end, count in (("rollback", 2), ("commit", 4)):
+        await other.execute("begin")
+        await other.execute("select erase_user($1)", leaver)
+        assert await append(factory.sql) == 0
+        await other.execute(end)
+        while await append(factory.sql):
+            pass
+        # Opened and the vote; then the vote of the nobody, and that a fan was erased.
+        assert await sizes(factory) == {7: count}
+    assert await factory.sql.fetchval("select count(*) from ledger_fans where user_id = $1", leaver) == 0
+    assert await factory.sql.fetchval("select array_agg(user_id) from ledger_fans") is not None
+
+
+async def test_another_key(factory: RowFactory) -> None:
+    """Another secret gives another key: every ledger goes on under another origin, signed with it."""
+    show = await factory.show(7)
+    users = await factory.users(2)
+    await put_votes(factory, show, users[:1])
+    await append(factory.sql)
+    await put_votes(factory, show, users[1:])
+    other_key = sequencer("another secret of tests, long enough")
+    while await append(factory.sql, other_key):
+        pass
+    assert await sizes(factory) == {7: 4}
+    reasons = await factory.sql.fetch("select reason::text from ledger_epochs order by id")
+    assert [row[0] for row in reasons] == ["first", "key"]
