@@ -68,6 +68,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const foreseen = createLateView("div", {}, () =>
     import("./foreseen-view.js").then(({ createForeseenView }) => createForeseenView()));
   const voteHistory = createHistory();
+  const receipt = createLateView("div", {}, () => import("./receipt.js").then(({ createReceipt }) => createReceipt()));
   const pushCard = createLateView("div", {}, () =>
     import("./push-card.js").then(({ createPushCard }) => createPushCard()));
   const stateText = h("span", { class: "state", "aria-hidden": "true" }); // .window-text says the same in full
@@ -87,12 +88,13 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const content = h("div", { class: "content" }, toolbar, link, countsFrom, waiting, hidden, ticket.element, problem, foreseen.element,
     pick.element, setlists.element, suggestions.element);
   // On a phone the songs come before what is only about the show.
-  const aside = h("div", { class: "aside" }, here, relations, pushCard.element, voteHistory.element, sources);
+  const aside = h("div", { class: "aside" }, here, relations, pushCard.element, voteHistory.element, receipt.element, sources);
   // The skeleton is no part of the content: content that moves below a panel that grows would be a layout shift.
   const element = h("div", { class: "page show" }, panel, skeleton, content, aside);
   let wasOpen = false;
   let wasOffered = false;
   let ticketCode = "";
+  let hasVoted = false;
 
   return {
     element,
@@ -116,7 +118,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       setHidden(skeleton, show.phase !== "loading");
       setHidden(content, show.phase === "loading");
       setHidden(problem, !isBroken);
-      const parts = [toolbar, windowBox, relations, voteHistory.element, sources, foreseen.element, pick.element, setlists.element,
+      const parts = [toolbar, windowBox, relations, voteHistory.element, receipt.element, sources, foreseen.element, pick.element, setlists.element,
         suggestions.element];
       for (const part of parts) setHidden(part, !isReady);
       setHidden(ticket.element, true);
@@ -209,6 +211,8 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       setHidden(foreseen.element, show.status.status !== "finished");
       if (show.status.status === "finished") foreseen.update(show);
       voteHistory.update(show.id, info.time_zone, skew_ms, totalOf(show) > 0);
+      hasVoted = hasVoted || Object.keys(show.ballot).length > 0;
+      if (hasVoted) receipt.update(show); // nothing is loaded for who only looks
       setlists.update(show, voting, state);
       suggestions.update(show, voting, user?.id ?? null);
       pick.update(show, user?.id ?? null);

@@ -195,3 +195,24 @@ history-days =
         [one] { $count } day
        *[other] { $count } days
     }
+
+# ── Whether the own votes are in the public ledger
+
+receipt-heading = Check your votes
+receipt-right = Your votes are in the public ledger of this show. Your browser has calculated it itself.
+receipt-unsigned = Your votes are in the public ledger of this show. This browser cannot check its signature; a newer one can.
+receipt-missing =
+    { $count ->
+        [one] One of your votes is not in the ledger yet. Close this and open it again in a moment.
+       *[other] { $count } of your votes are not in the ledger yet. Close this and open it again in a moment.
+    }
+receipt-wrong = Something is wrong with the ledger of this show. Tell the people who run it, and keep a picture of this page.
+receipt-none-yet = This show has no ledger yet. It begins within a second of the first vote.
+receipt-insecure = Your browser checks votes only on a page with https.
+# $choice: up or down. $number: its place in the ledger, $count: the length of the ledger
+receipt-vote =
+    { $choice ->
+        [up] Your vote for { $title } is entry { $number } of { $count }.
+       *[down] Your vote against { $title } is entry { $number } of { $count }.
+    }
+receipt-vote-wrong = The ledger does not prove your vote on { $title }.

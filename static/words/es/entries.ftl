@@ -198,3 +198,24 @@ history-days =
         [many] { $count } de días
        *[other] { $count } días
     }
+
+# ── Whether the own votes are in the public ledger
+
+receipt-heading = Comprueba tus votos
+receipt-right = Tus votos están en el registro público de este concierto. Tu navegador lo ha calculado por sí mismo.
+receipt-unsigned = Tus votos están en el registro público de este concierto. Este navegador no puede comprobar la firma; uno más nuevo sí.
+receipt-missing =
+    { $count ->
+        [one] Uno de tus votos aún no está en el registro. Cierra esto y ábrelo de nuevo en un momento.
+        [many] { $count } de tus votos aún no están en el registro. Cierra esto y ábrelo de nuevo en un momento.
+       *[other] { $count } de tus votos aún no están en el registro. Cierra esto y ábrelo de nuevo en un momento.
+    }
+receipt-wrong = Algo no va bien en el registro de este concierto. Avisa a quienes lo gestionan y guarda una imagen de esta página.
+receipt-none-yet = Este concierto aún no tiene registro. Empieza un segundo después del primer voto.
+receipt-insecure = Tu navegador solo comprueba votos en una página con https.
+receipt-vote =
+    { $choice ->
+        [up] Tu voto a favor de { $title } es la entrada { $number } de { $count }.
+       *[down] Tu voto en contra de { $title } es la entrada { $number } de { $count }.
+    }
+receipt-vote-wrong = El registro no demuestra tu voto sobre { $title }.

@@ -172,3 +172,19 @@ history-days =
     { $count ->
        *[other] { $count }日
     }
+
+# ── Whether the own votes are in the public ledger
+
+receipt-heading = 自分の票を確かめる
+receipt-right = あなたの票はこの公演の公開台帳に入っています。ブラウザー自身が計算して確かめました。
+receipt-unsigned = あなたの票はこの公演の公開台帳に入っています。このブラウザーは署名を確かめられません。新しいブラウザーなら確かめられます。
+receipt-missing = あなたの票のうち{ $count }票はまだ台帳に入っていません。少し待ってから開き直してください。
+receipt-wrong = この公演の台帳に問題があります。運営に知らせ、このページの画像を残してください。
+receipt-none-yet = この公演の台帳はまだありません。最初の票から1秒以内に始まります。
+receipt-insecure = 票の確認はhttpsのページでだけできます。
+receipt-vote =
+    { $choice ->
+        [up] { $title }への賛成票は{ $count }件中{ $number }件目です。
+       *[down] { $title }への反対票は{ $count }件中{ $number }件目です。
+    }
+receipt-vote-wrong = { $title }への票を台帳で確かめられません。
