@@ -22,11 +22,15 @@ async def test_a_page_is_small(open_fan: OpenFan, database_url: str) -> None:
         for path, there, names in (
             (f"/shows/{show.id}", ".pick > *", {"app.js", "pick-view.js", "pages.css"}),
             ("/", ".card[data-show]", {"app.js", "style.css", "shows.css"}),
-            (f"/artists/{show.artist}", ".entry > *", {"app.js", "artist-page.js", "style.css", "shows.css", "pages.css"}),
+            (
+                f"/artists/{show.artist}",
+                ".entry > *",
+                {"app.js", "artist-page.js", "style.css", "shows.css", "pages.css"},
+            ),
         ):
             tab = await fan.new_tab()
             requests: list[Request] = []
-            tab.page.on("requestfinished", lambda one, requests=requests: requests.append(one))
+            tab.page.on("requestfinished", requests.append)
             await tab.goto(f"{path}?lang=ja")
             await expect(tab.page.locator(there).first).to_be_visible()
             wanted = {one.url for one in requests if "/static/" in one.url or one.is_navigation_request()}
