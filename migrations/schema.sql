@@ -4998,6 +4998,7 @@ COMMENT ON COLUMN log_commits.refused IS 'The votes and picks that the commit at
 ALTER TABLE log_commits ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE ONLY log_commits ADD CONSTRAINT log_commits_pkey PRIMARY KEY (id);
 CREATE INDEX log_commits_committed_at_idx ON log_commits USING btree (committed_at);
+CREATE INDEX log_commits_refused_idx ON log_commits USING btree (shard, "position") WHERE (refused IS NOT NULL);
 CREATE INDEX log_commits_shard_idx ON log_commits USING btree (shard, "position");
 ALTER TABLE ONLY log_commits ADD CONSTRAINT log_commits_shard_fkey FOREIGN KEY (shard) REFERENCES log_positions(shard);
 GRANT SELECT,INSERT,DELETE ON TABLE log_commits TO mysetlist_writer;

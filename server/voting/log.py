@@ -91,19 +91,22 @@ async def open_shard(
         is_behind = _is_behind(last, committed)
         if not (is_behind or is_forked or is_log_lost or is_moved):
             return False
+        # A shard without votes begins at an instant of now. Nobody has anything that a fence would have to keep out.
+        is_new = last is None and committed == 0
+        base = await queries.raise_position(connection, shard=shard, at_least=0) if is_new else committed
         # A forked log is reset even if casts have moved `last` meanwhile: no later entry would show the fork again.
         expected = b"*" if is_forked or is_moved else last or b""
         # Counts that were shown up to the end of the log may have votes that are lost. A position that is new to everyone
         # follows them, with the counts of the database.
         is_end_shown = is_forked or is_log_lost or (is_moved and last is not None)
-        (answer,) = await ask([_reset(shard, committed, expected, int(is_end_shown), server, is_cluster=bool(server))])
+        (answer,) = await ask([_reset(shard, base, expected, int(is_end_shown), server, is_cluster=bool(server))])
         if answer is None:
             return False
         newest, is_appended = answer
         if is_end_shown and not is_appended:
             await queries.raise_position(connection, shard=shard, at_least=int(newest))
         await _exhaust(queries.notify_reset(connection, shard=shard, position=int(newest)))
-    if loss == "new":
+    if is_new:
         return True
     reasons = {"behind": is_behind, "forked": is_forked, "log_lost": is_log_lost, "moved": is_moved}
     reason = loss or next(reason for reason, applies in reasons.items() if applies)
@@ -119,7 +122,7 @@ async def _fence(database: Database, ask: Ask, shard: int, awaited: int) -> str:
     shard. A raised position also fences off any writer that still holds entries which Valkey has lost: it must not commit them
     after the new copy was read from the database.
 
-    Gives:  "" when nothing is missing; else "new" (a shard without votes), "gone", "behind", or "cut" (only the awaited entry is missing)
+    Gives:  "" when nothing is missing, or the shard is new; else "gone", "behind", or "cut" (only the awaited entry is missing)
     Raises: StoreUnavailable, CacheUnavailable
     """
     async with database.transaction() as connection:
@@ -127,13 +130,11 @@ async def _fence(database: Database, ask: Ask, shard: int, awaited: int) -> str:
         (last,) = await ask([("HGET", meta_key(shard), "last")])
         is_behind = _is_behind(last, committed)
         # A log that lost only uncommitted entries looks complete: only a cast that waits for such an entry shows the loss.
-        if not (is_behind or int(last) == committed < awaited):
+        if (last is None and committed == 0) or not (is_behind or int(last) == committed < awaited):
             return ""
         raised: int = await queries.raise_position(connection, shard=shard, at_least=0)
         await _exhaust(queries.notify_reset(connection, shard=shard, position=raised))
-    if last is None:
-        return "gone" if committed else "new"
-    return "behind" if is_behind else "cut"
+    return "gone" if last is None else "behind" if is_behind else "cut"
 
 
 def _is_behind(last: bytes | None, committed: int) -> bool:

@@ -71,6 +71,9 @@ class FetchCommitsRow(TypedDict):
     entries: list[int] | Any
     refused: str | Any
 
+class ShardsToResetRow(TypedDict):
+    shard: int
+
 class FetchWarmUpShowsRow(TypedDict):
     id: int
     revision: int
@@ -206,6 +209,9 @@ class _Voting:
     def fetch_commits(
         self, connection: Connection, *, shards: Sequence[int | None] | None, positions: Sequence[int | None] | None
     ) -> AsyncIterator[FetchCommitsRow]: ...
+    def shards_to_reset(
+        self, connection: Connection, *, held: Sequence[int | None] | None
+    ) -> AsyncIterator[ShardsToResetRow]: ...
     async def delete_old_commits(self, connection: Connection) -> str: ...
     def fetch_warm_up_shows(
         self, connection: Connection, *, show_ids: Sequence[int | None] | None

@@ -61,8 +61,8 @@ select c.changed_count, keep_refusals(:shards::smallint[], :new_positions::bigin
 
 -- name: fetch_commits
 -- takes: shards, and the oldest pending position of each
--- gives: the committed position and the one of the last reset, the entries committed since the oldest pending one, and what those commits refused: JSON, a list
---        for each commit that refused something, or null
+-- gives: the committed position and the one of the last reset, the entries committed since the oldest pending one, and what those
+--        commits refused: JSON, a list for each commit that refused something, or null
 select p.shard, p.position, p.reset_position, coalesce(array_agg(e.entry) filter (where e.entry is not null), '{}') as entries,
        jsonb_agg(c.refused) filter (where c.refused is not null)::text as refused
   from unnest(:shards::smallint[], :positions::bigint[]) as w (shard, oldest)
@@ -70,6 +70,15 @@ select p.shard, p.position, p.reset_position, coalesce(array_agg(e.entry) filter
   left join log_commits c on c.shard = w.shard and c.position >= w.oldest
   left join lateral unnest(c.entries) as e (entry) on true
  group by p.shard, p.position, p.reset_position;
+
+-- name: shards_to_reset
+-- takes: held, shards
+-- gives: those of them whose hot copy counts votes that a commit has refused: no reset has come after it
+select distinct c.shard
+  from log_commits c
+  join log_positions p on p.shard = c.shard and c.position > p.reset_position
+ where c.refused is not null and c.shard = any(:held::smallint[])
+ order by c.shard;
 
 -- name: delete_old_commits!
 -- A node that missed a notification asks within seconds; ten minutes are far more.

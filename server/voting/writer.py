@@ -304,8 +304,15 @@ class Writer:
             VOTES_REFUSED.labels(reason).inc(count)
             shows = sorted({show for show, _, _, why in refused if why == reason})
             log.error("votes.refused", reason=reason, votes=count, shows=shows[:LOGGED_SHOWS_MAX])
-        for shard in sorted({shard_of(show, self._shard_count) for show, _, _, _ in refused}):
-            await self._open(shard, is_forked=True)
+        await self._reset_each(sorted({shard_of(show, self._shard_count) for show, _, _, _ in refused}))
+
+    async def _reset_each(self, shards: list[int]) -> None:
+        """Discards the copies of shards that count refused votes. If Valkey refuses that, `_maintain` tries again, or another writer's."""
+        for shard in shards:
+            try:
+                await self._open(shard, is_forked=True)
+            except CacheError as error:
+                log.warning("shard.not_reset", shard=shard, error=str(error))
 
     async def _reset_forked(self, batches: list[ShardBatch]) -> None:
         for batch in batches:
@@ -313,7 +320,7 @@ class Writer:
                 await self._open(batch.shard, is_forked=True)
 
     async def _maintain(self, busy: set[int]) -> None:
-        """Once a second: finds shards whose log lost its end, finalises shows, deletes old commits."""
+        """Once a second: finds shards that have to be reset, finalises shows, deletes old commits."""
         # Another node may have opened a shard, which moves the position.
         await self._read_positions(set(self._positions))
         quiet = [shard for shard in self._positions if shard not in busy]
@@ -337,8 +344,10 @@ class Writer:
                 connection, held=list(self._positions), empty=drained, shard_count=self._shard_count,
                 hot_now=dt.datetime.fromtimestamp(seconds, dt.UTC),
             )  # fmt: skip
+            to_reset = [row["shard"] async for row in queries.shards_to_reset(connection, held=list(self._positions))]
             if 0 in self._positions:
                 await queries.delete_old_commits(connection)
+        await self._reset_each(to_reset)
 
         if self._clock.monotonic_s() - self._cooled_s >= COOL_EVERY_S:
             self._cooled_s = self._clock.monotonic_s()

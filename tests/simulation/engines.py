@@ -164,7 +164,7 @@ async def _fetch_nodes(session: Session, *, node_class: int) -> AsyncIterator[An
 QUERIES: dict[str, Any] = {
     name: _reading(name)
     for name in (
-        "fetch_positions", "fetch_commits", "fetch_warm_up_shows", "fetch_warm_up_ballots", "fetch_revised_shows",
+        "fetch_positions", "fetch_commits", "shards_to_reset", "fetch_warm_up_shows", "fetch_warm_up_ballots", "fetch_revised_shows",
         "fetch_tally", "fetch_show_positions",
     )
 } | {

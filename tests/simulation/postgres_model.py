@@ -86,6 +86,11 @@ class Tables:
             })  # fmt: skip
         return rows
 
+    def shards_to_reset(self, held: list[int]) -> list[Row]:
+        """The shards with votes that a commit has refused since the last reset."""
+        found = {shard for shard, at, _ in self.refused if shard in held and at > self.positions[shard][1]}
+        return [{"shard": shard} for shard in sorted(found)]
+
     def fetch_warm_up_shows(self, show_ids: list[int]) -> list[Row]:
         """The rules and counts of shows."""
         rows = []

@@ -306,6 +306,7 @@ async def test_the_model_of_postgresql_is_commit_log(database_url: str) -> None:
                 "fetch_warm_up_ballots": {"show_ids": [s for s, _ in pairs], "user_ids": [u for _, u in pairs]},
                 "fetch_show_positions": {"show_ids": [4, 5, 20]},
                 "fetch_revised_shows": {"show_ids": [4, 5, 20]},
+                "shards_to_reset": {"held": [4, 5]},
                 "fetch_commits": {"shards": [4, 5], "positions": [0, tables.positions[5][0]]},
             }
             for name, asked in questions.items():

@@ -214,7 +214,7 @@ class World:
             self.fail(f"entry {shard}/{position} was taken out of the log before it was in PostgreSQL")
 
     def _on_reset(self, shard: int, position: int) -> None:
-        if self.postgres.tables.positions[shard][0] < position:
+        if 0 < self.postgres.tables.positions[shard][0] < position:
             self.fail(f"shard {shard} goes on from {position}, and PostgreSQL does not have this position yet")
 
     def _on_cool(self, shard: int, shows: Mapping[int, HotShow]) -> None:
@@ -269,6 +269,8 @@ class World:
         for shard, hot in enumerate(self.valkey.data.shards):
             if hot.last is not None and hot.last != tables.positions[shard][0]:
                 return f"the log of shard {shard} ends at {hot.last}, PostgreSQL is at {tables.positions[shard]}"
+        if to_reset := tables.shards_to_reset(list(range(SHARDS))):
+            return f"{to_reset} count votes that PostgreSQL has refused"
         for view in self.views:
             for show_id in view.shows:
                 if show_id not in view.held:
