@@ -1303,6 +1303,20 @@ begin
     return null;
 end $$;
 
+CREATE FUNCTION drop_unfinished_index(unfinished text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS $_$
+begin
+    if not exists (select from pg_index x join pg_class i on i.oid = x.indexrelid
+                    where i.relnamespace = 'public'::regnamespace and i.relname = unfinished
+                      and not x.indisvalid and i.relname ~ '_cc(new|old)[0-9]*$') then
+        raise exception '% is no unfinished index', unfinished using errcode = 'undefined_object';
+    end if;
+    execute format('drop index %I.%I', 'public', unfinished);
+end $_$;
+
 CREATE FUNCTION earth_km(a public.cube, b public.cube) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ((((2)::numeric * 6371.0088))::double precision * asin(LEAST((1.0)::double precision, (public.cube_distance(a, b) / (2)::double precision))));
@@ -1312,7 +1326,8 @@ CREATE FUNCTION earth_point(latitude double precision, longitude double precisio
     RETURN public.cube(ARRAY[(cosd(latitude) * cosd(longitude)), (cosd(latitude) * sind(longitude)), sind(latitude)]);
 
 CREATE FUNCTION ensure_vote_analytics_partitions(first date, last date) RETURNS integer
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
     AS $$
 declare
     month date := date_trunc('month', first);
@@ -3992,6 +4007,12 @@ GRANT ALL ON FUNCTION public.crew_standings(wanted_code text) TO mysetlist_reque
 
 REVOKE ALL ON FUNCTION decision_on_suggestion(wanted_show bigint, wanted_title text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.decision_on_suggestion(wanted_show bigint, wanted_title text) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION drop_unfinished_index(unfinished text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.drop_unfinished_index(unfinished text) TO mysetlist_writer;
+
+REVOKE ALL ON FUNCTION ensure_vote_analytics_partitions(first date, last date) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ensure_vote_analytics_partitions(first date, last date) TO mysetlist_writer;
 
 REVOKE ALL ON FUNCTION erase_history(wanted bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.erase_history(wanted bigint) TO mysetlist_request;

@@ -98,7 +98,7 @@ select c.relname as name, pg_relation_size(c.oid) / current_setting('block_size'
 select i.relname as name, not x.indisvalid and i.relname ~ '_cc(new|old)[0-9]*$' as is_leftover,
        pg_relation_size(i.oid) as bytes,
        format(case when not x.indisvalid and i.relname ~ '_cc(new|old)[0-9]*$'
-                   then 'drop index concurrently if exists %I.%I' else 'reindex index concurrently %I.%I' end,
+                   then 'select drop_unfinished_index(%2$L)' else 'reindex index concurrently %I.%I' end,
               'public', i.relname) as statement
   from pg_index x
   join pg_class i on i.oid = x.indexrelid

@@ -51,6 +51,7 @@ from server.people.sessions import fetch_installation
 from server.protocol.vitals import History
 from server.settings import Settings
 from server.store.databases import Databases
+from server.store.node_login import node_login
 from server.sync.providers import Providers
 from server.telemetry import FAILURES
 from server.tracing import Traces, open_traces
@@ -81,9 +82,8 @@ async def open_rooms(
     """
     assert settings.database_url is not None
     assert settings.redis_url is not None
-    databases = await Databases.open(
-        settings.database_url, pooled_url=settings.database_pooled_url, read_url=settings.database_read_url
-    )
+    url = await node_login(settings.database_url) if has_own_database else settings.database_url
+    databases = await Databases.open(url, pooled_url=settings.database_pooled_url, read_url=settings.database_read_url)
     stack.push_async_callback(databases.close)
     async with databases.writer.connection() as connection:
         shard_count = len([row async for row in voting.fetch_positions(connection)])

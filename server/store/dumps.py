@@ -251,11 +251,19 @@ async def analyze(url: str) -> None:
 
 
 def roles_statement(migrations: Path) -> str:
-    """The statement of the security migration that creates the roles; a dump with grants needs them."""
+    """The statements that create the roles which a dump with grants needs: of the security migration, and the login of nodes."""
     (path,) = migrations.glob("*_security.sql")
     found = re.search(r"^do \$\$$.*?^end \$\$;$", path.read_text(), re.MULTILINE | re.DOTALL)
     assert found is not None
-    return found[0]
+    return f"{found[0]}\n{_NODE_ROLE}"
+
+
+# It cannot log in before a node makes it so. Who may not create roles restores all backups but those of a node with PostgreSQL of its own.
+_NODE_ROLE = """\
+do $$ begin
+    create role mysetlist_node;
+exception when duplicate_object or unique_violation or insufficient_privilege then null;
+end $$;"""
 
 
 def libpq_address(url: str) -> tuple[str, dict[str, str]]:

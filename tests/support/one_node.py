@@ -59,8 +59,8 @@ def redis_url(engines: EmbeddedEngines) -> str:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
-    """One whole node, ready."""
-    async with running_node(database_url, redis_url) as running:
+    """One whole node, ready. Its login owns nothing, as with PostgreSQL of its own."""
+    async with running_node(database_url, redis_url, has_own_database=True) as running:
         yield running
 
 

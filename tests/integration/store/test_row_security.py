@@ -275,6 +275,8 @@ async def test_functions_with_the_owners_rights_are_known(sql: Any) -> None:
     }  # fmt: skip
     assert {row["proname"] for row in callable_ones if row["by_writer"]} == {
         "apply_decisions",
+        "drop_unfinished_index",
+        "ensure_vote_analytics_partitions",
         "merged_songs",
         "public_names",
     }
