@@ -169,6 +169,16 @@ class Soak:
                 f"round {number}: '{name}' did not bite" for name, what in fault["faults"].items() if not what
             ]
 
+    async def _start_dead_nodes(self, names: list[str]) -> None:
+        """No fault may end a node by other means than its own."""
+        for name, node in self.service.nodes.items():
+            code = node.exit_code
+            if code is not None:
+                said = node.log_path.read_text()[-1_500:]
+                self.wrong.append(f"after {names} node {name} had ended with {code}: {said}")
+                log_step(self.wrong[-1])
+                await node.start()
+
     async def _break(self, name: str, step: int) -> str:
         rng = random.Random(f"{self.arguments.seed}:{step}:{name}")
         try:

@@ -2,7 +2,9 @@
 
 -- name: fetch_positions
 -- gives: every shard, the committed position of its log, and the position of its last reset
-select shard, position, reset_position from log_positions order by shard;
+-- A queue of notifications that was full stays full, and every commit fails, until somebody asks how full it is: only that frees
+-- what all listeners have read. A writer reads the positions after each failed commit.
+select shard, position, reset_position from log_positions where (select pg_notification_queue_usage()) is not null order by shard;
 
 -- name: settled_positions
 -- gives: every shard and the committed position of its log, once the commits under way have ended

@@ -53,7 +53,7 @@ async def _node_killed(name: str, service: Service, rng: Random) -> str:
     node = service.nodes[name]
     async with service.part(name):
         await node.kill()
-        code = node._process.exit_code if node._process else None
+        code = node.exit_code
         await down(rng)
         await _start(node)
     return f"node {name} ended with {code}" if code == -9 else ""
@@ -77,7 +77,7 @@ async def _rolling_restart(service: Service, rng: Random) -> str:
         node = service.nodes[name]
         async with service.part(name):
             await node.end()
-            codes.append(node._process.exit_code if node._process else None)
+            codes.append(node.exit_code)
             await _start(node)
             await down(rng)
     return f"the nodes ended with {codes}" if None not in codes else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.support.open_shows import Show, make_users
 ROOT = Path(__file__).parents[2]
 VOTES_PER_DAY = 999_999_999
 LOOK_S = 0.5
+DRAINED_S = 60.0
 
 
 class CrowdProcess:
@@ -140,6 +142,18 @@ class Stage(ABC):
         """Asks all processes of the crowd."""
         return list(await asyncio.gather(*(part.ask(command) for part in self.crowd)))
 
+    async def _until_drained(self) -> None:
+        until_s = time.monotonic() + DRAINED_S
+        while True:
+            try:
+                await until_drained(self.database_url, self.redis_url)
+            except AssertionError as error:
+                if time.monotonic() > until_s:
+                    logs = "\n".join(node.log_path.read_text()[-2_000:] for node in self.nodes.values())
+                    raise AssertionError(f"{error}; the nodes say:\n{logs}") from None
+            else:
+                return
+
     async def window(self) -> tuple[Window, list[dict[str, Any]]]:
         """Ends a window: everything is answered, drained and shown. Gives it, and what the processes say."""
         assert self._recording is not None
@@ -148,7 +162,7 @@ class Stage(ABC):
         if self._looking.done():
             self._looking.result()
         quiet = await self.all_parts("pause")
-        await until_drained(self.database_url, self.redis_url)
+        await self._until_drained()
         connection = await connected(self.database_url)
         try:
             positions = {str(row[0]): row[1] for row in await connection.fetch("select id, position from shows")}

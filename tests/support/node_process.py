@@ -83,6 +83,12 @@ class NodeProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, or the negative number of the signal that ended it; None: it runs."""
+        assert self._process is not None
+        return self._process.exit_code
+
     async def launch(self, *, port: int | None = None) -> Command:
         """Starts the process without waiting until it listens."""
         port = self._port if port is None else port
