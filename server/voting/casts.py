@@ -17,7 +17,7 @@ class Cast:
     user_id: the fan; weight: the work that it is, in votes (a mark and a question for the ballot are about one)
     """
 
-    __slots__ = ("number", "packed", "subject_id", "tries", "user_id", "waiter", "weight")
+    __slots__ = ("may_be_logged", "number", "packed", "subject_id", "tries", "user_id", "waiter", "weight")
 
     def __init__(self, number: int, subject_id: int, packed: list[int], waiter: Waiter) -> None:
         self.number = number  # in the sequence of arrival
@@ -25,6 +25,7 @@ class Cast:
         self.packed = packed
         self.waiter = waiter
         self.tries = 0  # the number of times it was sent again after a warm-up
+        self.may_be_logged = False  # an answer of the script was lost: a refusal would say nothing about that time
         # Read several times for each cast.
         self.user_id = packed[2] if packed[0] == MARK else packed[1]
         self.weight = len(packed) // 2
@@ -51,6 +52,9 @@ class Cast:
 
     def refuse(self, error: Refused) -> None:
         """Counts the refusal, and hands it to the waiter."""
+        if self.may_be_logged:
+            message = "Nobody knows whether this vote counts. Send it again."
+            error = Refused(Code.UNAVAILABLE, message, retry_after_ms=100)
         CASTS.labels(error.code).inc()
         self.waiter.refused(error)
 

@@ -7,6 +7,7 @@ the load. A cast costs no task and no future: its waiter is called back.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -220,7 +221,7 @@ class Intake:
         INTAKE_WAIT_SECONDS.observe(started_s - queued_s)
         replies: list[Any]
         try:
-            replies = await self._ask(commands)
+            replies = await self._ask(commands, by_shard)
             SCRIPT_SECONDS.observe(self._clock.monotonic_s() - started_s)
             SCRIPT_CASTS.observe(cast_count)
         except (CacheError, StoreError) as error:
@@ -266,7 +267,7 @@ class Intake:
             # A script that stopped half-way may have changed ballots without logging the change.
             await self._reset_shard(shard)
 
-    async def _ask(self, commands: list[Command]) -> list[Any]:
+    async def _ask(self, commands: list[Command], by_shard: dict[int, list[Cast]]) -> list[Any]:
         was_ready = self._connection.is_ready
         try:
             return await self._connection.ask_shards(commands)
@@ -274,6 +275,8 @@ class Intake:
             if self._connection.is_ready or not was_ready:
                 raise
             # The connection was stale. It is safe to ask again: a vote is a state.
+            for cast in itertools.chain.from_iterable(by_shard.values()):
+                cast.may_be_logged = True
             return await self._connection.ask_shards(commands)
 
     def _take_round(self) -> dict[int, list[Cast]]:

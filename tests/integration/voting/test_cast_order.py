@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiohttp
 import pytest
@@ -13,6 +15,7 @@ import redis.asyncio
 from server.clock import SystemClock
 from server.node.node import Node
 from server.voting.intake import Intake
+from tests.support.proxy import TcpProxy
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import until
 from tests.support.vote_path import SHARD_COUNT, Outcome, VotePath
@@ -162,3 +165,31 @@ async def test_the_order_over_http(node: Node, factory: RowFactory, show: Show) 
         assert [await cast("up", 6), await cast("down", 5), await cast("down", 0)] == [200, 409, 400]
         async with http.get(f"/api/shows/{show.id}/ballot") as response:
             assert await response.json() == {"ballot": {str(show.first): "up"}, "remaining": None, "order": 6}
+
+
+async def test_a_refusal_after_a_lost_answer_says_that_nobody_knows(
+    database_url: str, redis_url: str, vote_path: VotePath, show: Show, fan: int
+) -> None:
+    """Valkey takes two casts, and its answer is lost. Asked again it refuses the first one, part of which counts: its fan must not
+    hear that it does not count.
+    """
+    address = urlsplit(redis_url)
+    number = parse_qs(address.query)["db"][0]
+    async with (
+        TcpProxy.running(Path(unquote(address.path))) as proxy,
+        VotePath.open(database_url, f"redis://127.0.0.1:{proxy.port}/{number}") as path,
+    ):
+        await path.cast(show.id, fan, (show.first, "none"), order=1)
+        proxy.down.stall()
+        first = path.submit(show.id, fan, (show.first, "up"), (show.songs[1], "up"), order=2)
+        second = path.submit(show.id, fan, (show.first, "down"), order=3)
+
+        async def is_taken() -> bool:
+            return (await ballot(vote_path, show, fan))[1] == 3
+
+        await until(is_taken)
+        proxy.cut()
+        proxy.down.resume()
+        await path._until_decided([first, second])
+        assert (first.code, second.code) == ("unavailable", "ok")
+        assert await ballot(vote_path, show, fan) == ({show.first: "down", show.songs[1]: "up"}, 3)
