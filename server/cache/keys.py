@@ -28,7 +28,7 @@ def show_key(shard: int, show_id: int) -> str:
     """Hash: the show's rules.
 
     `o` opens [ms], `c` closes [ms], `l` locked, `b` budget, `r` revision, `t` requires a ticket, `a` audience of its counts,
-    `p` played songs, " 101 102 ", `u` last used [ms], a minute late at most
+    `p` played songs, " 101 102 ", `n` new when it was warmed up: absent ballots are empty, `u` last used [ms], a minute late at most
     """
     return f"{{{shard}}}:show:{show_id}"
 
@@ -40,7 +40,7 @@ def tally_key(shard: int, show_id: int) -> str:
 
 def ballots_key(shard: int, show_id: int) -> str:
     """Hash: user -> ballot, "101u102d", after its order ("7:101u102d") if it has one; "-" before it: it is set aside; without
-    songs: the user holds no vote; absent: cold.
+    songs: the user holds no vote; absent: cold, or empty when the show was new.
     """
     return f"{{{shard}}}:ballots:{show_id}"
 

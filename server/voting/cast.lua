@@ -5,7 +5,8 @@
 --          grants (docs/adr/0040)
 --            show row     {show, position, opens_ms, closes_ms, is_locked 0|1, budget (0: none), revision,
 --                          {song, up, down, song, up, down, …}, requires_ticket 0|1,
---                          audience of its counts (protocol/embargo.py), played songs " 101 102 ", picks_close_ms}
+--                          audience of its counts (protocol/embargo.py), played songs " 101 102 ", picks_close_ms,
+--                          is_new 0|1: no cast of it was ever committed}
 --            ballot row   {show, user, position, ballot, day, spent, has_ticket 0|1}
 --            cast         {show, user, song, choice, song, choice, …}   choice 0 none, 1 up, 2 down;
 --                         without a song it only asks for the ballot;
@@ -27,7 +28,8 @@
 --
 -- A ballot is written "101u102d", and "7:101u102d" once a cast had an order: the greatest one so far. "-" before it means that
 -- it is set aside: it changes, but no count does (docs/adr/0033). Cold means that Valkey does not hold it: the node warms it up from the database and asks again. Rows read at a position before the barrier are
--- ignored, because they lack the log's votes after that position.
+-- ignored, because they lack the log's votes after that position. Of a show that was new when it was warmed up, Valkey holds
+-- every ballot that there is: the others are empty, and not cold.
 
 local prefix = KEYS[1]
 local meta_key, log_key, spent_key = prefix .. 'meta', prefix .. 'log', 'spent'
@@ -98,7 +100,7 @@ for _, row in ipairs(request[2]) do
             redis.call('HSETNX', show_key, 'k', row[12])
         else
             redis.call('HSET', show_key, 'o', row[3], 'c', row[4], 'l', row[5], 'b', row[6], 'r', row[7],
-                       't', row[9], 'a', row[10], 'p', row[11], 'k', row[12], 'u', now_ms)
+                       't', row[9], 'a', row[10], 'p', row[11], 'k', row[12], 'n', row[13], 'u', now_ms)
             local fields, tally = {}, row[8]
             for i = 1, #tally, 3 do
                 fields[#fields + 1] = string.format('%d', tally[i])
@@ -156,11 +158,12 @@ local function read_show(show)
         return shows[show]
     end
     local show_key = prefix .. 'show:' .. show
-    local rules = redis.call('HMGET', show_key, 'o', 'c', 'l', 'b', 't', 'p', 'u')
+    local rules = redis.call('HMGET', show_key, 'o', 'c', 'l', 'b', 't', 'p', 'u', 'n')
     local found = {is_known = rules[1] and true or false}
     if rules[1] then
         found.opens, found.closes, found.is_locked = tonumber(rules[1]), tonumber(rules[2]), rules[3] == '1'
         found.budget, found.requires_ticket, found.played = tonumber(rules[4]), rules[5] == '1', rules[6] or ''
+        found.is_new = rules[8] == '1'
         found.tally, found.changed = {}, {}
         -- Once a minute is exact enough for cool.lua, and costs no cast anything.
         if now_ms - tonumber(rules[7] or 0) >= 60000 then redis.call('HSET', show_key, 'u', now_ms) end
@@ -208,7 +211,7 @@ local function decide(cast)
     if not show.is_known then return {1} end
     local user = string.format('%d', cast[2])
     local ballots_key = prefix .. 'ballots:' .. show_id
-    local packed = redis.call('HGET', ballots_key, user)
+    local packed = redis.call('HGET', ballots_key, user) or show.is_new and ''
     local spent_day, spent, is_spent_stale = spent_of(user)
     if not packed or is_spent_stale then return {2} end
     local is_set_aside = string.byte(packed) == 45

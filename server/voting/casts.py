@@ -15,9 +15,12 @@ class Cast:
     """One cast, mark or pick, packed for cast.lua; a cast without songs asks for the ballot.
 
     user_id: the fan; weight: the work that it is, in votes (a mark and a question for the ballot are about one)
+    needs_show: a warm-up for it reads the show too, not only the fan's ballot
     """
 
-    __slots__ = ("may_be_logged", "number", "packed", "subject_id", "tries", "user_id", "waiter", "weight")
+    __slots__ = (
+        "may_be_logged", "needs_show", "number", "packed", "subject_id", "tries", "user_id", "waiter", "weight",
+    )  # fmt: skip
 
     def __init__(self, number: int, subject_id: int, packed: list[int], waiter: Waiter) -> None:
         self.number = number  # in the sequence of arrival
@@ -26,6 +29,7 @@ class Cast:
         self.waiter = waiter
         self.tries = 0  # the number of times it was sent again after a warm-up
         self.may_be_logged = False  # an answer of the script was lost: a refusal would say nothing about that time
+        self.needs_show = True
         # Read several times for each cast.
         self.user_id = packed[2] if packed[0] == MARK else packed[1]
         self.weight = len(packed) // 2

@@ -347,6 +347,7 @@ class Intake:
             elif code in (ScriptCode.COLD_SHOW, ScriptCode.COLD_BALLOT) or (
                 code == ScriptCode.TICKET and self._missing_tickets.should_ask(cast)
             ):
+                cast.needs_show = code == ScriptCode.COLD_SHOW
                 self._warm_up.add(cast)
             elif code == ScriptCode.HELD:
                 self._held.add(cast)

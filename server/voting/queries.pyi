@@ -88,6 +88,7 @@ class FetchWarmUpShowsRow(TypedDict):
     downs: list[int] | Any
     played: str | Any
     picks_close_ms: int | Any
+    is_new: bool | Any
 
 class FetchWarmUpBallotsRow(TypedDict):
     show_id: int | Any

@@ -14,7 +14,7 @@ from typing import Any
 
 from server.cache.cluster import connection_to
 from server.cache.connection import Command, Connection
-from server.cache.keys import ballots_key, meta_key, shard_prefix, tally_key
+from server.cache.keys import ballots_key, meta_key, shard_prefix, show_key, tally_key
 from server.moderation.logs import write_command_log
 from server.store.database import Database
 from server.voting.log import open_shard
@@ -111,7 +111,11 @@ async def _compare_drained(database: Database, connection: Connection, shard: in
         set_aside = {(row["show_id"], row["user_id"]) async for row in queries.fetch_set_aside(c, show_ids=show_ids)}
     commands: list[Command] = []
     for show_id in show_ids:
-        commands += [("HGETALL", tally_key(shard, show_id)), ("HGETALL", ballots_key(shard, show_id))]
+        commands += [
+            ("HGETALL", tally_key(shard, show_id)),
+            ("HGETALL", ballots_key(shard, show_id)),
+            ("HGET", show_key(shard, show_id), "n"),
+        ]
     *answers, end_after = await connection.ask([*commands, end_command])
     if end_after != end:
         return None
@@ -120,9 +124,11 @@ async def _compare_drained(database: Database, connection: Connection, shard: in
         if row["show_id"] is not None:
             stored[row["show_id"]][row["id"]] = f"{row['up_count']} {row['down_count']}"
     differences = []
-    for show_id, tally, hot_ballots in zip(show_ids, answers[::2], answers[1::2], strict=True):
+    for show_id, tally, hot_ballots, is_new in zip(show_ids, answers[::3], answers[1::3], answers[2::3], strict=True):
         differences += _tally_differences(shard, show_id, _pairs(tally), stored[show_id])
         hot = _pairs(hot_ballots)
+        if is_new == b"1":  # cast.lua takes every other ballot for empty
+            hot = dict.fromkeys(ballots[show_id], "") | hot
         differences += _ballot_differences(shard, show_id, hot, ballots[show_id])
         differences += [
             Difference(shard, f"ballot of user {user} in show {show_id}: only one of Valkey and the rows sets it aside")
@@ -154,7 +160,7 @@ def _tally_differences(shard: int, show_id: int, hot: dict[int, str], stored: di
 def _ballot_differences(
     shard: int, show_id: int, hot: dict[int, str], stored: dict[int, dict[int, str]]
 ) -> list[Difference]:
-    """The differences of hot ballots. A ballot that is not in Valkey is cold, which is no difference."""
+    """The differences of hot ballots. A ballot that is not among them is cold, which is no difference."""
     return [
         Difference(
             shard,

@@ -24,8 +24,10 @@ select p.position, s.show_id, s.id, s.up_count, s.down_count
 
 -- name: fetch_ballots
 -- takes: show
--- gives: every voter's choices
-select user_id, setlist_song_id, choice::text as choice from votes where show_id = :show_id;
+-- gives: every fan's choices; a nobody casts no votes, so Valkey has no ballot of it
+select v.user_id, v.setlist_song_id, v.choice::text as choice
+  from votes v join users u on u.id = v.user_id
+ where v.show_id = :show_id and u.nobody is null;
 
 -- name: fetch_set_aside
 -- takes: shows

@@ -88,7 +88,8 @@ delete from log_commits where committed_at < now() - interval '10 minutes';
 
 -- name: fetch_warm_up_shows
 -- takes: shows
--- gives: the rules and counts of each, for cast.lua; a cancelled or final show is closed for good
+-- gives: the rules and counts of each, for cast.lua; a cancelled or final show is closed for good; is_new: no cast of it was ever
+--        committed, so it has no votes and no orders of casts
 select w.id, w.revision,
        ceil(extract(epoch from w.opens_at) * 1000)::bigint as opens_ms,
        case when w.status = 'cancelled' or w.finalised_at is not null then 0
@@ -100,7 +101,8 @@ select w.id, w.revision,
        coalesce(array_agg(s.down_count order by s.id) filter (where s.id is not null), '{}') as downs,
        coalesce(' ' || string_agg(s.id::text, ' ') filter (where s.played_at is not null) || ' ', '') as played,
        case when w.status <> 'upcoming' then 0
-            else ceil(extract(epoch from show_begins_at(w.id)) * 1000)::bigint end as picks_close_ms
+            else ceil(extract(epoch from show_begins_at(w.id)) * 1000)::bigint end as picks_close_ms,
+       w.position = 0 and w.vote_count = 0 as is_new
   from shows w
   left join setlist_songs s on s.show_id = w.id
  where w.id = any(:show_ids::bigint[])

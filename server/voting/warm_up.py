@@ -21,7 +21,7 @@ TRIES_MAX = 40
 RETRY_PAUSE_S = 0.05
 READ_MAX = 2_000
 
-ShowRow = tuple[int, int, int, int, int, int, int, list[int], int, int, str, int]
+ShowRow = tuple[int, int, int, int, int, int, int, list[int], int, int, str, int, int]
 BallotRow = tuple[int, int, int, str, int, int, int]
 
 
@@ -102,7 +102,7 @@ class WarmUp:
         Raises: StoreError
         """
         ballot_keys = sorted({cast.ballot_key for cast in casts})
-        show_ids = sorted({show for show, _ in ballot_keys})
+        show_ids = sorted({cast.ruled_by for cast in casts if cast.needs_show})
         async with self._database.snapshot() as connection:
             position_rows = [row async for row in queries.fetch_positions(connection)]
             show_rows = [row async for row in queries.fetch_warm_up_shows(connection, show_ids=show_ids)]
@@ -113,20 +113,20 @@ class WarmUp:
                 )
             ]
         positions = {row["shard"]: row["position"] for row in position_rows}
-        known_shows = {row["id"] for row in show_rows}
+        missing_shows = set(show_ids) - {row["id"] for row in show_rows}
         known_users = {row["user_id"] for row in ballot_rows if row["is_known"]}
         refusals = {}
         needed_shows = set()
         for cast in casts:
             show_id, user_id = cast.ballot_key
-            if show_id not in known_shows:
+            if show_id in missing_shows:
                 refusals[cast] = Refused(Code.NOT_FOUND, "No such show.")
             elif user_id not in known_users:
                 refusals[cast] = Refused(Code.UNAUTHENTICATED, "This account is gone. Sign in again.")
             else:
                 needed_shows.add(show_id)
         for ballot in ballot_rows:
-            if ballot["is_known"] and ballot["show_id"] in known_shows:
+            if ballot["is_known"] and ballot["show_id"] not in missing_shows:
                 self._keep_ballot(ballot, positions)
         for show in show_rows:
             # Rows that no cast takes along would stay here, and reach Valkey when their rules are long out of date.
@@ -151,7 +151,7 @@ class WarmUp:
         self._shows.setdefault(shard, {})[row["id"]] = (
             row["id"], positions[shard], row["opens_ms"], row["closes_ms"], int(row["is_locked"]),
             row["budget"], row["revision"], tally, int(row["requires_ticket"]), row["audience"],
-            row["played"], row["picks_close_ms"],
+            row["played"], row["picks_close_ms"], int(row["is_new"]),
         )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ class ScriptError(Exception):
 
 @dataclass(slots=True)
 class HotShow:
-    """A warm show. ballots: user -> [is_set_aside, order, song -> letter]."""
+    """A warm show. ballots: user -> [is_set_aside, order, song -> letter]; is_new: all others are empty."""
 
     opens_ms: int
     closes_ms: int
@@ -26,6 +26,7 @@ class HotShow:
     audience: int
     played: tuple[int, ...]
     picks_close_ms: int
+    is_new: bool
     used_ms: int
     tally: dict[int, list[int]] = field(default_factory=dict)
     ballots: dict[int, tuple[bool, int, dict[int, str]]] = field(default_factory=dict)

@@ -84,6 +84,7 @@ BUGS = {
         "votes.setdefault((cast[i], user), (show, CHOICES[cast[i + 1]], cast_ms))",
         11,
     ),
+    "every show is new": Bug("server.voting.warm_up", 'int(row["is_new"])', "1", 4),
     "orders are not kept": Bug(
         "server.voting.compaction",
         "compacted.orders[order_key] = max(-cast[end], compacted.orders.get(order_key, 0))",

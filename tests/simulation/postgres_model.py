@@ -97,7 +97,8 @@ class Tables:
         for show in (self.shows[show_id] for show_id in show_ids if show_id in self.shows):
             counts = self.counts(show.id)
             rows.append(_rules(show) | {"audience": 0, "song_ids": list(counts), "ups": [up for up, _ in counts.values()],
-                                        "downs": [down for _, down in counts.values()], "played": ""})  # fmt: skip
+                                        "downs": [down for _, down in counts.values()], "played": "",
+                                        "is_new": show.position == 0 and not any(map(any, counts.values()))})  # fmt: skip
         return rows
 
     def fetch_warm_up_ballots(self, show_ids: list[int], user_ids: list[int]) -> list[Row]:

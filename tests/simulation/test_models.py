@@ -81,7 +81,8 @@ class _Both:
         opens, closes = self.now_ms + random.choice((-1000, 0, 1000)), self.now_ms + random.choice((10, 100_000))
         tally = [number for song in SONGS[show] for number in (song, random.randrange(3), random.randrange(3))]
         shows = [(show, self._position(), opens, closes, int(random.random() < 0.1), random.choice((0, 1, 2)),
-                  random.randrange(5), tally, int(random.random() < 0.2), 0, random.choice(("", f" {SONGS[show][0]} ")), self.now_ms + random.choice((-9, 900)))]  # fmt: skip
+                  random.randrange(5), tally, int(random.random() < 0.2), 0, random.choice(("", f" {SONGS[show][0]} ")), self.now_ms + random.choice((-9, 900)),
+                  random.randrange(2))]  # fmt: skip
         ballots = [
             (show, user, self._position(), random.choice(("", "7:", f"{SONGS[show][0]}u", f"-3:{SONGS[show][1]}d{SONGS[show][0]}u")),
              day - random.randrange(2), random.randrange(3), random.randrange(2))
@@ -181,7 +182,7 @@ class _Both:
             name = show.decode()
             rules = {field.decode(): value.decode() for field, value in client.hgetall(f"{{0}}:show:{name}").items()}
             shows[int(show)] = (
-                {field: rules.get(field, "") for field in "oclbrtapku"},
+                {field: rules.get(field, "") for field in "oclbrtapknu"},
                 {
                     int(song): tuple(map(int, counts.split()))
                     for song, counts in client.hgetall(f"{{0}}:tally:{name}").items()
@@ -211,9 +212,9 @@ class _Both:
         for show_id, show in hot.shows.items():
             played = f" {' '.join(map(str, show.played))} " if show.played else ""
             rules = (show.opens_ms, show.closes_ms, int(show.is_locked), show.budget, show.revision, int(show.requires_ticket),
-                     show.audience, played, show.picks_close_ms, show.used_ms)  # fmt: skip
+                     show.audience, played, show.picks_close_ms, int(show.is_new), show.used_ms)  # fmt: skip
             shows[show_id] = (
-                dict(zip("oclbrtapku", map(str, rules), strict=True)),
+                dict(zip("oclbrtapknu", map(str, rules), strict=True)),
                 {song: tuple(counts) for song, counts in show.tally.items()},
                 {
                     user: "-" * is_aside + (f"{order}:" if order else "") + packed_ballot(ballot)

@@ -75,11 +75,12 @@ class HotData:
             audience,
             played,
             picks_close_ms,
+            is_new,
         ) = row
         if position < hot.barrier or revision < hot.revisions.get(show_id, 0) or show_id in hot.shows:
             return
         show = HotShow(
-            opens, closes, bool(is_locked), budget, revision, bool(ticket), audience, tuple(map(int, played.split())), picks_close_ms, now_ms
+            opens, closes, bool(is_locked), budget, revision, bool(ticket), audience, tuple(map(int, played.split())), picks_close_ms, bool(is_new), now_ms
         )  # fmt: skip
         for place in range(0, len(tally), 3):
             show.tally[tally[place]] = [tally[place + 1], tally[place + 2]]
@@ -272,7 +273,7 @@ class _Batch:
         if show is None:
             return [1]
         generation, spent_day, spent = self.data.spent.get(user, (-1, -1, 0))
-        if user not in show.ballots or generation != self.data.generation:
+        if (user not in show.ballots and not show.is_new) or generation != self.data.generation:
             return [2]
         if len(cast) > 2 and (refusal := self._refusal(show, user)):
             return [refusal]
@@ -288,7 +289,7 @@ class _Batch:
 
     def _take(self, show: HotShow, cast: list[int], spent_day: int, spent: int) -> list[Any]:
         user = cast[1]
-        is_set_aside, held_order, ballot = show.ballots[user]
+        is_set_aside, held_order, ballot = show.ballots.get(user, (False, 0, {}))
         size_before = len(ballot)
         if len(cast) == 2:
             return [0, packed_ballot(ballot), max(show.budget - size_before, 0) if show.budget else -1, held_order]

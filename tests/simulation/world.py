@@ -290,7 +290,8 @@ class World:
                     self.fail(
                         f"Valkey counts {counts} in show {show_id} of shard {shard}, the rows say {tables.counts(show_id)}"
                     )
-                for user, (_, _, ballot) in show.ballots.items():
+                empty = dict.fromkeys(tables.users if show.is_new else (), (False, 0, dict[int, str]()))
+                for user, (_, _, ballot) in (empty | show.ballots).items():
                     rows = {s: c[0] for (s, u), (w, c, _) in tables.votes.items() if u == user and w == show_id}
                     if ballot != rows:
                         self.fail(f"Valkey's ballot of user {user} in show {show_id} is {ballot}, the rows are {rows}")
