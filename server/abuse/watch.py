@@ -15,6 +15,7 @@ from server.abuse.ballots import Account, Ballot, ShowBallots
 from server.abuse.detector import Found, find_groups
 from server.abuse.known_groups import KnownGroups
 from server.abuse.queries import watch as queries
+from server.abuse.signals import BALLOTS_MIN, REST_MIN
 from server.errors import StoreError
 from server.store.database import Database
 from server.telemetry import BALLOTS_WATCHED, VOTE_GROUPS
@@ -45,6 +46,7 @@ class GroupWatch:
         self._waiting_count = 0
         self._ballots = ShowBallots()
         self._known = KnownGroups()
+        self._accounts: dict[int, Account] = {}  # of fans with ballots; read once, not for each of their shows
         self._searched_s = 0.0  # of the last pass, as time of a core
 
     def take(self, cast_ms: int, casts: Sequence[list[int]]) -> None:
@@ -77,6 +79,7 @@ class GroupWatch:
                 await asyncio.sleep(0)
         if self._ballots.forget_oldest(BALLOTS_MAX):
             self._known.keep(self._ballots.shows)
+            self._accounts = {}
         BALLOTS_WATCHED.set(self._ballots.count)
 
     async def _look(self) -> None:
@@ -88,6 +91,8 @@ class GroupWatch:
 
     async def _look_at(self, show_id: int) -> None:
         ballots = list(self._ballots.shows[show_id].values())
+        if len(ballots) < BALLOTS_MIN + REST_MIN:
+            return
         await self._read_accounts([ballot for ballot in ballots if ballot.account is None])
         await self._read_groups(show_id)
         newest_ms = max(ballot.last_ms for ballot in ballots)
@@ -105,15 +110,16 @@ class GroupWatch:
                 self._known.remove(show_id, users)
 
     async def _read_accounts(self, ballots: Sequence[Ballot]) -> None:
-        by_user = {ballot.user_id: ballot for ballot in ballots}
-        users = list(by_user)
+        users = [ballot.user_id for ballot in ballots if ballot.user_id not in self._accounts]
         for start in range(0, len(users), ACCOUNTS_PER_READ):
             async with self._database.connection() as connection:
                 rows = queries.fetch_accounts(connection, user_ids=users[start : start + ACCOUNTS_PER_READ])
                 async for row in rows:
-                    by_user[row["id"]].account = Account(
+                    self._accounts[row["id"]] = Account(
                         row["made_ms"], _token(row["agent_hash"]), _token(row["subnet_hash"])
                     )
+        for ballot in ballots:
+            ballot.account = self._accounts.get(ballot.user_id)
 
     async def _read_groups(self, show_id: int) -> None:
         if self._known.knows(show_id):
