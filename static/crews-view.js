@@ -1,7 +1,9 @@
 /** The visitor's crews: making one, the link that invites to it, joining and leaving. */
+import { createAct } from "./acting.js";
 import { call, RequestError, signIn } from "./api.js";
 import { h, setHidden, setText } from "./dom.js";
 import * as words from "./board-texts.js";
+import { copy as copyText } from "./sharing.js";
 import { phrase } from "./words.js";
 
 /** @import { Crew } from "./types.js" */
@@ -45,24 +47,10 @@ export function createCrewsView({ onJoined }) {
 
   async function copyLink() {
     link.select();
-    try {
-      await navigator.clipboard.writeText(link.value);
-      setText(outcome, phrase("crew-copied"));
-    } catch {
-      setText(outcome, phrase("crew-copy-selected"));
-    }
+    setText(outcome, await copyText(link.value) ? phrase("crew-copied") : phrase("crew-copy-selected"));
   }
 
-  /** @param {() => Promise<void>} change */
-  async function act(change) {
-    setText(outcome, "");
-    try {
-      await change();
-    } catch (error) {
-      if (!(error instanceof RequestError)) throw error;
-      setText(outcome, words.crewFailure(error.code));
-    }
-  }
+  const act = createAct(outcome, ({ code }) => words.crewFailure(code));
 
   return {
     element,

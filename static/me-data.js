@@ -1,4 +1,5 @@
 /** What a visitor may do with their data, on the page /me: get all of it, and erase the account. */
+import { createAct } from "./acting.js";
 import { call, RequestError } from "./api.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import { DATA } from "./me-texts.js";
@@ -11,6 +12,7 @@ const KEYS = /^mysetlist\./;
 /** @param {{onErased(text: string): void}} page */
 export function createData({ onErased }) {
   const outcome = h("p", { class: "form-outcome", role: "status" });
+  const act = createAct(outcome, ({ code, message }) => (code === "rate_limited" || code === "unavailable" ? message : failure(code)));
   const download = h("button", { class: "button", type: "button", on: { click: () => act(fetchExport) } }, DATA.download);
   const erase = h("button", { class: "button danger", type: "button", on: { click: () => ask(true) } }, DATA.erase);
   const understood = h("input", { type: "checkbox", id: "understood" });
@@ -21,7 +23,6 @@ export function createData({ onErased }) {
     h("ul", {}, ...DATA.what.map((line) => h("li", {}, line))),
     h("p", { class: "check" }, understood, h("label", { for: "understood" }, DATA.understood)),
     h("p", { class: "form-end" }, yes, h("button", { class: "button quiet", type: "button", on: { click: () => ask(false) } }, DATA.no)));
-  let isBusy = false;
 
   /** @param {boolean} isAsked */
   function ask(isAsked) {
@@ -53,19 +54,6 @@ export function createData({ onErased }) {
     await call("/api/me", { method: "DELETE" });
     forgetHere();
     onErased(DATA.erased);
-  }
-
-  /** @param {() => Promise<void>} change */
-  async function act(change) {
-    if (isBusy) return;
-    isBusy = true;
-    try {
-      await change();
-    } catch (error) {
-      if (!(error instanceof RequestError)) throw error;
-      setText(outcome, error.code === "rate_limited" || error.code === "unavailable" ? error.message : failure(error.code));
-    }
-    isBusy = false;
   }
 
   return h("section", { class: "own-data", "aria-labelledby": "data-title" },

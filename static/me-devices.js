@@ -1,4 +1,5 @@
 /** The account on another device, on the page /me: a code to show here, and a code to type here. */
+import { createAct } from "./acting.js";
 import { call, RequestError } from "./api.js";
 import { h, setHidden, setText } from "./dom.js";
 import { CODE, minutesLeft } from "./me-texts.js";
@@ -38,7 +39,6 @@ export function createDevices({ accountOf, sessionCount, onSignedIn }) {
   } } }, h("label", { for: "code" }, CODE.enter), input, h("button", { class: "button", type: "submit" }, CODE.send), question);
   const element = h("section", { class: "devices", "aria-labelledby": "devices-title" },
     h("h2", { id: "devices-title" }, CODE.title), showing, form, outcome);
-  let isBusy = false;
   let timer = 0;
 
   async function makeCode() {
@@ -91,21 +91,11 @@ export function createDevices({ accountOf, sessionCount, onSignedIn }) {
     onSignedIn();
   }
 
-  /** @param {() => Promise<void>} change */
-  async function act(change) {
-    if (isBusy) return;
-    isBusy = true;
-    setText(outcome, "");
-    try {
-      await change();
-    } catch (error) {
-      if (!(error instanceof RequestError)) throw error;
-      setHidden(question, true);
-      setText(outcome, sentence(error));
-      if (error.code === "bad_request" || error.code === "unauthenticated") input.focus();
-    }
-    isBusy = false;
-  }
+  const act = createAct(outcome, (error) => {
+    setHidden(question, true);
+    if (error.code === "bad_request" || error.code === "unauthenticated") input.focus();
+    return sentence(error);
+  });
 
   return {
     element,

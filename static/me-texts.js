@@ -39,6 +39,17 @@ export const CODE = {
   replaceYes: phrase("device-replace-yes"), replaceNo: phrase("device-replace-no"),
 };
 
+export const CALENDAR = {
+  title: phrase("calendar-heading"), lead: phrase("calendar-lead"), make: phrase("calendar-make"), address: phrase("calendar-address"),
+  secret: phrase("calendar-secret"), open: phrase("calendar-open"), copy: phrase("calendar-copy"), renew: phrase("calendar-renew"),
+  erase: phrase("calendar-delete"), keep: phrase("calendar-keep"), made: phrase("calendar-made"), copied: phrase("calendar-copied"),
+  selected: phrase("calendar-copy-selected"), renewed: phrase("calendar-renewed"), erased: phrase("calendar-deleted"),
+  QUESTIONS: {
+    renew: { text: phrase("calendar-renew-question"), yes: phrase("calendar-renew-yes") },
+    erase: { text: phrase("calendar-delete-question"), yes: phrase("calendar-delete-yes") },
+  },
+};
+
 export const DATA = {
   title: phrase("data-heading"), lead: phrase("data-lead"), download: phrase("data-export"), queued: phrase("data-queued"),
   ready: phrase("data-ready"), erase: phrase("data-erase"), question: phrase("data-question"),

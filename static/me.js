@@ -2,6 +2,7 @@
 import { call, RequestError } from "./api.js";
 import { h, setHidden } from "./dom.js";
 import { offerLanguages } from "./language.js";
+import { createCalendar } from "./me-calendar.js";
 import { createData } from "./me-data.js";
 import { createDevices } from "./me-devices.js";
 import { createEmail } from "./me-email.js";
@@ -47,7 +48,7 @@ async function load() {
     : phrase("account-is-nameless", { id: String(id) });
   setHidden(signedIn, false);
   if (isOther) own.replaceChildren(...createOwnParts(account));
-  if (isOther) data.replaceChildren(createData({ onErased: signedOut }));
+  if (isOther) data.replaceChildren(createCalendar(), createData({ onErased: signedOut }));
   setHidden(own, false);
   setHidden(data, false);
   devices.update();

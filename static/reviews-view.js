@@ -1,9 +1,10 @@
 /** What fans say about a venue, and the visitor's own review. */
-import { call, RequestError, signedIn } from "./api.js";
+import { createAct } from "./acting.js";
+import { call, signedIn } from "./api.js";
 import { h, icon, setAttribute, setHidden, setText } from "./dom.js";
 import * as texts from "./entry-texts.js";
 import { nothing, section, shortList } from "./page-parts.js";
-import * as refusals from "./refusals.js";
+import { failure } from "./refusals.js";
 import { phrase } from "./words.js";
 
 /** @import { Review, ReviewPage, Venue } from "./types.js" */
@@ -19,6 +20,7 @@ const RATINGS = [1, 2, 3, 4, 5];
 export function createReviews({ id, name }, { items, own }) {
   const path = `/api/venues/${id}/reviews`;
   const outcome = h("p", { class: "form-outcome", role: "status" });
+  const act = createAct(outcome, ({ code, message }) => (code === "forbidden" || code === "conflict" ? message : failure(code)));
   const choices = RATINGS.map((value) => {
     const input = h("input", { type: "radio", name: "rating", value, id: `stars-${id}-${value}`, required: true });
     input.addEventListener("change", () => light(value));
@@ -38,7 +40,6 @@ export function createReviews({ id, name }, { items, own }) {
   h("fieldset", { class: "stars" }, h("legend", {}, own ? phrase("review-own") : phrase("review-were-you", { venue: name })), ...choices),
   h("label", { for: body.id }, phrase("review-label")), body,
   h("p", { class: "form-end" }, send, remove), outcome);
-  let isBusy = false;
 
   /** @param {number} rating */
   function light(rating) {
@@ -64,20 +65,6 @@ export function createReviews({ id, name }, { items, own }) {
     setText(send, phrase("review-send"));
     send.focus(); // the button that had the focus is gone
     setHidden(remove, true);
-  }
-
-  /** @param {() => Promise<void>} change */
-  async function act(change) {
-    if (isBusy) return;
-    isBusy = true;
-    try {
-      await change();
-    } catch (error) {
-      if (!(error instanceof RequestError)) throw error;
-      const hasReason = error.code === "forbidden" || error.code === "conflict";
-      setText(outcome, hasReason ? error.message : refusals.failure(error.code));
-    }
-    isBusy = false;
   }
 
   return section(phrase("reviews-heading"), "", items.length ? shortList(items.map(rowOf), SHOWN_COUNT, { className: "reviews" }) : nothing(phrase("reviews-none")), form);

@@ -6,6 +6,7 @@ import * as messages from "./messages.js";
 import * as refusals from "./refusals.js";
 import { needsTicket, remainingOf, totalOf, votingOf, waitingCountOf } from "./selectors.js";
 import { createSetlistsView } from "./setlists-view.js";
+import { share } from "./sharing.js";
 import { phrase } from "./words.js";
 
 /**
@@ -37,8 +38,10 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const follow = createMarkButton(phrase("follow"), onFollow);
   const attendanceText = h("span");
   const followersText = h("span");
+  const shareText = h("span", { role: "status" });
+  const shareButton = h("button", { class: "button", type: "button", on: { click: shareShow } }, phrase("share"));
   const relations = h("div", { class: "relations" },
-    h("div", {}, going, attendanceText), h("div", {}, follow, followersText));
+    h("div", {}, going, attendanceText), h("div", {}, follow, followersText), h("div", {}, shareButton, shareText));
   const status = h("span", { class: "badge" });
   const windowText = h("p", { class: "window-text", tabindex: "-1" });
   const reason = h("p", { id: "reason", class: "reason" });
@@ -220,6 +223,13 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       if (isClosing) windowText.focus({ preventScroll: true });
     },
   };
+
+  async function shareShow() {
+    const address = location.origin + location.pathname;
+    const given = await share(document.title, address);
+    if (given === "copied") setText(shareText, phrase("share-copied"));
+    if (given === "refused") setText(shareText, phrase("share-by-hand", { address }));
+  }
 
   /**
    * Changes links in place, because one of them may have the keyboard focus.

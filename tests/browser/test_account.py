@@ -114,3 +114,61 @@ async def test_a_code_asks_before_it_replaces_an_account(node: Node, open_fan: O
     await typed.press("Enter")
     await there.get_by_role("button", name="Replace it and sign in").click()
     await expect(there.locator("#who")).to_have_text(await here.locator("#who").text_content() or "")
+
+
+# Stands for the sheet of a phone, and for a clipboard that a test can read.
+SHARING = """
+navigator.share = async (given) => { window.given = given; };
+Object.defineProperty(navigator, "clipboard", { value: { writeText: async (text) => { window.copied = text; } } });
+"""
+
+
+async def test_a_show_is_shared_and_the_own_calendar_has_a_secret_address(
+    node: Node, open_fan: OpenFan, database_url: str
+) -> None:
+    """The sheet of the phone gets the show's address, else the clipboard does. The calendar's address is made, copied, renewed and deleted;
+    what ends one is asked first, and an address that has ended opens nothing.
+    """
+    (show,) = await make_shows(database_url)
+    fan = await open_fan()
+    tab = await fan.open(f"/shows/{show.id}?lang=en", script=SHARING)
+    page = tab.page
+    await tab.expect_live()
+    await tab.button(show.songs[0], "up").tap()
+    await tab.expect_durability(show.songs[0], "committed")
+    share = page.get_by_role("button", name="Share")
+    await share.tap()
+    assert await page.evaluate("window.given.url") == f"{node.url}/shows/{show.id}"
+    await page.evaluate("navigator.share = undefined")
+    await share.tap()
+    await expect(page.get_by_text("The link is copied.")).to_be_visible()
+    assert await page.evaluate("window.copied") == f"{node.url}/shows/{show.id}"
+
+    await tab.goto("/me")
+    calendar = page.get_by_role("region", name="Your calendar")
+    await calendar.get_by_role("button", name="Make my calendar").tap()
+    address = calendar.get_by_label("Secret address of your calendar")
+    await expect(address).to_be_focused()
+    made = await address.input_value()
+    assert made.startswith(f"{node.url}/calendars/")
+    assert await calendar.get_by_role("link", name="Add to my calendar").get_attribute("href") == made.replace(
+        "http://", "webcal://"
+    )
+    await calendar.get_by_role("button", name="Copy the address").tap()
+    await expect(calendar.get_by_text("The address is copied.")).to_be_visible()
+    assert await page.evaluate("window.copied") == made
+    assert (await page.request.get(made)).status == 200
+    await calendar.get_by_role("button", name="New address").tap()
+    await expect(calendar.get_by_text("Give your calendar a new address?")).to_be_focused()
+    await calendar.get_by_role("button", name="Keep it").tap()
+    assert await address.input_value() == made
+    await calendar.get_by_role("button", name="New address").tap()
+    await calendar.get_by_role("button", name="Give it a new address").tap()
+    await expect(calendar.get_by_text("Your calendar has a new address.")).to_be_visible()
+    renewed = await address.input_value()
+    assert ((await page.request.get(made)).status, (await page.request.get(renewed)).status) == (404, 200)
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await calendar.get_by_role("button", name="Delete").tap()
+    await calendar.get_by_role("button", name="Delete my calendar").tap()
+    await expect(calendar.get_by_role("button", name="Make my calendar")).to_be_focused()
+    assert (await page.request.get(renewed)).status == 404

@@ -69,3 +69,25 @@ me-pick-score =
         [one] { $points } point, place { $rank }
        *[other] { $points } points, place { $rank }
     }
+
+# ── The visitor's calendar
+
+calendar-heading = Your calendar
+calendar-lead = The shows you go to, and as tentative those of artists you follow, in the calendar of your phone or computer.
+calendar-make = Make my calendar
+calendar-made = Your calendar is made.
+calendar-address = Secret address of your calendar
+calendar-secret = Who has this address sees to which shows you go. Give it to your calendar program only.
+calendar-open = Add to my calendar
+calendar-copy = Copy the address
+calendar-copied = The address is copied. Paste it into your calendar program as a subscription.
+calendar-copy-selected = Copy the selected address.
+calendar-renew = New address
+calendar-renew-question = Give your calendar a new address? Programs that have the old one get nothing any more.
+calendar-renew-yes = Give it a new address
+calendar-renewed = Your calendar has a new address. The old one has ended.
+calendar-delete = Delete
+calendar-delete-question = Delete your calendar? Programs that have its address get nothing any more.
+calendar-delete-yes = Delete my calendar
+calendar-deleted = Your calendar is deleted. Its address has ended.
+calendar-keep = Keep it

@@ -71,3 +71,25 @@ me-pick-score =
         [many] { $points } de puntos, puesto { $rank }
        *[other] { $points } puntos, puesto { $rank }
     }
+
+# ── El calendario del visitante
+
+calendar-heading = Tu calendario
+calendar-lead = Los conciertos a los que vas y, como provisionales, los de los artistas que sigues, en el calendario de tu teléfono u ordenador.
+calendar-make = Crear mi calendario
+calendar-made = Tu calendario está creado.
+calendar-address = Dirección secreta de tu calendario
+calendar-secret = Quien tiene esta dirección ve a qué conciertos vas. Dásela solo a tu programa de calendario.
+calendar-open = Añadir a mi calendario
+calendar-copy = Copiar la dirección
+calendar-copied = Dirección copiada. Pégala en tu programa de calendario como suscripción.
+calendar-copy-selected = Copia la dirección seleccionada.
+calendar-renew = Dirección nueva
+calendar-renew-question = ¿Dar una dirección nueva a tu calendario? Los programas que tienen la anterior ya no recibirán nada.
+calendar-renew-yes = Darle una dirección nueva
+calendar-renewed = Tu calendario tiene una dirección nueva. La anterior ya no vale.
+calendar-delete = Eliminar
+calendar-delete-question = ¿Eliminar tu calendario? Los programas que tienen su dirección ya no recibirán nada.
+calendar-delete-yes = Eliminar mi calendario
+calendar-deleted = Tu calendario está eliminado. Su dirección ya no vale.
+calendar-keep = Conservarlo

@@ -61,3 +61,25 @@ me-pick-score =
     { $points ->
        *[other] { $points }ポイント、{ $rank }位
     }
+
+# ── カレンダー
+
+calendar-heading = あなたのカレンダー
+calendar-lead = 参加するライブと、フォロー中のアーティストのライブ（仮の予定）が、スマートフォンやパソコンのカレンダーに表示されます。
+calendar-make = カレンダーを作る
+calendar-made = カレンダーを作りました。
+calendar-address = カレンダーの秘密のアドレス
+calendar-secret = このアドレスを知っている人には、あなたが参加するライブがわかります。カレンダーアプリ以外には教えないでください。
+calendar-open = カレンダーに追加
+calendar-copy = アドレスをコピー
+calendar-copied = アドレスをコピーしました。カレンダーアプリに照会カレンダーとして貼り付けてください。
+calendar-copy-selected = 選択されたアドレスをコピーしてください。
+calendar-renew = 新しいアドレスにする
+calendar-renew-question = カレンダーのアドレスを新しくしますか？前のアドレスを使うアプリには何も届かなくなります。
+calendar-renew-yes = アドレスを新しくする
+calendar-renewed = カレンダーのアドレスが新しくなりました。前のアドレスは使えません。
+calendar-delete = 削除
+calendar-delete-question = カレンダーを削除しますか？そのアドレスを使うアプリには何も届かなくなります。
+calendar-delete-yes = カレンダーを削除する
+calendar-deleted = カレンダーを削除しました。そのアドレスは使えません。
+calendar-keep = 残す
