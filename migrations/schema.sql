@@ -6833,13 +6833,15 @@ CREATE TABLE webpush_notices (
     song text DEFAULT ''::text NOT NULL,
     made_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
+    setlist_song_id bigint DEFAULT 0 NOT NULL,
     CONSTRAINT webpush_notices_song_check CHECK ((char_length(song) <= 300))
 );
-COMMENT ON TABLE webpush_notices IS 'What a fan is told of a show: each kind once. Kept for 7 days, so that it is not told again.';
+COMMENT ON TABLE webpush_notices IS 'What a fan is told of a show: each kind once, and of songs each song once. Kept for 7 days, so that it is not told again.';
 COMMENT ON COLUMN webpush_notices.show_id IS 'Without a foreign key: it would lock the show. A notice of a show that is gone is not sent.';
 COMMENT ON COLUMN webpush_notices.expires_at IS 'From then on it is not sent any more.';
+COMMENT ON COLUMN webpush_notices.setlist_song_id IS 'The song that is on; 0: the notice is about the show. Without a foreign key, as show_id.';
 ALTER TABLE webpush_notices ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
-ALTER TABLE ONLY webpush_notices ADD CONSTRAINT webpush_notices_once UNIQUE (user_id, kind, show_id);
+ALTER TABLE ONLY webpush_notices ADD CONSTRAINT webpush_notices_once UNIQUE (user_id, kind, show_id, setlist_song_id);
 ALTER TABLE ONLY webpush_notices ADD CONSTRAINT webpush_notices_pkey PRIMARY KEY (id);
 CREATE INDEX webpush_notices_made_at_idx ON webpush_notices USING btree (made_at);
 ALTER TABLE ONLY webpush_notices ADD CONSTRAINT webpush_notices_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;

@@ -1,4 +1,4 @@
-"""Makes notices: finds the fans to tell of a show, each once for a kind and show, and queues a delivery for each of their devices.
+"""Makes notices: finds the fans to tell of a show, each once for a kind and show, or for a song, and queues a delivery for each of their devices.
 
 Any number of nodes may run this; one at a time makes notices. Nothing is remembered between two runs, so what no node saw is made
 by the next run, as long as it is still worth telling.
@@ -6,15 +6,13 @@ by the next run, as long as it is still worth telling.
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
-
 import structlog
 
 from server.clock import Clock, utc_now
 from server.store.database import Database
 from server.telemetry import WEBPUSH_NOTICES
 from server.webpush.queries import notices as queries
+from server.webpush.texts import Kind
 
 log = structlog.get_logger()
 
@@ -24,6 +22,8 @@ BATCH_FANS_MAX = 5_000
 CLOSES_BEFORE_S = 30 * 60.0
 BEGINS_WITHIN_S = 15 * 60.0
 SONG_WITHIN_S = 120.0
+# Shorter than a song. When many are marked at once, a fan is told of few.
+SONG_PAUSE_S = 120.0
 
 
 class Notices:
@@ -41,28 +41,36 @@ class Notices:
         Raises: StoreError
         """
         now_s = self._clock.monotonic_s()
-        wanted: dict[str, Any] = {}
+        kinds: list[Kind] = []
         if now_s >= self._shows_due_s:
             self._shows_due_s = now_s + SHOWS_EVERY_S
-            wanted["voting_closes"] = partial(queries.notice_voting_closes, before_s=CLOSES_BEFORE_S)
-            wanted["show_begins"] = partial(queries.notice_show_begins, within_s=BEGINS_WITHIN_S)
+            kinds += ["voting_closes", "show_begins"]
         if now_s >= self._songs_due_s:
             self._songs_due_s = now_s + SONGS_EVERY_S
-            wanted["song_on"] = partial(queries.notice_song_on, within_s=SONG_WITHIN_S)
-        for kind, statement in wanted.items():
-            count = await self._make(statement)
+            kinds += ["song_on"]
+        for kind in kinds:
+            count = await self._make(kind)
             if count:
                 WEBPUSH_NOTICES.labels(kind).inc(count)
                 log.info("webpush.noticed", kind=kind, count=count)
 
-    async def _make(self, statement: Any) -> int:
+    async def _make(self, kind: Kind) -> int:
         total = 0
         while True:
             async with self._database.transaction() as connection:
                 # Without devices nothing is looked for. Another node that has the lock makes them.
                 if not await queries.has_devices(connection) or not await queries.try_lock_notices(connection):
                     return total
-                count: int = await statement(connection, instant=utc_now(self._clock), count=self._batch_max)
+                count: int = await queries.make_notices(
+                    connection,
+                    kind=kind,
+                    instant=utc_now(self._clock),
+                    closes_before_s=CLOSES_BEFORE_S,
+                    begins_within_s=BEGINS_WITHIN_S,
+                    song_within_s=SONG_WITHIN_S,
+                    song_pause_s=SONG_PAUSE_S,
+                    count=self._batch_max,
+                )
             total += count
             if count < self._batch_max:
                 return total

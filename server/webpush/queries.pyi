@@ -10,14 +10,17 @@ from server.store.database import Connection
 class _Notices:
     async def try_lock_notices(self, connection: Connection) -> bool | Any: ...
     async def has_devices(self, connection: Connection) -> bool | Any: ...
-    async def notice_voting_closes(
-        self, connection: Connection, *, instant: datetime | None, before_s: float | None, count: int | None
-    ) -> int | Any: ...
-    async def notice_show_begins(
-        self, connection: Connection, *, within_s: float | None, instant: datetime | None, count: int | None
-    ) -> int | Any: ...
-    async def notice_song_on(
-        self, connection: Connection, *, within_s: float | None, instant: datetime | None, count: int | None
+    async def make_notices(
+        self,
+        connection: Connection,
+        *,
+        kind: str | None,
+        instant: datetime | None,
+        closes_before_s: float | None,
+        begins_within_s: float | None,
+        song_within_s: float | None,
+        song_pause_s: float | None,
+        count: int | None,
     ) -> int | Any: ...
 
 # webpush/routes.sql
@@ -72,6 +75,7 @@ class ClaimDueRow(TypedDict):
     kind: str | Any
     song: str
     expires_at: datetime
+    is_replaced: bool | Any
     endpoint: str
     public_key: bytes
     auth_secret: bytes

@@ -61,7 +61,9 @@ Outcome = Literal["delivered", "later", "failed", "gone", "dropped"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Claim:
-    """A delivery that this node sends. Takes: attempts, with this one; slug, None: the show is gone."""
+    """A delivery that this node sends. Takes: attempts, with this one; is_replaced, whether a newer notice tells more; slug, None: the
+    show is gone.
+    """
 
     id: int
     device_id: int
@@ -70,6 +72,7 @@ class _Claim:
     kind: Kind
     song: str
     expires_at: dt.datetime
+    is_replaced: bool
     endpoint: str = field(repr=False)
     public_key: bytes = field(repr=False)
     auth_secret: bytes = field(repr=False)
@@ -172,7 +175,10 @@ class WebpushSender:
             claims = [_Claim(**columns(row)) async for row in rows]
         wanted = []
         for claim in claims:
-            if claim.slug is None or claim.expires_at <= now:
+            if claim.is_replaced:
+                # Sent now, it would take the place of the newer one.
+                self._results.append(_Result(claim, claimed_until, "dropped"))
+            elif claim.slug is None or claim.expires_at <= now:
                 self._results.append(_Result(claim, claimed_until, "failed" if claim.attempts > 1 else "dropped"))
             else:
                 wanted.append(claim)

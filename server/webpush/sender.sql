@@ -3,7 +3,8 @@
 
 -- name: claim_due
 -- takes: instant; claimed_until, the end of the claim; count
--- gives: the deliveries that this node sends now, with all that it needs, oldest first; slug is null when the show is gone or cancelled
+-- gives: the deliveries that this node sends now, with all that it needs, oldest first; slug is null when the show is gone or cancelled,
+--        is_replaced: the fan has a newer notice of this kind and show
 -- locks: those rows; rows that other transactions have locked are skipped
 with due as (
     select id from webpush_deliveries
@@ -19,6 +20,8 @@ with due as (
     returning q.id, q.notice_id, q.device_id, q.attempts
 )
 select c.id, c.device_id, c.attempts, n.id as notice_id, n.kind::text as kind, n.song, n.expires_at,
+       exists (select from webpush_notices l
+                where l.user_id = n.user_id and l.kind = n.kind and l.show_id = n.show_id and l.id > n.id) as is_replaced,
        d.endpoint, d.public_key, d.auth_secret, d.time_zone,
        w.id as show_id, w.slug, w.closes_at, a.name as artist, v.name as venue, coalesce(l.language, '') as language
   from claimed c

@@ -99,6 +99,9 @@ READS_ALL: dict[str, dict[str, str]] = {
         "artists": "looks once an hour at every artist to find the few that are due",
         "artist_identities": "the same",
     },
+    "insight/statistics.note_song_hours": dict.fromkeys(
+        ("setlist_songs", "setlists"), "half of the shows have votes in the last ten minutes here; once a minute"
+    ),
     "sync/jobs.queue_of_artists": {"artist_identities": "looks once an hour at every artist that the provider knows"},
     "sync/forgetting.delete_rows": dict.fromkeys(
         ("artist_identities", "external_cache", "show_predictions"), "deletes most of the rows"

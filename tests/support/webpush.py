@@ -177,6 +177,11 @@ class Push:
             f"update shows set {column} = $1 where id = $2", self.now + dt.timedelta(seconds=after_s), show
         )
 
+    async def played(self, song: int, after_s: float = 0.0) -> None:
+        """Marks a song of a set as played, so long after now."""
+        at = self.now + dt.timedelta(seconds=after_s)
+        await self.sql.execute("update setlist_songs set played_at = $2 where id = $1", song, at)
+
     def sender(self) -> WebpushSender:
         """A sender like that of a node, on the clock of the test."""
         key = ServiceKey(self.owner, self.clock, CONTACT)
@@ -187,7 +192,7 @@ class Push:
         return Notices(self.owner, self.clock, batch_max=batch_max)
 
     async def send(self) -> list[Arrived]:
-        """Makes notices, sends what is due, and gives what arrived."""
+        """Makes notices, sends what is due, and gives what arrived, in any order."""
         before = len(self.service.arrived)
         await self.notices().make_due()
         sender = self.sender()

@@ -187,8 +187,8 @@ TABLES = {
     "ledger_fans": ("ledger/sequencer.sql:put_fans", "ledger/routes.sql:fetch_own > ledger_own()"),
     "webpush_key": ("webpush/routes.sql:make_key", "webpush/routes.sql:fetch_key"),
     "webpush_devices": ("webpush/routes.sql:put_device", "webpush/routes.sql:list_devices"),
-    "webpush_notices": ("webpush/notices.sql:notice_song_on", "webpush/sender.sql:claim_due"),
-    "webpush_deliveries": ("webpush/notices.sql:notice_song_on", "webpush/sender.sql:claim_due"),
+    "webpush_notices": ("webpush/notices.sql:make_notices", "webpush/sender.sql:claim_due"),
+    "webpush_deliveries": ("webpush/notices.sql:make_notices", "webpush/sender.sql:claim_due"),
     "database_operations": ("admin/operations.sql:insert_operation", "admin/operations.sql:operation_by_id"),
 }
 

@@ -72,8 +72,10 @@ async def test_the_start_of_a_show_is_told_for_a_quarter_of_an_hour(push: Push, 
     assert await push.noticed() == [(fan, BEGINS)]
 
 
-async def test_the_first_song_of_a_fan_that_is_played_is_told(push: Push, show: Show) -> None:
-    """Who voted it up; not who voted it down; the second song of the same fan is no news; an old mark is none either."""
+async def test_each_song_of_a_fan_that_is_played_is_told(push: Push, show: Show) -> None:
+    """Who voted it up; not who voted it down; an old mark is no news; a later song has the tag of the earlier one, so the phone shows it
+    in its place.
+    """
     up, down, both = await push.factory.users(3)
     for fan in (up, down, both):
         await push.device(fan)
@@ -83,17 +85,48 @@ async def test_the_first_song_of_a_fan_that_is_played_is_told(push: Push, show: 
         [(first, up, "up"), (first, down, "down"), (second, both, "up"), (third, both, "up"), (second, down, "down")],
     )
     await push.sql.execute("update shows set status = 'live' where id = 7")
-    await push.sql.execute(
-        "update setlist_songs set played_at = $2 where id = $1", third, push.now - dt.timedelta(minutes=5)
-    )
+    await push.played(third, after_s=-300)
     assert await push.send() == []
-    await push.sql.execute("update setlist_songs set played_at = $2 where id = $1", second, push.now)
+    await push.played(second)
     (told,) = await push.send()
     assert told.shown["title"] == "Your song is on: Song 1"
     assert told.headers["topic"] == told.shown["tag"] == "song-7"
-    await push.sql.execute("update setlist_songs set played_at = $2 where id = any ($1)", [first, third], push.now)
-    assert len(await push.send()) == 1
-    assert await push.noticed() == [(up, SONG), (both, SONG)]
+    push.clock.advance(240)
+    await push.played(first)
+    await push.played(third)
+    assert {one.shown["title"]: one.shown["tag"] for one in await push.send()} == {
+        "Your song is on: Song 0": "song-7", "Your song is on: Song 2": "song-7",
+    }  # fmt: skip
+    push.clock.advance(10)
+    assert await push.send() == []
+    assert await push.noticed() == [(up, SONG), (both, SONG), (both, SONG)]
+
+
+async def test_songs_that_are_marked_together_are_told_as_the_last_of_them(push: Push, show: Show) -> None:
+    """A fan is told of one song in two minutes, and never of one that was played before it. One that could not be sent is not sent after
+    a later one.
+    """
+    (fan,) = await push.factory.users(1)
+    await push.device(fan)
+    await push.sql.execute("update shows set status = 'live' where id = 7")
+    first, second, third = show.songs
+    for song in show.songs:
+        await push.sql.execute("insert into votes values ($1, $2, 7, 'up', now())", song, fan)
+    await push.played(first, after_s=-20)
+    await push.played(second)
+    push.service.statuses = [503]
+    push.service.retry_after = "110"
+    assert [one.shown["title"] for one in await push.send()] == ["Your song is on: Song 1"]
+    push.service.retry_after = ""
+    push.clock.advance(60)
+    await push.played(third)
+    assert await push.send() == []
+    push.clock.advance(61)
+    assert [one.shown["title"] for one in await push.send()] == ["Your song is on: Song 2"]
+    push.clock.advance(5)
+    assert await push.send() == []
+    assert await push.sql.fetchval("select count(*) from webpush_deliveries") == 0
+    assert await push.noticed() == [(fan, SONG), (fan, SONG)]
 
 
 async def test_quiet_hours_are_those_of_the_device(push: Push, show: Show) -> None:
