@@ -102,6 +102,7 @@ class Settings:
     push_ms: float = 500.0
     backup_age_hours: int = 26  # from which on the newest backup is overdue: a day, and time to make it
     webhook_networks: tuple[Network, ...] = ()  # private networks that webhooks may reach, also without TLS
+    webpush_networks: tuple[Network, ...] = ()  # private networks with push services, also without TLS
     metrics_token: str | None = None  # a reader of /metrics sends it as a bearer token; None: anybody may read
     otlp_endpoint: str | None = None  # an OpenTelemetry collector; None: no traces
     traces_ratio: float = 0.01  # share of log entries that are traced
@@ -435,6 +436,7 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MYSETLIST_PUSH_PERCENT": ("push_percent", _percent),
     "MYSETLIST_PUSH_MS": ("push_ms", _time_ms),
     "MYSETLIST_WEBHOOK_NETWORKS": ("webhook_networks", _networks),
+    "MYSETLIST_WEBPUSH_NETWORKS": ("webpush_networks", _networks),
     "MYSETLIST_METRICS_TOKEN": ("metrics_token", _metrics_token),
     "MYSETLIST_PUBLIC_URL": ("public_url", _http_url),
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("otlp_endpoint", _http_url),

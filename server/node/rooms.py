@@ -170,7 +170,9 @@ class Rooms:
         self.webhook_sender = WebhookSender(databases.owner, clock, self.poster)
         stack.push_async_callback(self.poster.close)
         self.webpush_key = ServiceKey(databases.owner, clock, _contact(settings))
-        push_poster = CheckedPoster(keeps_connections=True)
+        push_poster = CheckedPoster(
+            settings.webpush_networks, setting="MYSETLIST_WEBPUSH_NETWORKS", keeps_connections=True
+        )
         self.webpush_sender = WebpushSender(
             databases.owner, clock, Notices(databases.owner, clock), self.webpush_key, push_poster
         )

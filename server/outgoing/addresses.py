@@ -19,7 +19,6 @@ import httpx
 from server.protocol.http.addresses import Network
 
 URL_CHARS_MAX = 2_000
-SETTING = "MYSETLIST_WEBHOOK_NETWORKS"
 
 # Takes a host and a port, gives its addresses. Raises: OSError.
 LookUp = Callable[[str, int], Awaitable[list[str]]]
@@ -73,11 +72,11 @@ def proxy_of(url: httpx.URL) -> httpx.URL | None:
 
 
 async def addresses_of(
-    url: httpx.URL, allowed: Sequence[Network], look_up: LookUp, *, by_proxy: bool = False
+    url: httpx.URL, allowed: Sequence[Network], look_up: LookUp, *, setting: str, by_proxy: bool = False
 ) -> list[str]:
     """The addresses of a webhook, each of which may be connected to; none: the proxy connects, and resolves the name by itself.
 
-    Takes:  allowed, private networks that may be reached, also without TLS, and without a proxy
+    Takes:  allowed, private networks that may be reached, also without TLS, and without a proxy; setting, the variable that allows them
     Raises: ValueError: a sentence that says why not
     """
     host = url.host
@@ -101,10 +100,10 @@ async def addresses_of(
         if not _is_public(address):
             raise ValueError(
                 f"{host} leads to {address}, which is no public address. Give another `url`; to allow a network of your own,"
-                f" set {SETTING}."
+                f" set {setting}."
             )
         if url.scheme == "http":
-            raise ValueError(f"`url` must start with https://. Only networks in {SETTING} are reached without TLS.")
+            raise ValueError(f"`url` must start with https://. Only networks in {setting} are reached without TLS.")
     return [] if by_proxy and not is_own else found
 
 

@@ -60,19 +60,21 @@ class _Host:
 class CheckedPoster:
     """Posts bytes.
 
-    Takes: allowed, private networks that may be reached, also without TLS; look_up, resolves a host; keeps_connections, whether a
-           connection to a host is used again: for many posts to few hosts
+    Takes: allowed, private networks that may be reached, also without TLS; setting, the variable that allows them; look_up, resolves a
+           host; keeps_connections, whether a connection to a host is used again: for many posts to few hosts
     """
 
     def __init__(
         self,
-        allowed: Sequence[Network] = (),
+        allowed: Sequence[Network],
         *,
+        setting: str,
         look_up: LookUp = look_up,
         timeout_s: float = TIMEOUT_S,
         keeps_connections: bool = False,
     ) -> None:
         self._allowed = allowed
+        self._setting = setting
         self._look_up = look_up
         self._timeout_s = timeout_s
         self._keeps_connections = keeps_connections
@@ -195,7 +197,9 @@ class CheckedPoster:
             await host.http.aclose()
 
     async def _addresses_of(self, url: httpx.URL) -> list[str]:
-        return await addresses_of(url, self._allowed, self._look_up, by_proxy=proxy_of(url) is not None)
+        return await addresses_of(
+            url, self._allowed, self._look_up, setting=self._setting, by_proxy=proxy_of(url) is not None
+        )
 
     def _client(self, proxy: httpx.URL | None) -> httpx.AsyncClient:
         # Whether a proxy is used is decided where addresses are checked, and not by the client a second time.

@@ -29,7 +29,9 @@ class Poster:
     def __init__(
         self, allowed: Sequence[Network] = (), *, look_up: LookUp = look_up, timeout_s: float = TIMEOUT_S
     ) -> None:
-        self._poster = CheckedPoster(allowed, look_up=look_up, timeout_s=timeout_s)
+        self._poster = CheckedPoster(
+            allowed, setting="MYSETLIST_WEBHOOK_NETWORKS", look_up=look_up, timeout_s=timeout_s
+        )
 
     async def check(self, text: str) -> None:
         """Checks the address of a new webhook.

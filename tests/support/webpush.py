@@ -122,7 +122,7 @@ class Push:
         self.factory = factory
         self.service = service
         self.clock = FakeClock(SystemClock().now_ms())
-        self.poster = CheckedPoster(LOCAL, keeps_connections=True)
+        self.poster = CheckedPoster(LOCAL, setting="MYSETLIST_WEBPUSH_NETWORKS", keeps_connections=True)
 
     @classmethod
     @asynccontextmanager

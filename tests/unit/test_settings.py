@@ -73,6 +73,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         MYSETLIST_MAIL_FROM="Sets <sets@example.org>",
         MYSETLIST_PUBLIC_URL="https://sets.example.org/",
         MYSETLIST_WEBHOOK_NETWORKS="10.0.0.0/8 ::1",
+        MYSETLIST_WEBPUSH_NETWORKS="192.168.7.0/24",
         MYSETLIST_ALERT_WEBHOOK_URL="https://ops.example.org/hook",
         MYSETLIST_ALERT_WEBHOOK_SECRET="whsec_" + base64.b64encode(b"k" * 32).decode(),
         MYSETLIST_BACKUP_AGE_HOURS="50",

@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 from server.webpush import sender as sender_module
 from server.webpush.sender import CLAIM_TTL, FAILURES_MAX
 from tests.support.row_factory import Show
-from tests.support.webpush import CONTACT, Push
+from tests.support.running_node import running_node, until
+from tests.support.webpush import CONTACT, LOCAL, Push
 
 WAITING = "select count(*) from webpush_deliveries"
 DEVICES = "select count(*) from webpush_devices"
@@ -109,6 +110,19 @@ async def test_an_address_inside_is_never_reached(push: Push, fan: int, monkeypa
         ("webpush.not_delivered", None)
     ]
     assert name not in str(logs)
+
+
+async def test_a_setting_lets_a_node_reach_a_push_service_in_a_network(
+    push: Push, fan: int, database_url: str, redis_url: str
+) -> None:
+    """A node with the setting sends what it refuses without it, also without TLS."""
+    name = await push.device(fan)
+
+    async def has_arrived() -> bool:
+        return name in {one.device for one in push.service.arrived}
+
+    async with running_node(database_url, redis_url, webpush_networks=LOCAL):
+        await until(has_arrived)
 
 
 async def test_what_a_crashed_node_had_claimed_is_sent_by_another(push: Push, fan: int) -> None:

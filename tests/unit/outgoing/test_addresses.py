@@ -25,7 +25,7 @@ async def asked(url: str, *found: str, allowed: str = "") -> list[str]:
             raise OSError
         return list(found)
 
-    return await addresses_of(parse_url(url), _networks(allowed), look_up)
+    return await addresses_of(parse_url(url), _networks(allowed), look_up, setting="MYSETLIST_X")
 
 
 @pytest.mark.parametrize("address", PRIVATE)
