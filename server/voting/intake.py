@@ -185,17 +185,13 @@ class Intake:
     async def drained(self) -> None:
         """Returns when no cast waits for the script or for its commit."""
         # Polled: this happens once in a node's life, and the counts change with every cast.
-        while not self._is_idle:  # noqa: ASYNC110
+        while self._waiting_count or self._is_in_round or not self.pending_acks.is_empty:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     @property
     def _waiting_count(self) -> int:
         """Casts that wait for a round, a warm-up, or the end of a change of rules."""
         return len(self._queue) + len(self._resumed) + self._warm_up.waiting_count + self._held.waiting_count
-
-    @property
-    def _is_idle(self) -> bool:
-        return self._waiting_count == 0 and not self._is_in_round and self.pending_acks.is_empty
 
     # ── rounds
 
