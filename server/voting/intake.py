@@ -7,7 +7,6 @@ the load. A cast costs no task and no future: its waiter is called back.
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -52,6 +51,7 @@ ROUND_VOTES_OF_USER_MAX = 100
 RETRY_AFTER_MS = 1_000
 
 _COLD_SHARD = -1
+_AWAY = "Voting is unavailable for a moment. Try again."
 
 # {position, now_ms, answers}, and in a cluster the votes spent, see cast.lua
 _reply_decoder = msgspec.msgpack.Decoder(tuple[int, int, list[list[int | str]]])
@@ -185,13 +185,17 @@ class Intake:
     async def drained(self) -> None:
         """Returns when no cast waits for the script or for its commit."""
         # Polled: this happens once in a node's life, and the counts change with every cast.
-        while self._waiting_count or self._is_in_round or not self.pending_acks.is_empty:  # noqa: ASYNC110
+        while not self._is_idle:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     @property
     def _waiting_count(self) -> int:
         """Casts that wait for a round, a warm-up, or the end of a change of rules."""
         return len(self._queue) + len(self._resumed) + self._warm_up.waiting_count + self._held.waiting_count
+
+    @property
+    def _is_idle(self) -> bool:
+        return self._waiting_count == 0 and not self._is_in_round and self.pending_acks.is_empty
 
     # ── rounds
 
@@ -215,9 +219,8 @@ class Intake:
         started_s = self._clock.monotonic_s()
         queued_s = self._queued_s
         INTAKE_WAIT_SECONDS.observe(started_s - queued_s)
-        replies: list[Any]
         try:
-            replies = await self._ask(commands, by_shard)
+            replies: list[Any] = await self._ask(commands, by_shard)
             SCRIPT_SECONDS.observe(self._clock.monotonic_s() - started_s)
             SCRIPT_CASTS.observe(cast_count)
         except (CacheError, StoreError) as error:
@@ -251,17 +254,17 @@ class Intake:
         if reserved.later:
             self._resumed += reserved.later
             self._queued.set()
-        self._refuse_all(reserved.away, "Voting is unavailable for a moment. Try again.")
+        self._refuse_all(reserved.away, _AWAY)
         return reserved
 
     async def _fail(self, shard: int, casts: list[Cast], error: CacheError | StoreError) -> None:
         """Refuses the casts of a shard that did not answer them."""
         if not isinstance(error, NothingRan):  # then the probe says what is away
             log.warning("round.failed", shard=shard, error=str(error), casts=len(casts))
-        self._refuse_all(casts, "Voting is unavailable for a moment. Try again.")
+        self._refuse_all(casts, _AWAY)
         if not isinstance(error, CacheUnavailable | WritesRefused | StoreError):
             # A script that stopped half-way may have changed ballots without logging the change.
-            await self._reset_shard(shard)
+            await self._open(shard, is_forked=True)
 
     async def _ask(self, commands: list[Command], by_shard: dict[int, list[Cast]]) -> list[Any]:
         was_ready = self._connection.is_ready
@@ -271,8 +274,9 @@ class Intake:
             if self._connection.is_ready or not was_ready:
                 raise
             # The connection was stale. It is safe to ask again: a vote is a state.
-            for cast in itertools.chain.from_iterable(by_shard.values()):
-                cast.may_be_logged = True
+            for casts in by_shard.values():
+                for cast in casts:
+                    cast.may_be_logged = True
             return await self._connection.ask_shards(commands)
 
     def _take_round(self) -> dict[int, list[Cast]]:
@@ -334,8 +338,7 @@ class Intake:
         for cast, answer in zip(casts, answers, strict=True):
             code = answer[0]
             if code == ScriptCode.OK:
-                ballot, remaining = str(answer[1]), int(answer[2])
-                left = None if remaining < 0 else remaining
+                ballot, left = str(answer[1]), None if int(answer[2]) < 0 else int(answer[2])
                 if len(cast.packed) == 2:  # no votes: it only asked for the ballot, so it needs no commit
                     cast.waiter.answered(position, "committed", ballot, left, int(answer[3]))
                 else:
@@ -376,22 +379,21 @@ class Intake:
         await revise_warm(self._database, line.ask_first_shards, line.held(range(self._shard_count)), self._shard_count)
 
     async def _open_cold_shard(self, shard: int, casts: list[Cast]) -> None:
-        try:
-            async with self._connection.reserved(shard_prefix(shard)) as (ask, server):
-                await open_shard(self._database, ask, shard, server=server)
-        except (CacheError, StoreError) as error:
-            log.warning("shard.not_opened", shard=shard, error=str(error))
-            self._refuse_all(casts, "Voting is unavailable for a moment. Try again.")
+        if not await self._open(shard):
+            self._refuse_all(casts, _AWAY)
             return
         self._queue = casts + self._queue
         self._queued.set()
 
-    async def _reset_shard(self, shard: int) -> None:
+    async def _open(self, shard: int, *, is_forked: bool = False) -> bool:
+        """Opens a shard; gives whether it could be done."""
         try:
             async with self._connection.reserved(shard_prefix(shard)) as (ask, server):
-                await open_shard(self._database, ask, shard, server=server, is_forked=True)
+                await open_shard(self._database, ask, shard, server=server, is_forked=is_forked)
         except (CacheError, StoreError) as error:
             log.warning("shard.not_opened", shard=shard, error=str(error))
+            return False
+        return True
 
     def _refuse_all(self, casts: list[Cast], message: str) -> None:
         for cast in casts:
