@@ -211,8 +211,7 @@ class Intake:
         by_shard = self._take_round()
         reserved = None if self._day_budgets is None else await self._reserve(self._day_budgets, by_shard)
         if not by_shard:
-            # Every cast of the queue follows an earlier cast of its fan that waits for a warm-up.
-            return
+            return  # each cast of the queue follows an earlier one of its fan that waits for a warm-up
         commands = [self._command(shard, casts, reserved) for shard, casts in by_shard.items()]
         cast_count = sum(map(len, by_shard.values()))
         self._is_busy = cast_count >= BUSY_ROUND_CASTS
