@@ -223,11 +223,14 @@ class ListToursRow(TypedDict):
     first_date: date | Any
     last_date: date | Any
 
-class InsertTourRow(TypedDict):
+class ListAllToursRow(TypedDict):
     id: int
     name: str
     first_date: date
     last_date: date
+    artist_id: int
+    artist_name: str
+    show_count: int | Any
 
 class _Tours:
     def list_tours(
@@ -242,8 +245,21 @@ class _Tours:
         last_date: date | None,
         id: int | None,
         slug: str | None,
-    ) -> InsertTourRow | None: ...
-    async def delete_tour(self, connection: Connection, *, id: int | None) -> int | None: ...
+    ) -> int | None: ...
+    async def delete_tour(self, connection: Connection, *, id: int | None) -> str: ...
+    def list_all_tours(
+        self, connection: Connection, *, id: int | None, after_id: int | None, count: int | None
+    ) -> AsyncIterator[ListAllToursRow]: ...
+    async def lock_tour(self, connection: Connection, *, id: int | None) -> int | None: ...
+    async def update_tour(
+        self,
+        connection: Connection,
+        *,
+        name: str | None,
+        first_date: date | None,
+        last_date: date | None,
+        id: int | None,
+    ) -> str: ...
 
 crews: _Crews
 picks: _Picks

@@ -9,9 +9,10 @@ import { now } from "./now-page.js";
 import { people } from "./people-page.js";
 import { shows } from "./shows-page.js";
 import { sync } from "./sync-page.js";
+import { tours } from "./tours-page.js";
 import { webhooks } from "./webhooks-page.js";
 
 /** @import { ConsolePage } from "./types.js" */
 
 /** @type {ConsolePage[]} */
-export const PAGES = [now, shows, catalogue, people, abuse, sync, database, connections, webhooks, brands, audit];
+export const PAGES = [now, shows, catalogue, people, abuse, sync, database, connections, webhooks, brands, tours, audit];

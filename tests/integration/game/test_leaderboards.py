@@ -147,10 +147,18 @@ async def test_a_finished_show_is_added_up(people: People, factory: RowFactory, 
     assert [(item["points"], item["is_you"]) for item in live["items"]] == [(64, False)]
     admin = await people.person("admin")
     day = await factory.sql.fetchval("select local_date::text from shows where id = 7")
-    tour = await admin.ok(
-        "POST", "/api/admin/artists/band/tours", {"name": "Spring", "first_date": day, "last_date": day}, status=201
-    )
-    assert (await ann.ok("GET", "/api/artists/1/tours"))["items"] == [tour]
+    path, body = "/api/admin/artists/band/tours", {"name": "Sprong", "first_date": "2020-01-01", "last_date": day}
+    rehearsed = await admin.ok("POST", f"{path}?preview=true", body, status=201)
+    assert (rehearsed["is_preview"], rehearsed["shows"], rehearsed["artist"]["name"]) == (True, 2, "Band")
+    assert (await ann.ok("GET", "/api/artists/1/tours"))["items"] == []
+    tour = await admin.ok("POST", path, body, status=201)
+    assert await admin.refused("PATCH", f"/api/admin/tours/{tour['id']}", {"last_date": "2019-01-01"}) == "bad_request"
+    changed = await admin.ok("PATCH", f"/api/admin/tours/{tour['id']}", {"name": "Spring", "first_date": day})
+    assert (await admin.ok("GET", "/api/admin/tours"))["items"] == [
+        {name: value for name, value in changed.items() if name != "is_preview"}
+    ]
+    [told] = (await ann.ok("GET", "/api/artists/1/tours"))["items"]
+    assert told == {"id": tour["id"], "name": "Spring", "first_date": day, "last_date": day}
     await counted(factory)
     board = await ann.ok("GET", f"/api/leaderboard?tour={tour['id']}")
     assert (board["name"], board["you"]) == ("Band: Spring", {"rank": 1, "points": 257, "shows": 2})
@@ -159,7 +167,8 @@ async def test_a_finished_show_is_added_up(people: People, factory: RowFactory, 
         ("show-8", 1, 64, 2), ("show-7", 3, 193, 1),
     ]  # fmt: skip
     assert await reconcile(database_url) == []
-    assert await admin.ask("DELETE", f"/api/admin/tours/{tour['id']}") == (204, None)
+    assert (await admin.ok("DELETE", f"/api/admin/tours/{tour['id']}?preview=true"))["is_preview"]
+    assert not (await admin.ok("DELETE", f"/api/admin/tours/{tour['id']}"))["is_preview"]
     assert await admin.refused("DELETE", f"/api/admin/tours/{tour['id']}") == "not_found"
     await counted(factory)
     assert await factory.sql.fetchval("select count(*) from standings where board = 'tour'") == 0

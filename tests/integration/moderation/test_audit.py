@@ -189,9 +189,10 @@ class Night:
             "DELETE /api/admin/brands/{brand}": ("/api/admin/brands/2", None, "brand.delete", "brand:2"),
             "POST /api/admin/artists/{artist}/tours": (
                 "/api/admin/artists/1/tours", {"name": "T", "first_date": "2026-01-01", "last_date": "2026-02-01"},
-                "tour.make", "tour:1",
+                "tour.make", "tour:2",
             ),
-            "DELETE /api/admin/tours/{tour}": ("/api/admin/tours/1", None, "tour.delete", "tour:1"),
+            "PATCH /api/admin/tours/{tour}": ("/api/admin/tours/2", {"name": "U"}, "tour.change", "tour:2"),
+            "DELETE /api/admin/tours/{tour}": ("/api/admin/tours/2", None, "tour.delete", "tour:2"),
             "DELETE /api/admin/users/{user}": (user, None, "user.erase", "user:0"),
         }  # fmt: skip
 
@@ -203,7 +204,6 @@ WITHOUT_PREVIEW = {
     "POST /api/admin/api-keys", "DELETE /api/admin/api-keys/{key}", "POST /api/admin/sync-manager",
     "DELETE /api/realtime/subscriptions", "POST /api/database/operations", "DELETE /api/admin/users/{user}",
     "POST /api/admin/webhooks/{webhook}/test",
-    "POST /api/admin/artists/{artist}/tours", "DELETE /api/admin/tours/{tour}",
 }  # fmt: skip
 
 
