@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
 from server.game.queries import picks as queries
 from server.protocol.http.cursors import InstantCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery
-from server.protocol.instants import from_us, iso, us_of
+from server.protocol.instants import from_us, us_of
+from server.protocol.listed_shows import ListedShow, fields_of_show
 from server.store.database import Database
 
 
-class PickArtist(msgspec.Struct, frozen=True):
-    """The artist of a show."""
-
-    id: int
-    slug: str
-    name: str
-
-
-class PickVenue(msgspec.Struct, frozen=True):
-    """The venue of a show."""
-
-    slug: str
-    name: str
-    city: str
-
-
-class OwnPickItem(msgspec.Struct, frozen=True, kw_only=True):
+class OwnPickItem(ListedShow, frozen=True, kw_only=True):
     """Your pick for a show. `points` and `rank` are null until the show is over."""
 
-    id: int
-    slug: str
-    status: Literal["upcoming", "live", "finished", "cancelled"]
-    local_date: str
-    starts_at: str
-    artist: PickArtist
-    venue: PickVenue
     songs: int
     points: int | None
     rank: int | None
@@ -82,18 +58,7 @@ class OwnPickRoutes:
             rows = [row async for row in found]
         page, following = cut_page(rows, limit, lambda last: InstantCursor(us_of(last["starts_at"]), last["id"]))
         items = [
-            OwnPickItem(
-                id=row["id"],
-                slug=row["slug"],
-                status=row["status"],
-                local_date=row["local_date"].isoformat(),
-                starts_at=iso(row["starts_at"]),
-                artist=PickArtist(row["artist_id"], row["artist_slug"], row["artist_name"]),
-                venue=PickVenue(row["venue_slug"], row["venue_name"], row["city"]),
-                songs=row["song_count"],
-                points=row["points"],
-                rank=row["rank"],
-            )
+            OwnPickItem(songs=row["song_count"], points=row["points"], rank=row["rank"], **fields_of_show(row))
             for row in page
         ]
         return Answer(document=OwnPickPage(items, following))

@@ -55,7 +55,7 @@ select w.song_id as id, s.title
 -- gives: 0..count of the fan's picks, latest show first; points and rank: null until the show is over
 -- cost:  reads all picks of this fan
 select w.starts_at, w.id, w.slug, w.status, w.local_date, cardinality(p.song_ids) as song_count, s.points, s.rank,
-       a.id as artist_id, a.slug as artist_slug, a.name as artist_name, v.slug as venue_slug, v.name as venue_name, v.city
+       a.id as artist_id, a.slug as artist_slug, a.name as artist_name, v.id as venue_id, v.slug as venue_slug, v.name as venue_name, v.city
   from picks p
   join shows w on w.id = p.show_id
   join artists a on a.id = w.artist_id

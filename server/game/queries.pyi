@@ -72,6 +72,7 @@ class ListPicksRow(TypedDict):
     artist_id: int
     artist_slug: str
     artist_name: str
+    venue_id: int
     venue_slug: str
     venue_name: str
     city: str

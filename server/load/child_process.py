@@ -8,7 +8,6 @@ child  -> parent  {"result": …} | {"error": "one line"}                       
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import sys
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from server.client.http import Tally
 from server.errors import MysetlistError
 from server.load.local_process import LocalProcess
 from server.load.process import BallotAudit, ProcessOptions, ViewAudit
+from server.store.running import input_closed
 
 PROGRESS_S = 0.5
 STOP_TIMEOUT_S = 10.0
@@ -104,10 +104,7 @@ class ChildProcess:
         except TimeoutError:
             process.kill()
             await process.wait()
-        if process.stdin is not None:
-            # Before 3.11.4, Python reports a broken pipe as lost when nobody waits here.
-            with contextlib.suppress(OSError):
-                await process.stdin.wait_closed()
+        await input_closed(process)
         if self._reading is not None:
             await self._reading
 

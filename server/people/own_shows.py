@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -10,42 +10,19 @@ from server.people.queries import own_shows as queries
 from server.protocol.http.cursors import InstantCursor, cut_page, decode_cursor
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PageQuery
-from server.protocol.instants import from_us, iso, us_of
+from server.protocol.instants import from_us, us_of
+from server.protocol.listed_shows import ListedShow, fields_of_show
 from server.store.database import Database
 
 OWN_SHOWS_MAX = 50
 
 
-class ShowArtist(msgspec.Struct, frozen=True):
-    """The artist of a show."""
-
-    id: int
-    slug: str
-    name: str
-
-
-class ShowVenue(msgspec.Struct, frozen=True):
-    """The venue of a show."""
-
-    id: int
-    slug: str
-    name: str
-    city: str
-
-
-class UserShow(msgspec.Struct, frozen=True, kw_only=True):
+class UserShow(ListedShow, frozen=True, kw_only=True):
     """A show in a list of the user. `vote_count`: of everyone."""
 
-    id: int
-    slug: str
     name: str
-    status: Literal["upcoming", "live", "finished", "cancelled"]
-    local_date: str
-    starts_at: str
     time_zone: str
     vote_count: int
-    artist: ShowArtist
-    venue: ShowVenue
 
 
 class OwnShow(UserShow, frozen=True, kw_only=True):
@@ -146,15 +123,5 @@ class OwnShowRoutes:
 
 
 def _show_fields(row: Any) -> dict[str, Any]:
-    return {
-        "id": row["id"],
-        "slug": row["slug"],
-        "name": row["name"],
-        "status": row["status"],
-        "local_date": row["local_date"].isoformat(),
-        "starts_at": iso(row["starts_at"]),
-        "time_zone": row["time_zone"],
-        "vote_count": row["vote_count"],
-        "artist": ShowArtist(row["artist_id"], row["artist_slug"], row["artist_name"]),
-        "venue": ShowVenue(row["venue_id"], row["venue_slug"], row["venue_name"], row["city"]),
-    }
+    own = {"name": row["name"], "time_zone": row["time_zone"], "vote_count": row["vote_count"]}
+    return fields_of_show(row) | own

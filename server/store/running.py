@@ -113,7 +113,11 @@ class Running:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_TIMEOUT_S):
                     await self._process.wait()
-        if self._process.stdin is not None:
-            # Before 3.11.4, Python reports a broken pipe as lost when nobody waits here.
-            with contextlib.suppress(OSError):
-                await self._process.stdin.wait_closed()
+        await input_closed(self._process)
+
+
+async def input_closed(process: Process) -> None:
+    """Waits until the input of an ended program is closed. Before 3.11.4, Python reports a broken pipe as lost when nobody does."""
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):
+            await process.stdin.wait_closed()

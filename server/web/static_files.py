@@ -33,6 +33,8 @@ KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
 _ENTRIES = ("app.js", "docs.js", "me.js", "signin.js", "admin/app.js", "wall/app.js", "leaderboard.js")
 # Files with texts have one address for each language: /static/<version>/<language>/<name>.
 _WITH_TEXTS = (*_ENTRIES, "manifest.webmanifest")
+# What several pages have.
+_PART = re.compile(r"\{\{part:([a-z]+)\}\}\n")
 _PLACE = re.compile(r"\{\{([a-z-]+)\}\}")
 mimetypes.add_type("application/manifest+json", ".webmanifest")
 mimetypes.add_type("text/javascript", ".js")
@@ -88,9 +90,14 @@ class StaticFiles:
                 folder = f"{version}/{language}" if found[1] in _WITH_TEXTS else version
                 return f'"/static/{folder}/{found[1]}"'
 
-            text = self._filled((self._folder / name).read_text(encoding="utf-8"), language, html.escape)
+            text = _PART.sub(self._part, (self._folder / name).read_text(encoding="utf-8"))
+            text = self._filled(text, language, html.escape)
             self._pages[name, language] = re.sub(r'"/static/([\w./-]+)"', address, text)
         return self._pages[name, language]
+
+    def _part(self, found: re.Match[str]) -> str:
+        """A part of a page, a file in the folder `parts`."""
+        return (self._folder / "parts" / f"{found[1]}.html").read_text(encoding="utf-8")
 
     def page_for(self, request: web.Request, name: str) -> str:
         """An HTML file in the language of its reader."""

@@ -18,6 +18,7 @@ import structlog
 from server.clock import Clock, backoff_s, utc_now
 from server.errors import StoreError, StoreUnavailable
 from server.outgoing.posting import TIMEOUT_S, Posted
+from server.outgoing.sending import keep_sending
 from server.protocol.instants import iso
 from server.store.database import Database
 from server.store.named_queries import columns
@@ -27,7 +28,6 @@ from server.webhooks.queries import sender as queries
 
 log = structlog.get_logger()
 
-POLL_INTERVAL_S = 1.0
 AT_ONCE_MAX = 16
 EACH_AT_ONCE_MAX = 4
 EVENTS_PER_PASS = 500
@@ -39,9 +39,6 @@ FAILING_DAYS_MAX = 5
 WAITING_MAX = 10_000
 CLAIM_TTL = dt.timedelta(seconds=60)
 SETTLE_DELAYS_S = (0.5, 1.0, 2.0, 4.0)
-STOP_GRACE_S = 5.0
-BACKOFF_S = 1.0
-BACKOFF_S_MAX = 60.0
 
 assert dt.timedelta(seconds=TIMEOUT_S + sum(SETTLE_DELAYS_S) + 15) < CLAIM_TTL
 
@@ -67,7 +64,7 @@ class WebhookSender:
     """Runs on every node.
 
     Takes:  database, of the owner
-    Cancel: deliveries under way may end, for up to STOP_GRACE_S; another node sends the others again
+    Cancel: as keep_sending; another node sends the others again
     """
 
     def __init__(self, database: Database, clock: Clock, poster: Poster) -> None:
@@ -80,27 +77,7 @@ class WebhookSender:
 
     async def run(self) -> None:
         """Sends until cancelled. While PostgreSQL is away, it waits."""
-        failures = 0
-        try:
-            while True:
-                delay_s = POLL_INTERVAL_S
-                try:
-                    await self.start_due()
-                    failures = 0
-                except StoreError as error:
-                    failures += 1
-                    delay_s = backoff_s(failures, first_s=BACKOFF_S, max_s=BACKOFF_S_MAX)
-                    log.warning("webhooks.waiting", error=str(error), retry_s=delay_s)
-                if self._sending and not failures:
-                    # As soon as there is room, the next one goes.
-                    await asyncio.wait(self._sending, timeout=delay_s, return_when=asyncio.FIRST_COMPLETED)
-                else:
-                    await asyncio.sleep(delay_s)
-        finally:
-            if self._sending:
-                await asyncio.wait(self._sending, timeout=STOP_GRACE_S)
-            for task in self._sending:
-                task.cancel()
+        await keep_sending(self.start_due, self._sending, waiting="webhooks.waiting")
 
     async def start_due(self) -> int:
         """Notes what the clock alone did, makes deliveries of new events, and starts those that are due.

@@ -19,8 +19,9 @@ import msgspec
 import structlog
 
 from server.clock import Clock, backoff_s, utc_now
-from server.errors import StoreError, StoreUnavailable
+from server.errors import StoreUnavailable
 from server.outgoing.posting import TIMEOUT_S, CheckedPoster, Posted
+from server.outgoing.sending import keep_sending
 from server.store.database import Database
 from server.store.named_queries import columns
 from server.telemetry import WEBPUSH_BEHIND_SECONDS, WEBPUSH_DELIVERIES
@@ -33,7 +34,6 @@ from server.words.texts import shipped
 
 log = structlog.get_logger()
 
-POLL_INTERVAL_S = 1.0
 AT_ONCE_MAX = 32
 # Answers of one moment are stored together.
 GATHER_S = 0.05
@@ -45,9 +45,6 @@ ATTEMPTS_MAX = 8
 FAILURES_MAX = 5
 CLAIM_TTL = dt.timedelta(seconds=60)
 SETTLE_DELAYS_S = (0.5, 1.0, 2.0, 4.0)
-STOP_GRACE_S = 5.0
-BACKOFF_S = 1.0
-BACKOFF_S_MAX = 60.0
 # A push service that knows a device no more (RFC 8030, section 7.3).
 GONE = (404, 410)
 # Refusals that may pass: too slow, too early, too many.
@@ -119,7 +116,7 @@ class WebpushSender:
     """Runs on every node.
 
     Takes:  database, of the owner; poster, which keeps its connections
-    Cancel: what is on its way may end, for up to STOP_GRACE_S; another node sends the rest again
+    Cancel: as keep_sending; another node sends the rest again
     """
 
     def __init__(
@@ -136,29 +133,14 @@ class WebpushSender:
 
     async def run(self) -> None:
         """Makes notices and sends until cancelled. While PostgreSQL is away, it waits."""
-        failures = 0
         try:
-            while True:
-                delay_s = POLL_INTERVAL_S
-                try:
-                    await self._notices.make_due()
-                    await self.start_due()
-                    failures = 0
-                except StoreError as error:
-                    failures += 1
-                    delay_s = backoff_s(failures, first_s=BACKOFF_S, max_s=BACKOFF_S_MAX)
-                    log.warning("webpush.waiting", error=str(error), retry_s=delay_s)
-                if self._sending and not failures:
-                    await asyncio.wait(self._sending, timeout=delay_s, return_when=asyncio.FIRST_COMPLETED)
-                    await asyncio.sleep(GATHER_S)
-                else:
-                    await asyncio.sleep(delay_s)
+            await keep_sending(self._notice_and_start, self._sending, waiting="webpush.waiting", gather_s=GATHER_S)
         finally:
-            if self._sending:
-                await asyncio.wait(self._sending, timeout=STOP_GRACE_S)
-            for task in self._sending:
-                task.cancel()
             await self._settle_or_tell()
+
+    async def _notice_and_start(self) -> None:
+        await self._notices.make_due()
+        await self.start_due()
 
     async def start_due(self) -> int:
         """Stores what has ended, and starts what is due.

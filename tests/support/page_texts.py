@@ -142,7 +142,7 @@ class _Page(HTMLParser):
             self._note(data)
 
     def _note(self, text: str) -> None:
-        rest = re.sub(r"\{\{[a-z-]+\}\}", "", text)
+        rest = re.sub(r"\{\{[a-z:-]+\}\}", "", text)
         for name in NAMES:
             rest = rest.replace(name, "")
         if _WORD.search(rest):

@@ -14,7 +14,7 @@ STATIC = data_folder("static")
 # The console of staff and the pages of the API are English (docs/translating.md).
 ENGLISH = {"admin", "docs.html", "docs.js", "openapi.js"}
 SCRIPTS = sorted(path for path in STATIC.rglob("*.js") if not ENGLISH & {*path.relative_to(STATIC).parts})
-PAGES = sorted(path for path in STATIC.glob("*.html") if path.name not in ENGLISH)
+PAGES = sorted(path for path in STATIC.rglob("*.html") if not ENGLISH & {*path.relative_to(STATIC).parts})
 
 
 def test_scripts_have_no_texts_of_their_own() -> None:
