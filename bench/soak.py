@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -222,6 +223,9 @@ def main() -> None:
     parser.add_argument("--fleet", action="store_true", help="a Valkey Cluster, PostgreSQL with a replica, three nodes")
     parser.add_argument("--list", action="store_true", help="print the faults, and how each is seen")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--until-wrong", action="store_true", help="end after the first round in which something is wrong"
+    )
     parser.add_argument("--bare", action="store_true", help="do not measure how fast this machine is")
     parser.add_argument(
         "--keep", type=Path, help="keep the history in this folder; else only rounds with a violation stay"
@@ -254,6 +258,10 @@ async def soak(
 
     Gives:  ok; wrong, one text each; votes, acknowledged ones; votes_per_s, over the time of casting; faults and rounds
     """
+    # As for Ctrl-C: `timeout` must not leave engines behind.
+    running = asyncio.current_task()
+    assert running is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     log_step("start engines and nodes")
     windows = arguments.keep or folder / "windows"
     windows.mkdir(parents=True, exist_ok=True)
@@ -270,6 +278,10 @@ async def soak(
             run = Soak(service, table, arguments, windows, schedule, checker)
             for number in range(1, arguments.minutes + 1):
                 await run.round(number)
+                if arguments.until_wrong:
+                    await run.until_checked()
+                    if run.wrong:
+                        break
             await run.until_checked()
             logs = {name: node.tracebacks() for name, node in service.nodes.items()}
         wrong = [

@@ -15,7 +15,20 @@ from tests.history.planted_bugs import BUGS, ROOT
 from tests.simulation.planted_bugs import BUGS as BUGS_OF_SIMULATION
 
 # A crowd that a busy machine can serve: what is sought is wrong, not rare.
-LOAD = ("--fans", "150", "--watchers", "24", "--rate", "2500", "--minutes", "2", "--seconds", "12", "--bare")
+LOAD = (
+    "--fans",
+    "150",
+    "--watchers",
+    "24",
+    "--rate",
+    "2500",
+    "--minutes",
+    "5",
+    "--seconds",
+    "10",
+    "--bare",
+    "--until-wrong",
+)
 
 
 @pytest.mark.nightly
