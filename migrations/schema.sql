@@ -4687,11 +4687,14 @@ CREATE TABLE email_preferences (
     kinds email_kind[] DEFAULT '{show_announced,show_reminder,show_result}'::email_kind[] NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    host text DEFAULT ''::text NOT NULL,
     CONSTRAINT email_preferences_address_check CHECK ((((char_length(address) >= 3) AND (char_length(address) <= 254)) AND (address ~~ '_%@_%'::text))),
+    CONSTRAINT email_preferences_host_check CHECK ((char_length(host) <= 260)),
     CONSTRAINT email_preferences_kinds_check CHECK ((cardinality(kinds) <= 10))
 );
 COMMENT ON TABLE email_preferences IS 'The address, the frequency and the kinds of mail that an account wants.';
 COMMENT ON COLUMN email_preferences.confirmed_at IS 'Null: this address gets only the mail that asks for its confirmation.';
+COMMENT ON COLUMN email_preferences.host IS 'The host of the brand where the address was saved; empty: of the service itself. Without a foreign key: when the brand is gone, emails come in the name of the service.';
 ALTER TABLE ONLY email_preferences ADD CONSTRAINT email_preferences_pkey PRIMARY KEY (user_id);
 CREATE INDEX email_preferences_address_idx ON email_preferences USING btree (lower(address));
 CREATE TRIGGER email_preferences_touch BEFORE UPDATE ON email_preferences FOR EACH ROW EXECUTE FUNCTION touch_updated_at();

@@ -22,6 +22,8 @@ OWN_TEXTS = {
     "dark": {"--up-text": "#ffc559", "--down-text": "#a9bcff", "--hot-text": "#ff9a80"},
     "light": {"--up-text": "#8a4b00", "--down-text": "#2f49b4", "--hot-text": "#a8321b"},
 }
+_OWN_BARS = {"dark": "#ffb52e", "light": "#ffb020"}
+_BAR_SHARES = (0.4, 0.3, 0.2, 0.1)
 
 
 class Scheme(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +55,23 @@ def variables_of(scheme: Scheme) -> dict[str, str]:
         "--accent": scheme.accent,
         "--accent-ink": max(("#000000", "#ffffff"), key=lambda ink: contrast(ink, scheme.accent)),
     }
+
+
+def bar_of(name: SchemeName, scheme: Scheme) -> str:
+    """The colour of a bar under texts: as much of our amber on the surface as leaves them readable. The accent is for large ones."""
+    bars = [_mixed(scheme.surface, _OWN_BARS[name], share) for share in _BAR_SHARES]
+    texts = (
+        (scheme.text, TEXT_RATIO_MIN),
+        (OWN_TEXTS[name]["--up-text"], TEXT_RATIO_MIN),
+        (scheme.accent, PART_RATIO_MIN),
+    )
+    return next((bar for bar in bars if all(contrast(text, bar) >= ratio for text, ratio in texts)), scheme.surface)
+
+
+def with_alpha(colour: str, alpha: float) -> str:
+    """A colour through which one sees what is behind it."""
+    red, green, blue = _channels(colour)
+    return f"rgba({red}, {green}, {blue}, {alpha})"
 
 
 def contrast(one: str, other: str) -> float:

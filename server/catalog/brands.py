@@ -23,6 +23,7 @@ class Brand(NamedTuple):
     """A brand as pages show it. With `artist` or `venue`, slugs, its list has only their shows."""
 
     id: int
+    host: str
     name: str
     colours: Colours
     has_logo: bool
@@ -77,6 +78,7 @@ async def fetch_logo(db: Database, brand_id: int) -> Logo | None:
 def _brand(row: Any) -> Brand:
     return Brand(
         id=row["id"],
+        host=row["host"],
         name=row["name"],
         colours=msgspec.json.decode(row["colours"], type=Colours),
         has_logo=row["has_logo"],

@@ -11,10 +11,12 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from server.mail.items import CONFIRMATION, EmailItem
-from server.mail.rendering import Link, Section, render_html, render_text, section_of
+from server.mail.rendering import Link, Look, Section, clean, render_html, render_text, section_of
 from server.mail.tokens import confirmation_token, unsubscribe_token
+from server.protocol.service import SERVICE
 from server.words.texts import Language, shipped
 
 _ORDER = ("show_reminder", "show_announced", "show_result")  # the most urgent kind first
@@ -79,14 +81,14 @@ class EmailComposer:
         first = items[0]
         assert first.address is not None
         message = EmailMessage(policy=_POLICY)
-        message["From"] = self._from
+        message["From"] = Address(_in_header(_service(first)), addr_spec=self.sender) if first.brand else self._from
         message["To"] = Address(addr_spec=first.address)
         message["Date"] = format_datetime(now)
         message["Message-ID"] = message_id
         message["Auto-Submitted"] = "auto-generated"
         words = shipped().language(first.language)
         unsubscribe_link = Link(
-            f"{self.public_url()}/unsubscribe?token={unsubscribe_token(self.secret, first.address)}"
+            f"{self._base(first)}/unsubscribe?token={unsubscribe_token(self.secret, first.address)}"
         )
         if first.kind == CONFIRMATION:
             self._fill_confirmation(message, first, unsubscribe_link, now, words)
@@ -109,11 +111,12 @@ class EmailComposer:
         token = confirmation_token(self.secret, item.user_id, item.address, now=now)
         message["Subject"] = words.text("letter-confirm-subject")
         opening = [
-            words.text("letter-confirm-why"),
+            words.text("letter-confirm-why", service=_service(item)),
             words.text("letter-confirm-link"),
-            Link(f"{self.public_url()}/confirm-email?token={token}"),
+            Link(f"{self._base(item)}/confirm-email?token={token}"),
         ]
-        _set_content(message, opening, [], [words.text("letter-confirm-stop"), unsubscribe_link], words)
+        closing = [words.text("letter-confirm-stop"), unsubscribe_link]
+        _set_content(message, opening, [], closing, words, look=_look(item))
 
     def _fill_shows(
         self, message: EmailMessage, items: Sequence[EmailItem], unsubscribe_link: Link, words: Language
@@ -121,22 +124,50 @@ class EmailComposer:
         message["List-Unsubscribe"] = f"<{unsubscribe_link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         ordered = sorted(items, key=lambda item: (_ORDER.index(item.kind), item.starts_at, item.id))
-        public_url = self.public_url()
-        sections = [section_of(item, public_url, words) for item in ordered]
+        base, service = self._base(items[0]), _service(items[0])
+        sections = [section_of(item, base, words) for item in ordered]
         opening: list[str] = []
         if len(sections) == 1:
-            # `=?` would begin an encoded word, which the standard library decodes with its line breaks before folding.
-            message["Subject"] = sections[0].subject.replace("=?", "= ?")
+            message["Subject"] = _in_header(sections[0].subject)
         else:
             period = "weekly" if items[0].frequency == "weekly" else "daily"
-            message["Subject"] = words.text("letter-digest-subject", period=period, count=len(sections))
-            opening = [words.text("letter-digest-heading", period=period)]
-        _set_content(message, opening, sections, [words.text("letter-unsubscribe"), unsubscribe_link], words)
+            message["Subject"] = _in_header(
+                words.text("letter-digest-subject", period=period, count=len(sections), service=service)
+            )
+            opening = [words.text("letter-digest-heading", period=period, service=service)]
+        closing = [words.text("letter-unsubscribe"), unsubscribe_link]
+        _set_content(message, opening, sections, closing, words, look=_look(items[0]))
+
+    def _base(self, item: EmailItem) -> str:
+        """The address with which links begin: that of the brand where the address was saved, else that of the service."""
+        public_url = self.public_url()
+        return f"{urlsplit(public_url).scheme}://{item.brand_host}" if item.brand else public_url
+
+
+def _in_header(text: str) -> str:
+    """`=?` would begin an encoded word, which the standard library decodes with its line breaks before folding."""
+    return text.replace("=?", "= ?")
+
+
+def _service(item: EmailItem) -> str:
+    return clean(item.brand) if item.brand else SERVICE
+
+
+def _look(item: EmailItem) -> Look | None:
+    return Look(clean(item.brand), item.ground, item.ink, item.accent) if item.brand else None
 
 
 def _set_content(
-    message: EmailMessage, opening: list[str], sections: list[Section], closing: list[str], words: Language
+    message: EmailMessage,
+    opening: list[str],
+    sections: list[Section],
+    closing: list[str],
+    words: Language,
+    *,
+    look: Look | None,
 ) -> None:
     # Quoted-printable passes servers that accept only seven bits, and keeps every line short.
     message.set_content(render_text(opening, sections, closing), cte="quoted-printable")
-    message.add_alternative(render_html(opening, sections, closing, words), subtype="html", cte="quoted-printable")
+    message.add_alternative(
+        render_html(opening, sections, closing, words, look), subtype="html", cte="quoted-printable"
+    )

@@ -22,7 +22,8 @@ STALE_AFTER = timedelta(days=14)
 class EmailItem:
     """A row of email_queue with the current data of its user and show.
 
-    A digest is one email with several items. Fields are None when the account has no address or the show is gone.
+    A digest is one email with several items. Fields are None when the account has no address or the show is gone. brand, its host and
+    its colours (ink: of its text): None when the address was saved at the service itself, or the brand is gone.
     """
 
     id: int
@@ -50,6 +51,11 @@ class EmailItem:
     followed: list[str]
     songs: list[str]
     language: str = ""
+    brand: str | None = None
+    brand_host: str | None = None
+    ground: str | None = None
+    ink: str | None = None
+    accent: str | None = None
 
     @classmethod
     def from_row(cls, row: Any) -> EmailItem:

@@ -49,6 +49,7 @@ class _Routes:
         address: str | None,
         frequency: str | None,
         kinds: Sequence[str | None] | None,
+        host: str | None,
     ) -> SavePreferencesRow: ...
     async def delete_preferences(self, connection: Connection, *, user_id: int | None) -> str: ...
     def fetch_confirmations(
@@ -83,6 +84,11 @@ class FetchItemsRow(TypedDict):
     is_confirmed: bool | Any
     is_wanted: bool | Any
     stopped_by: str | Any
+    brand: str | Any
+    brand_host: str | Any
+    ground: str | Any
+    ink: str | Any
+    accent: str | Any
     earlier_count: int | Any
     show_id: int | Any
     slug: str | Any

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel.dates import format_datetime
@@ -40,6 +41,15 @@ class Section:
     lines: tuple[str, ...]
     songs: tuple[str, ...]
     link: Link
+
+
+class Look(NamedTuple):
+    """The name and the colours of a brand; a brand without colours has None. Its texts can be read on its ground."""
+
+    name: str
+    ground: str | None
+    text: str | None
+    accent: str | None
 
 
 def section_of(item: EmailItem, public_url: str, words: Language) -> Section:
@@ -94,8 +104,14 @@ def render_text(opening: Iterable[str], sections: Iterable[Section], closing: It
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def render_html(opening: Iterable[str], sections: Iterable[Section], closing: Iterable[str], words: Language) -> str:
-    """Renders an email as HTML without images, styles or anything else to load."""
+def render_html(
+    opening: Iterable[str],
+    sections: Iterable[Section],
+    closing: Iterable[str],
+    words: Language,
+    look: Look | None = None,
+) -> str:
+    """Renders an email as HTML without images or anything else to load, and without styles but the colours of a brand."""
     parts = [f"<p>{_html(line)}</p>" for line in opening]
     for section in sections:
         parts.append(f"<h2>{_html(section.heading)}</h2>")
@@ -105,8 +121,21 @@ def render_html(opening: Iterable[str], sections: Iterable[Section], closing: It
         parts.append(f"<p>{_html(section.link)}</p>")
     parts += ["<hr>", *(f"<p>{_html(line)}</p>" for line in closing)]
     body = "\n".join(parts)
+    if look is not None:
+        body = _in_look(body, look)
     head = f'<html lang="{words.tag}" dir="{words.direction}"><head><meta charset="utf-8"></head>'
     return f"<!doctype html>\n{head}\n<body>\n{body}\n</body></html>\n"
+
+
+def _in_look(body: str, look: Look) -> str:
+    name = f"<strong>{html.escape(look.name)}</strong>"
+    if look.ground is None:
+        return f"<p>{name}</p>\n{body}"
+    coloured = body.replace("<a href", f'<a style="color:{look.accent}" href')
+    return (
+        f'<div style="padding:16px;background:{look.ground};color:{look.text}">\n'
+        f'<p style="color:{look.accent}">{name}</p>\n{coloured}\n</div>'
+    )
 
 
 def clean(name: str) -> str:

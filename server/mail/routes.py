@@ -20,7 +20,7 @@ from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.identity import Identity
 from server.protocol.instants import ms_of
 from server.store.database import Database
-from server.words.texts import shipped
+from server.words.texts import Language, shipped
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -88,7 +88,7 @@ class MailRoutes:
 
     Takes: requests, the database of the request role, with row security; owner, the database of the owner, for hashes
            of addresses, which the request role may not read; count, counts confirmations by the address of the client;
-           raises Refused(rate_limited)
+           raises Refused(rate_limited); brand_of, the brand of a host
     """
 
     def __init__(
@@ -99,6 +99,7 @@ class MailRoutes:
         secret: str,
         count: Callable[[str], Awaitable[None]],
         *,
+        brand_of: Callable[[str], pages.PageBrand | None],
         can_send: bool,
     ) -> None:
         self._requests = requests
@@ -106,6 +107,7 @@ class MailRoutes:
         self._clock = clock
         self._secret = secret
         self._count = count
+        self._brand_of = brand_of
         self._can_send = can_send
 
     def endpoints(self) -> list[Endpoint]:
@@ -152,6 +154,7 @@ class MailRoutes:
         """`PUT /api/me/email`."""
         body: EmailBody = call.body
         user_id = call.user.user_id
+        brand = self._brand_of(call.host)
         try:
             async with self._requests.acting(call.user) as connection:
                 row = await queries.save_preferences(
@@ -160,6 +163,7 @@ class MailRoutes:
                     address=body.address,
                     frequency=body.frequency,
                     kinds=[kind for kind in KINDS if kind in body.kinds],
+                    host="" if brand is None else brand.host,
                 )
                 if self._can_send and not row["is_confirmed"]:
                     # The address may be a stranger's.
@@ -183,38 +187,41 @@ class MailRoutes:
 
     async def get_confirm(self, call: Call) -> Answer:
         """`GET /confirm-email?token=`. It changes nothing, because mail programs may open links before their user does."""
-        words = shipped().language(call.language())
+        reader = self._reader(call)
         if read_confirmation(self._secret, call.query.token, now=utc_now(self._clock)) is None:
-            return Answer(document=pages.expired_page(words))
-        return Answer(document=pages.confirm_page(words, f"{CONFIRM_PATH}?token={call.query.token}"))
+            return Answer(document=pages.expired_page(*reader))
+        return Answer(document=pages.confirm_page(*reader, f"{CONFIRM_PATH}?token={call.query.token}"))
 
     async def post_confirm(self, call: Call) -> Answer:
         """`POST /confirm-email?token=`, from the button. Repeating it changes nothing."""
-        words = shipped().language(call.language())
-        now = utc_now(self._clock)
+        reader, now = self._reader(call), utc_now(self._clock)
         found = read_confirmation(self._secret, call.query.token, now=now)
         if found is None:
-            return Answer(document=pages.expired_page(words))
+            return Answer(document=pages.expired_page(*reader))
         user_id, address_hash = found
         async with self._requests.acting(Identity(user_id, "user")) as connection:
             confirmed = await queries.confirm_address(
                 connection, user_id=user_id, address_hash=address_hash, instant=now
             )
         # The page is the same for an expired link, a changed address and an erased account.
-        return Answer(document=pages.expired_page(words) if confirmed is None else pages.confirmed_page(words))
+        return Answer(document=pages.expired_page(*reader) if confirmed is None else pages.confirmed_page(*reader))
 
     async def get_unsubscribe(self, call: Call) -> Answer:
         """`GET /unsubscribe?token=`. It changes nothing, because mail programs may open links before their user does."""
         read_unsubscribe(self._secret, call.query.token)
-        words = shipped().language(call.language())
-        return Answer(document=pages.unsubscribe_page(words, f"{UNSUBSCRIBE_PATH}?token={call.query.token}"))
+        target = f"{UNSUBSCRIBE_PATH}?token={call.query.token}"
+        return Answer(document=pages.unsubscribe_page(*self._reader(call), target))
 
     async def post_unsubscribe(self, call: Call) -> Answer:
         """`POST /unsubscribe?token=`, from the button or by the one click of a mail program. Repeating it changes nothing."""
         address_hash = read_unsubscribe(self._secret, call.query.token)
         async with self._owner.connection() as connection:
             await stop_address(connection, address_hash, "link", utc_now(self._clock))
-        return Answer(document=pages.unsubscribed_page(shipped().language(call.language())))
+        return Answer(document=pages.unsubscribed_page(*self._reader(call)))
+
+    def _reader(self, call: Call) -> tuple[Language, pages.PageBrand | None]:
+        """The language and the brand of a page."""
+        return shipped().language(call.language()), self._brand_of(call.host)
 
     async def _enqueue_confirmation(self, connection: Connection, user_id: int, address: str) -> None:
         """Enqueues a confirmation, in the transaction that locks the row of the user.

@@ -8,13 +8,13 @@ select address, frequency, kinds, confirmed_at is not null as is_confirmed
   from email_preferences where user_id = :user_id::bigint;
 
 -- name: save_preferences^
--- takes: user_id, address, frequency, kinds
+-- takes: user_id, address, frequency, kinds; host, of the brand where the user is, empty: of the service
 -- gives: the stored row; a changed address is not confirmed
 -- locks: that row, so that concurrent requests of a user count their confirmations one after the other
-insert into email_preferences as p (user_id, address, frequency, kinds)
-values (:user_id::bigint, :address::text, :frequency::text::email_frequency, :kinds::text[]::email_kind[])
+insert into email_preferences as p (user_id, address, frequency, kinds, host)
+values (:user_id::bigint, :address::text, :frequency::text::email_frequency, :kinds::text[]::email_kind[], :host::text)
     on conflict (user_id) do update
-   set address = excluded.address, frequency = excluded.frequency, kinds = excluded.kinds,
+   set address = excluded.address, frequency = excluded.frequency, kinds = excluded.kinds, host = excluded.host,
        confirmed_at = case when p.address = excluded.address then p.confirmed_at end
 returning address, frequency, kinds, confirmed_at is not null as is_confirmed;
 

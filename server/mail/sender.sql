@@ -66,10 +66,13 @@ select id, user_id, attempts, was_due from claimed order by priority desc, was_d
 -- takes: ids of email_queue
 -- gives: a row for each id, in the order of ids: the address, the preferences and the data of the show;
 --        earlier_count, confirmations to the same address in the hour before; is_concerned, the user still goes to the show
---        or has votes in it
+--        or has votes in it; brand, brand_host, ground, ink and accent: the brand where the address was saved and its colours, light ones first; null: none
 select q.id, q.user_id, q.kind, q.about, q.created_at,
        coalesce(l.language, '') as language, p.address, p.frequency, p.confirmed_at is not null as is_confirmed, q.kind = any(p.kinds) as is_wanted,
-       n.reason as stopped_by,
+       n.reason as stopped_by, b.name as brand, b.host as brand_host,
+       coalesce(b.colours -> 'light', b.colours -> 'dark') ->> 'ground' as ground,
+       coalesce(b.colours -> 'light', b.colours -> 'dark') ->> 'text' as ink,
+       coalesce(b.colours -> 'light', b.colours -> 'dark') ->> 'accent' as accent,
        case when q.kind = 'confirm_address' then (
            select count(*) from email_queue e
             where e.kind = 'confirm_address' and split_part(e.about, ':', 2) = split_part(q.about, ':', 2)
@@ -94,6 +97,7 @@ select q.id, q.user_id, q.kind, q.about, q.created_at,
   from email_queue q
   left join email_preferences p on p.user_id = q.user_id
   left join user_profiles l on l.user_id = q.user_id
+  left join brands b on b.host = p.host
   left join email_unsubscribes n on n.address_hash = sha256(convert_to(lower(p.address), 'UTF8'))
   left join shows w on w.id = case when q.about like 'show:%' then split_part(q.about, ':', 2)::bigint end
   left join artists a on a.id = w.artist_id

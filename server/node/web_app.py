@@ -9,7 +9,7 @@ from aiohttp import web
 
 from server.abuse.routes import GroupRoutes
 from server.catalog.brand_editing import BrandEditingRoutes
-from server.catalog.brands import fetch_logo
+from server.catalog.brands import KnownBrands, fetch_logo
 from server.catalog.calendars import fetch_calendar_of_artist
 from server.catalog.entry_editing import EntryEditingRoutes
 from server.catalog.merging import MergingRoutes
@@ -36,6 +36,7 @@ from server.live.routes import LiveRoutes
 from server.live.services import Services
 from server.live.sse import EVENTS, EventRoutes
 from server.live.subscriptions import SubscriptionRoutes
+from server.mail.pages import PageBrand
 from server.mail.routes import MailRoutes
 from server.moderation.audit import AuditRoutes
 from server.moderation.decisions import DecisionRoutes
@@ -191,6 +192,7 @@ def endpoints_of(rooms: Rooms) -> list[Endpoint]:
             clock,
             settings.secret,
             rooms.rate_limits.count_confirmation,
+            brand_of=partial(_brand_of, rooms.known_brands),
             can_send=settings.smtp_url is not None,
         ).endpoints(),
         asyncapi_endpoint(),
@@ -280,7 +282,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
     )
     app.add_routes(subject_pages.routes())
     app.add_routes(BrandFiles(rooms.known_brands, partial(fetch_logo, rooms.databases.requests)).routes())
-    walls = WallPages(files, get_show, address_of, base_url, embed_origins=settings.embed_origins)
+    walls = WallPages(files, get_show, address_of, base_url, rooms.known_brands, embed_origins=settings.embed_origins)
     app.add_routes(walls.routes())
     return app
 
@@ -300,6 +302,12 @@ def _calendars(rooms: Rooms, turns: Turns, address_of: AddressOf, base_url: Base
         return await fetch_calendar_of_user(databases.requests, secret, token, now=utc_now(clock))
 
     return Calendars(of_artist, of_token, turns, address_of, base_url, installation=rooms.installation)
+
+
+def _brand_of(known: KnownBrands, host: str) -> PageBrand | None:
+    """The brand of a host, as the pages behind the links of emails need it."""
+    brand = known.of_host(host)
+    return None if brand is None else PageBrand(brand.host, brand.name, f"/brand/{brand.revision}/brand.css")
 
 
 def _authenticator(rooms: Rooms) -> Authenticator:

@@ -279,6 +279,7 @@ class ExportedEmail(msgspec.Struct, frozen=True):
     confirmed_at: str | None
     frequency: Literal["never", "immediately", "daily", "weekly"]
     kinds: list[MailKind]
+    host: str
     created_at: str
     updated_at: str
 

@@ -165,7 +165,7 @@ select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
 
 -- name: email_preferences^
 select 1 as row_count, to_json(s)::text as rows
-  from (select address, confirmed_at, frequency, kinds, created_at, updated_at
+  from (select address, confirmed_at, frequency, kinds, host, created_at, updated_at
           from email_preferences where user_id = :user_id::bigint limit :count::bigint) s;
 
 -- name: email_queue^

@@ -9,17 +9,19 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
-from server.catalog.brand_colours import Scheme, variables_of
+from server.catalog.brand_colours import Scheme, SchemeName, bar_of, variables_of, with_alpha
 from server.catalog.brands import Brand, KnownBrands, Logo
 from server.errors import Refused
 from server.protocol.codes import Code
-from server.web.heads import SERVICE, with_document
+from server.protocol.service import SERVICE
+from server.web.heads import with_document
 from server.web.revalidation import revalidated
 from server.web.static_files import KEPT_FOR_GOOD
 
 _ICON = re.compile(r'"/static/[0-9a-f]{16}/icon\.svg"( type="image/svg\+xml")?')
 _MANIFEST = re.compile(r'"/static/[0-9a-f]{16}/(?:[\w-]+/)?manifest\.webmanifest"')
 _TITLE_END = re.compile(rf"{SERVICE}</title>")
+_WALL_STYLES = re.compile(r'<link rel="stylesheet" href="/static/[0-9a-f]{16}/wall/(wall|light)\.css"([^>]*)>')
 _NAME = re.compile(rf'<span( translate="no")?>{SERVICE}</span>')
 
 
@@ -34,6 +36,7 @@ class BrandFiles:
         """Routes for the router of the web application. The revision in a path changes with the brand."""
         return [
             web.get("/brand/{revision}/brand.css", self.get_style),
+            web.get("/brand/{revision}/wall-{scheme:dark|light}.css", self.get_wall_style),
             web.get("/brand/{revision}/logo", self.get_logo),
             web.get("/brand/{revision}/manifest.webmanifest", self.get_manifest),
         ]
@@ -42,6 +45,15 @@ class BrandFiles:
         """`GET /brand/{revision}/brand.css`: the colours of the brand of this host."""
         brand = self._brand(request)
         return _answer(request, brand, style_of(brand).encode(), "text/css")
+
+    async def get_wall_style(self, request: web.Request) -> web.Response:
+        """`GET /brand/{revision}/wall-{scheme}.css`: the dark or the light colours, for walls."""
+        brand = self._brand(request)
+        name: SchemeName = "dark" if request.match_info["scheme"] == "dark" else "light"
+        scheme = _scheme(brand, name)
+        if scheme is None:
+            raise Refused(Code.NOT_FOUND, "This brand has no such colours.")
+        return _answer(request, brand, wall_style_of(name, scheme).encode(), "text/css")
 
     async def get_logo(self, request: web.Request) -> web.Response:
         """`GET /brand/{revision}/logo`."""
@@ -85,6 +97,42 @@ def page_of_host(text: str, brand: Brand | None) -> str:
             text = re.sub(rf'content="#[0-9a-f]{{6}}" {re.escape(media)}', f'content="{scheme.ground}" {media}', text)
     text = text.replace("</head>", f'<link rel="stylesheet" href="{folder}/brand.css">\n</head>', 1)
     return with_document(text, "brand", {"name": brand.name, "artist": brand.artist, "venue": brand.venue})
+
+
+def wall_of_host(text: str, brand: Brand | None) -> str:
+    """The HTML of a wall with the colours and the logo of a brand; None: as it is.
+
+    The page says when its light colours apply, and so it says of those of the brand, which come after them.
+    """
+    if brand is None:
+        return text
+    folder = f"/brand/{brand.revision}"
+
+    def with_own(found: re.Match[str]) -> str:
+        name: SchemeName = "dark" if found[1] == "wall" else "light"
+        if _scheme(brand, name) is None:
+            return found[0]
+        return f'{found[0]}\n  <link rel="stylesheet" href="{folder}/wall-{name}.css"{found[2]}>'
+
+    if brand.has_logo:
+        text = _ICON.sub(f'"{folder}/logo"', text)
+    return _WALL_STYLES.sub(with_own, text)
+
+
+def wall_style_of(name: SchemeName, scheme: Scheme) -> str:
+    """The style sheet of a wall in the colours of a brand, with the names of static/wall/wall.css."""
+    variables = variables_of(scheme)
+    bar = bar_of(name, scheme)
+    return (
+        f":root {{ --ground: {scheme.ground}; --panel: {with_alpha(scheme.ground, 0.9)}; --surface: {scheme.surface}; "
+        f"--line: {variables['--line']}; --text: {scheme.text}; --muted: {variables['--muted']}; --fill: {bar}; "
+        f"--fill-played: {variables['--line']}; }}\n"
+        f".join-link {{ background: {scheme.accent}; color: {variables['--accent-ink']}; }}\n"
+    )
+
+
+def _scheme(brand: Brand, name: SchemeName) -> Scheme | None:
+    return brand.colours.dark if name == "dark" else brand.colours.light
 
 
 def style_of(brand: Brand) -> str:

@@ -9,9 +9,9 @@ from aiohttp import web
 
 from server.protocol.calendars import CalendarShow, as_ical
 from server.protocol.http.parameters import Reference, parse_reference
+from server.protocol.service import SERVICE
 from server.store.turns import Turns, client_of
 from server.web.base_url import BaseUrl
-from server.web.heads import SERVICE
 from server.web.identity import AddressOf
 from server.web.revalidation import revalidated
 

@@ -14,16 +14,12 @@ import msgspec
 from anyascii import anyascii
 from PIL import Image, ImageDraw, ImageFont
 
-from server.web.card import Card, CardSong
+from server.web.card import Card, CardColours, CardSong
 
 WIDTH, HEIGHT = 1200, 630
 _MARGIN = 64
 _INNER = WIDTH - 2 * _MARGIN
 _NICENESS = 10  # votes come first
-
-_GROUND, _SURFACE, _LINE = "#100d16", "#1a1623", "#393247"
-_TEXT, _MUTED = "#f5f1fb", "#bdb4cd"
-_ACCENT, _INK, _BAR = "#ffb52e", "#1b1203", "#5a3f1c"
 
 _HEADING_PX = (104, 88, 72, 60)  # the greatest that fits
 _HEADING_TOP = 128
@@ -44,45 +40,46 @@ def main() -> None:
 
 def picture_of(card: Card) -> bytes:
     """The picture of a card as PNG."""
-    image = Image.new("RGB", (WIDTH, HEIGHT), _GROUND)
+    colours = card.colours
+    image = Image.new("RGB", (WIDTH, HEIGHT), colours.ground)
     draw = ImageDraw.Draw(image)
-    draw.rectangle((0, 0, WIDTH, 12), fill=_ACCENT)
-    _write(draw, (_MARGIN, 52), card.service, _SMALL_PX, _ACCENT, is_bold=True)
+    draw.rectangle((0, 0, WIDTH, 12), fill=colours.accent)
+    _write(draw, (_MARGIN, 52), card.service, _SMALL_PX, colours.accent, is_bold=True)
     if card.badge:
-        _draw_badge(draw, card.badge)
+        _draw_badge(draw, card.badge, colours)
     px = next((px for px in _HEADING_PX if _width(card.heading, px, is_bold=True) <= _INNER), _HEADING_PX[-1])
-    _write(draw, (_MARGIN, _HEADING_TOP), card.heading, px, _TEXT, is_bold=True)
+    _write(draw, (_MARGIN, _HEADING_TOP), card.heading, px, colours.text, is_bold=True)
     below = _HEADING_TOP + round(px * 1.25)
-    _write(draw, (_MARGIN, below), card.place, _PLACE_PX, _TEXT)
-    _write(draw, (_MARGIN, below + round(_PLACE_PX * 1.35)), card.day, _PLACE_PX, _MUTED)
+    _write(draw, (_MARGIN, below), card.place, _PLACE_PX, colours.text)
+    _write(draw, (_MARGIN, below + round(_PLACE_PX * 1.35)), card.day, _PLACE_PX, colours.muted)
     if card.invitation:
-        _write(draw, (_MARGIN, _ROWS_BOTTOM - _ROW_PX), card.invitation, _PLACE_PX, _ACCENT, is_bold=True)
+        _write(draw, (_MARGIN, _ROWS_BOTTOM - _ROW_PX), card.invitation, _PLACE_PX, colours.accent, is_bold=True)
     for number, song in enumerate(reversed(card.songs), start=1):
         bottom = _ROWS_BOTTOM - (number - 1) * (_ROW_PX + _ROW_GAP_PX)
-        _draw_song(draw, song, bottom - _ROW_PX)
+        _draw_song(draw, song, bottom - _ROW_PX, colours)
     out = io.BytesIO()
     # Few colours: a palette makes the file a third as large.
     image.quantize(128, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     return out.getvalue()
 
 
-def _draw_badge(draw: ImageDraw.ImageDraw, text: str) -> None:
+def _draw_badge(draw: ImageDraw.ImageDraw, text: str, colours: CardColours) -> None:
     width = round(_width(text, _SMALL_PX, is_bold=True)) + 48
     left = WIDTH - _MARGIN - width
-    draw.rounded_rectangle((left, 44, left + width, 100), radius=28, fill=_ACCENT)
-    _write(draw, (left + 24, 52), text, _SMALL_PX, _INK, is_bold=True)
+    draw.rounded_rectangle((left, 44, left + width, 100), radius=28, fill=colours.accent)
+    _write(draw, (left + 24, 52), text, _SMALL_PX, colours.ink, is_bold=True)
 
 
-def _draw_song(draw: ImageDraw.ImageDraw, song: CardSong, top: int) -> None:
+def _draw_song(draw: ImageDraw.ImageDraw, song: CardSong, top: int, colours: CardColours) -> None:
     box = (_MARGIN, top, WIDTH - _MARGIN, top + _ROW_PX)
-    draw.rounded_rectangle(box, radius=12, fill=_SURFACE)
+    draw.rounded_rectangle(box, radius=12, fill=colours.surface)
     filled = round(_INNER * song.share)
     if filled >= 24:
-        draw.rounded_rectangle((_MARGIN, top, _MARGIN + filled, top + _ROW_PX), radius=12, fill=_BAR)
+        draw.rounded_rectangle((_MARGIN, top, _MARGIN + filled, top + _ROW_PX), radius=12, fill=colours.bar)
     count_width = round(_width(song.count, _SONG_PX, is_bold=True))
     text_top = top + (_ROW_PX - round(_SONG_PX * 1.25)) // 2
-    _write(draw, (_MARGIN + 20, text_top), song.title, _SONG_PX, _TEXT, width_max=_INNER - count_width - 64)
-    _write(draw, (WIDTH - _MARGIN - 20 - count_width, text_top), song.count, _SONG_PX, _ACCENT, is_bold=True)
+    _write(draw, (_MARGIN + 20, text_top), song.title, _SONG_PX, colours.text, width_max=_INNER - count_width - 64)
+    _write(draw, (WIDTH - _MARGIN - 20 - count_width, text_top), song.count, _SONG_PX, colours.accent, is_bold=True)
 
 
 # ──────────────────────────────────────────────────────────────────────── text

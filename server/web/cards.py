@@ -18,15 +18,17 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from server.catalog.brands import KnownBrands
+from server.catalog.brand_colours import bar_of, variables_of
+from server.catalog.brands import Brand, KnownBrands
 from server.catalog.documents import Artist, Show, Song, Venue
 from server.clock import Clock
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Call, Handler
+from server.protocol.service import SERVICE
 from server.store.turns import Turns, client_of
-from server.web.card import Card, CardSong
-from server.web.heads import SERVICE, SUBJECTS, Subject, day_text
+from server.web.card import Card, CardColours, CardSong
+from server.web.heads import SUBJECTS, Subject, day_text
 from server.web.identity import AddressOf
 from server.web.revalidation import revalidated
 from server.words.texts import DEFAULT_LANGUAGE, shipped
@@ -52,7 +54,7 @@ class _Picture:
     drawn_s: float
 
 
-_Key = tuple[Subject, int, str]
+_Key = tuple[Subject, int, tuple[int, int]]
 
 
 class Cards:
@@ -69,7 +71,7 @@ class Cards:
         self._address_of = address_of
         self._clock = clock
         self._known_brands = known_brands
-        # Subject, its id, the name of the service or brand -> picture; the one asked for last is the last one.
+        # Subject, its id, the brand's id and revision (0 and 0: the service) -> picture; the one asked for last is the last one.
         self._kept: OrderedDict[_Key, _Picture] = OrderedDict()
         self._turns = Turns("cards", DRAWN_AT_ONCE_MAX, waiting_max=WAITING_MAX)
 
@@ -83,7 +85,11 @@ class Cards:
         document = (await self._handlers[subject](Call(path=request.match_info, address=address))).document
         brand = self._known_brands.of_host(request.host)
         service = SERVICE if brand is None else brand.name
-        card, key = CARDS[subject](document, service), (subject, document["id"], service)
+        card = CARDS[subject](document, service)
+        key: _Key = (subject, document["id"], (0, 0))
+        if brand is not None:
+            card = msgspec.structs.replace(card, colours=colours_of(brand))
+            key = (subject, document["id"], (brand.id, brand.revision))
         # Only a show has a revision: it grows with every change but votes.
         revision = document.get("revision", 0)
         picture = self._fresh(key, card, revision)
@@ -111,6 +117,23 @@ class Cards:
         while len(self._kept) > KEPT_MAX:
             self._kept.popitem(last=False)
         return picture
+
+
+def colours_of(brand: Brand) -> CardColours:
+    """The colours of a brand's pictures: the dark ones, else the light ones; those of the service when it has neither."""
+    scheme = brand.colours.dark or brand.colours.light
+    if scheme is None:
+        return CardColours()
+    variables = variables_of(scheme)
+    return CardColours(
+        ground=scheme.ground,
+        surface=scheme.surface,
+        text=scheme.text,
+        muted=variables["--muted"],
+        accent=scheme.accent,
+        ink=variables["--accent-ink"],
+        bar=bar_of("light" if brand.colours.dark is None else "dark", scheme),
+    )
 
 
 def card_of_show(show: Show, service: str = SERVICE) -> Card:

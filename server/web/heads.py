@@ -12,13 +12,13 @@ import msgspec
 from babel.dates import format_date
 
 from server.catalog.documents import Artist, Show, ShowItem, Song, Venue
+from server.protocol.service import SERVICE
 from server.web import structured_data
 from server.words.texts import Language
 
 Subject = Literal["show", "artist", "venue", "song"]
 SUBJECTS: tuple[Subject, ...] = ("show", "artist", "venue", "song")
 
-SERVICE = "MySetlist"
 CARD_SIZE = (1200, 630)  # what messengers show without cutting it
 
 _TITLE = re.compile(r"<title>[^<]*</title>")

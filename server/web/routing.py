@@ -58,6 +58,7 @@ def routes_of(
                 is_gone=lambda: has_hung_up(request.transport),
                 agent=request.headers.get("User-Agent", ""),
                 language=lambda: language_of(request, shipped()).tag,
+                host=request.host,
             )
             answer = await endpoint.handler(call)
             response = _respond(request, endpoint, answer)

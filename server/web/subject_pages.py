@@ -11,15 +11,15 @@ from typing import Any
 
 from aiohttp import web
 
-from server.catalog.brands import KnownBrands
+from server.catalog.brands import Brand, KnownBrands
 from server.errors import CacheError, Refused, StoreError
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Call, Handler
+from server.protocol.service import SERVICE
 from server.web.base_url import BaseUrl
 from server.web.brands import page_of_host
 from server.web.first_songs import with_first_songs
 from server.web.heads import (
-    SERVICE,
     SUBJECTS,
     Head,
     Subject,
@@ -83,41 +83,43 @@ class SubjectPages:
     async def get_home(self, request: web.Request) -> web.Response:
         """`GET /`: the page with the list of shows."""
         words = self._files.words_for(request)
-        text, service = self._dressed(request, self._files.page("index.html", words.tag))
+        brand, service = self._brand_of(request)
         base = self._base_url(request)
+        text = page_of_host(self._files.page("index.html", words.tag), brand)
         return html_page(request, with_head(text, head_of_home(base, service, words), base, service))
 
     async def get_subject(self, subject: Subject, request: web.Request) -> web.Response:
         """`GET /shows/{show}`, …: the page; a show is in it, so that a slow phone need not ask for it once more."""
         words = self._files.words_for(request)
-        text, service = self._dressed(request, self._files.page("index.html", words.tag))
+        plain = self._files.page("index.html", words.tag)
+        brand, service = self._brand_of(request)
         base = self._base_url(request)
         try:
             identity, address = await self._identify(request), self._address_of(request)
             call = Call(path=request.match_info, identity=identity, address=address)
             document = (await self._handlers[subject](call)).document
         except Refused as error:
-            return html_page(request, text, status=404 if error.code == Code.NOT_FOUND else 200)
+            return html_page(request, page_of_host(plain, brand), status=404 if error.code == Code.NOT_FOUND else 200)
         except (StoreError, CacheError):
             # The page asks for the document itself, says what is wrong, and tries again.
-            return html_page(request, text)
+            return html_page(request, page_of_host(plain, brand))
         head = _HEADS[subject](document, base, words)
         if subject != "show":
             # The script asks for the document itself: nothing of it is needed before the first picture.
-            return html_page(request, with_head(text, head, base, service))
+            return html_page(request, with_head(page_of_host(plain, brand), head, base, service))
         styled, sources = self._files.styled_page("index.html", words.tag)
-        text, service = self._dressed(request, styled)
-        text = with_document(with_head(text, head, base, service), "show", document)
+        text = with_head(page_of_host(styled, brand), head, base, service)
+        text = with_document(text, "show", document)
         response = html_page(request, with_first_songs(text, document))
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
             "style-src 'self'", " ".join(["style-src 'self'", *sources])
         )
         return response
 
-    def _dressed(self, request: web.Request, text: str) -> tuple[str, str]:
-        """A page as the host's brand has it, and the name of the service there."""
+    def _brand_of(self, request: web.Request) -> tuple[Brand | None, str]:
+        """The brand of the host, and the name of the service there."""
         brand = self._known_brands.of_host(request.host)
-        return page_of_host(text, brand), SERVICE if brand is None else brand.name
+        return brand, SERVICE if brand is None else brand.name
 
     async def redirect_to_subject(self, request: web.Request) -> web.Response:
         """`GET /shows/{show}/`: the same page has one address."""

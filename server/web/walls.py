@@ -9,13 +9,16 @@ from urllib.parse import urlsplit
 import segno
 from aiohttp import web
 
+from server.catalog.brands import Brand, KnownBrands
 from server.catalog.documents import Show
 from server.errors import CacheError, Refused, StoreError
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Call, Handler
 from server.protocol.join_codes import join_code_of, show_of_join_code
+from server.protocol.service import SERVICE
 from server.web.base_url import BaseUrl
-from server.web.heads import SERVICE, with_document, with_title
+from server.web.brands import page_of_host, wall_of_host
+from server.web.heads import with_document, with_title
 from server.web.identity import AddressOf
 from server.web.pages import CONTENT_SECURITY_POLICY, html_page
 from server.web.static_files import StaticFiles
@@ -31,7 +34,8 @@ class WallPages:
     """The routes of the walls and of join codes.
 
     Takes: files, of the pages; get_show, the handler of `GET /api/shows/{show}`; address_of, a request's address; base_url,
-           the address that it knows of this service; embed_origins, the sites that may show `/embed/{show}` in a frame
+           the address that it knows of this service; known_brands, the brands; embed_origins, the sites that may show
+           `/embed/{show}` in a frame
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class WallPages:
         get_show: Handler,
         address_of: AddressOf,
         base_url: BaseUrl,
+        known_brands: KnownBrands,
         *,
         embed_origins: tuple[str, ...],
     ) -> None:
@@ -47,6 +52,7 @@ class WallPages:
         self._get_show = get_show
         self._address_of = address_of
         self._base_url = base_url
+        self._known_brands = known_brands
         ancestors = " ".join(("'self'", *embed_origins))
         self._embed_policy = CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", f"frame-ancestors {ancestors}")
 
@@ -83,8 +89,12 @@ class WallPages:
                 raise
             show = None
         if show is None:
-            return html_page(request, self._files.page_for(request, "not-found.html"), status=404)
+            return self._not_found(request)
         raise web.HTTPFound(f"/shows/{show['slug']}")
+
+    def _not_found(self, request: web.Request) -> web.Response:
+        text = self._files.page_for(request, "not-found.html")
+        return html_page(request, page_of_host(text, self._known_brands.of_host(request.host)), status=404)
 
     async def _show(self, request: web.Request, reference: str) -> Show:
         """The show as a reader without an account sees it: a wall is for everybody, whoever has signed in on its machine."""
@@ -95,24 +105,25 @@ class WallPages:
     async def _wall(self, request: web.Request, kind: Kind) -> web.Response:
         text = self._files.page_for(request, "wall.html").replace('data-wall="screen"', f'data-wall="{kind}"', 1)
         media = _LIGHT_MEDIA.get(request.query.get("theme", ""), _LIGHT_MEDIA[_DEFAULT_THEMES[kind]])
-        text = text.replace('media="not all"', f'media="{media}"', 1)
+        brand = self._known_brands.of_host(request.host)
+        text = wall_of_host(text.replace('media="not all"', f'media="{media}"', 1), brand)
         try:
             show = await self._show(request, request.match_info["show"])
         except Refused as error:
             if error.code == Code.NOT_FOUND:
-                return html_page(request, self._files.page_for(request, "not-found.html"), status=404)
+                return self._not_found(request)
             return html_page(request, text)
         except (StoreError, CacheError):
             # The page asks for the show itself, and tries again.
             return html_page(request, text)
         words = self._files.words_for(request)
-        joined = text.replace("<!-- join -->", self._join(request, show, words), 1)
+        joined = text.replace("<!-- join -->", self._join(request, show, words, brand), 1)
         names = {"artist": show["artist"]["name"], "venue": show["venue"]["name"]}
-        titled = with_title(joined, words.text("show-title", **names, service=SERVICE))
+        titled = with_title(joined, words.text("show-title", **names, service=SERVICE if brand is None else brand.name))
         return html_page(request, with_document(titled, "show", show))
 
-    def _join(self, request: web.Request, show: Show, words: Language) -> str:
-        """How to come to the page of the show: a QR code, and an address that is short enough to type."""
+    def _join(self, request: web.Request, show: Show, words: Language, brand: Brand | None) -> str:
+        """How to come to the page of the show: a QR code, and an address that is short enough to type; and whose wall it is."""
         base = self._base_url(request)
         code = join_code_of(show["id"])
         host = html.escape(f"{urlsplit(base).netloc}{urlsplit(base).path}")
@@ -126,4 +137,10 @@ class WallPages:
             f'<p class="join-text"><span class="join-word">{at}</span> <span class="join-address" translate="no">'
             f'<span class="join-host">{host}</span><span class="join-code">/j/{code}</span></span></p>'
             f'<a class="join-link" href="/shows/{html.escape(show["slug"])}" target="_blank" rel="noopener">{vote}</a>'
+            f"{'' if brand is None else _signature(brand)}"
         )
+
+
+def _signature(brand: Brand) -> str:
+    logo = f'<img src="/brand/{brand.revision}/logo" alt="">' if brand.has_logo else ""
+    return f'<p class="join-brand" translate="no">{logo}<span>{html.escape(brand.name)}</span></p>'

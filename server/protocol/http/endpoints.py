@@ -23,7 +23,7 @@ class Call:
 
     Takes: query and body, of the types that the endpoint declares (None: it declares none, or an optional body was left
            out); address, of the client, as limits count it; is_gone, whether the client has disconnected; agent, the
-           User-Agent of the client; language, the tag of the language that the client reads
+           User-Agent of the client; language, the tag of the language that the client reads; host, as the client names this service
     """
 
     path: Mapping[str, str]
@@ -34,6 +34,7 @@ class Call:
     is_gone: Callable[[], bool] = lambda: False
     agent: str = ""
     language: Callable[[], str] = lambda: "en"
+    host: str = ""
 
     @property
     def user(self) -> Identity:

@@ -37,40 +37,40 @@ letter-result-heading = What fans want to hear from { $artist }
 
 letter-digest-heading =
     { $period ->
-        [weekly] Your week on MySetlist.
-       *[daily] Your day on MySetlist.
+        [weekly] Your week on { $service }.
+       *[daily] Your day on { $service }.
     }
 letter-digest-subject =
     { $period ->
         [weekly]
             { $count ->
-                [one] Your week on MySetlist: { $count } show
-               *[other] Your week on MySetlist: { $count } shows
+                [one] Your week on { $service }: { $count } show
+               *[other] Your week on { $service }: { $count } shows
             }
        *[daily]
             { $count ->
-                [one] Your day on MySetlist: { $count } show
-               *[other] Your day on MySetlist: { $count } shows
+                [one] Your day on { $service }: { $count } show
+               *[other] Your day on { $service }: { $count } shows
             }
     }
 letter-unsubscribe = You get this email because you asked for it. To unsubscribe, open this link:
 
 letter-confirm-subject = Confirm your address
-letter-confirm-why = Someone, probably you, asked MySetlist to send emails to this address.
+letter-confirm-why = Someone, probably you, asked { $service } to send emails to this address.
 letter-confirm-link = To confirm the address, open this link within 48 hours:
 letter-confirm-stop = If it was not you, ignore this email. To stop all emails to this address permanently, open this link:
 
 # ── Pages behind the links
 
 link-confirm-heading = Confirm your address?
-link-confirm-lead = MySetlist will send the emails that you asked for.
+link-confirm-lead = { $service } will send the emails that you asked for.
 link-confirm = Confirm
 link-confirmed-heading = Your address is confirmed
 link-confirmed-lead = The page where you began notices it.
 link-expired-heading = This link is no longer valid
-link-expired-lead = Enter your address on MySetlist again to get a new link.
+link-expired-lead = Enter your address on { $service } again to get a new link.
 link-unsubscribe-heading = Unsubscribe?
-link-unsubscribe-lead = MySetlist will send no more emails to this address.
+link-unsubscribe-lead = { $service } will send no more emails to this address.
 link-unsubscribe = Unsubscribe
 link-unsubscribed-heading = You are unsubscribed
-link-unsubscribed-lead = MySetlist sends no more emails to this address.
+link-unsubscribed-lead = { $service } sends no more emails to this address.

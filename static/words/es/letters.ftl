@@ -36,42 +36,42 @@ letter-result-heading = Lo que los fans quieren oír de { $artist }
 
 letter-digest-heading =
     { $period ->
-        [weekly] Tu semana en MySetlist.
-       *[daily] Tu día en MySetlist.
+        [weekly] Tu semana en { $service }.
+       *[daily] Tu día en { $service }.
     }
 letter-digest-subject =
     { $period ->
         [weekly]
             { $count ->
-                [one] Tu semana en MySetlist: { $count } concierto
-                [many] Tu semana en MySetlist: { $count } de conciertos
-               *[other] Tu semana en MySetlist: { $count } conciertos
+                [one] Tu semana en { $service }: { $count } concierto
+                [many] Tu semana en { $service }: { $count } de conciertos
+               *[other] Tu semana en { $service }: { $count } conciertos
             }
        *[daily]
             { $count ->
-                [one] Tu día en MySetlist: { $count } concierto
-                [many] Tu día en MySetlist: { $count } de conciertos
-               *[other] Tu día en MySetlist: { $count } conciertos
+                [one] Tu día en { $service }: { $count } concierto
+                [many] Tu día en { $service }: { $count } de conciertos
+               *[other] Tu día en { $service }: { $count } conciertos
             }
     }
 letter-unsubscribe = Recibes este correo porque lo pediste. Para dejar de recibirlo, abre este enlace:
 
 letter-confirm-subject = Confirma tu dirección
-letter-confirm-why = Alguien, seguramente tú, pidió a MySetlist que envíe correos a esta dirección.
+letter-confirm-why = Alguien, seguramente tú, pidió a { $service } que envíe correos a esta dirección.
 letter-confirm-link = Para confirmarla, abre este enlace antes de 48 horas:
 letter-confirm-stop = Si no fuiste tú, ignora este correo. Para no recibir nunca más correos en esta dirección, abre este enlace:
 
 # ── Páginas de los enlaces
 
 link-confirm-heading = ¿Confirmas tu dirección?
-link-confirm-lead = MySetlist te enviará los correos que pediste.
+link-confirm-lead = { $service } te enviará los correos que pediste.
 link-confirm = Confirmar
 link-confirmed-heading = Tu dirección está confirmada
 link-confirmed-lead = La página donde empezaste lo notará.
 link-expired-heading = Este enlace ya no vale
-link-expired-lead = Escribe otra vez tu dirección en MySetlist para recibir uno nuevo.
+link-expired-lead = Escribe otra vez tu dirección en { $service } para recibir uno nuevo.
 link-unsubscribe-heading = ¿Dejar de recibir correos?
-link-unsubscribe-lead = MySetlist no enviará más correos a esta dirección.
+link-unsubscribe-lead = { $service } no enviará más correos a esta dirección.
 link-unsubscribe = Dejar de recibirlos
 link-unsubscribed-heading = Ya no recibirás correos
-link-unsubscribed-lead = MySetlist no envía más correos a esta dirección.
+link-unsubscribed-lead = { $service } no envía más correos a esta dirección.

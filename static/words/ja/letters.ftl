@@ -30,38 +30,38 @@ letter-result-heading = ファンが聴きたい{ $artist }の曲
 
 letter-digest-heading =
     { $period ->
-        [weekly] MySetlist の今週のお知らせです。
-       *[daily] MySetlist の今日のお知らせです。
+        [weekly] { $service } の今週のお知らせです。
+       *[daily] { $service } の今日のお知らせです。
     }
 letter-digest-subject =
     { $period ->
         [weekly]
             { $count ->
-               *[other] MySetlist の今週のお知らせ：ライブ{ $count }件
+               *[other] { $service } の今週のお知らせ：ライブ{ $count }件
             }
        *[daily]
             { $count ->
-               *[other] MySetlist の今日のお知らせ：ライブ{ $count }件
+               *[other] { $service } の今日のお知らせ：ライブ{ $count }件
             }
     }
 letter-unsubscribe = このメールは、配信を希望された方にお送りしています。配信を停止するには、次のリンクを開いてください：
 
 letter-confirm-subject = メールアドレスの確認
-letter-confirm-why = このアドレスへのメール配信が MySetlist に申し込まれました。
+letter-confirm-why = このアドレスへのメール配信が { $service } に申し込まれました。
 letter-confirm-link = アドレスを確認するには、48時間以内に次のリンクを開いてください：
 letter-confirm-stop = お心当たりがない場合は、このメールを無視してください。今後このアドレスへのメールをすべて停止するには、次のリンクを開いてください：
 
 # ── リンク先のページ
 
 link-confirm-heading = アドレスを確認しますか？
-link-confirm-lead = 希望されたメールを MySetlist からお送りします。
+link-confirm-lead = 希望されたメールを { $service } からお送りします。
 link-confirm = 確認する
 link-confirmed-heading = アドレスを確認しました
 link-confirmed-lead = もとのページにも反映されます。
 link-expired-heading = このリンクは無効です
-link-expired-lead = MySetlist でもう一度アドレスを入力すると、新しいリンクが届きます。
+link-expired-lead = { $service } でもう一度アドレスを入力すると、新しいリンクが届きます。
 link-unsubscribe-heading = 配信を停止しますか？
-link-unsubscribe-lead = このアドレスには今後メールをお送りしません。
+link-unsubscribe-lead = { $service } からこのアドレスには今後メールをお送りしません。
 link-unsubscribe = 停止する
 link-unsubscribed-heading = 配信を停止しました
-link-unsubscribed-lead = このアドレスには今後メールをお送りしません。
+link-unsubscribed-lead = { $service } からこのアドレスには今後メールをお送りしません。

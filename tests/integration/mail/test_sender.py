@@ -33,6 +33,23 @@ async def test_an_email_arrives_and_is_logged(mailing: Mailing, smtp_server: Smt
     assert await mailing.log() == [("sent", "250 OK")]
 
 
+async def test_an_email_comes_from_the_brand_where_its_reader_asked_for_it(
+    mailing: Mailing, smtp_server: SmtpServer
+) -> None:
+    """Its name and its host, in its light colours; when the brand is gone, from the service again."""
+    await mailing.sql.execute(
+        """insert into brands (host, name, colours) values ('vote.club.example', 'The Club', '{"light": {"ground": "#ffffff", "surface": "#f4f4f4", "text": "#111111", "accent": "#7a0050"}}')"""
+    )
+    for name, host in (("The Club", "vote.club.example"), ("MySetlist", "sets.example.org")):
+        await mailing.one_email(f"{len(name)}@example.org")
+        await mailing.sql.execute("update email_preferences set host = 'vote.club.example'")
+        await mailing.send_all(smtp_server)
+        email = smtp_server.arrived[-1]
+        assert email.message["From"] == f"{name} <mysetlist@example.org>"
+        assert f"https://{host}/shows/" in email.text
+        await mailing.sql.execute("delete from brands")
+
+
 async def test_a_confirmation_arrives_first_and_its_link_is_valid(mailing: Mailing, smtp_server: SmtpServer) -> None:
     """It goes to an unconfirmed address, before less urgent emails."""
     await mailing.one_email("old@example.org")

@@ -10,9 +10,11 @@ from typing import Any
 import aiohttp
 import pytest_asyncio
 
+from server.mail.tokens import unsubscribe_token
 from tests.support import one_node
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
+from tests.support.running_node import SECRET
 
 database_url, redis_url = one_node.database_url, one_node.redis_url
 node, factory, people, moderator = one_node.node, one_node.emptied, one_node.people, one_node.moderator
@@ -20,6 +22,7 @@ node, factory, people, moderator = one_node.node, one_node.emptied, one_node.peo
 PATH = "/api/admin/brands"
 HOST = "vote.club.example"
 DARK = {"ground": "#001020", "surface": "#002030", "text": "#ffffff", "accent": "#00ffaa"}
+LIGHT = {"ground": "#ffffff", "surface": "#f4f4f4", "text": "#111111", "accent": "#7a0050"}
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 
@@ -86,6 +89,58 @@ async def test_each_host_shows_its_brand(admin: Person, factory: RowFactory) -> 
     _, body = await page(admin, "/", "other.example")
     assert b"Club" not in body
     assert b'id="brand"' not in body
+
+
+async def test_walls_and_the_kept_page_have_the_brand(admin: Person, factory: RowFactory) -> None:
+    """Walls in its colours, by the theme of the address, with its name, its logo and a code that leads to its host; the page that a
+    browser keeps; a join code of no show.
+    """
+    await factory.show(7)
+    made = await make(admin, colours={"dark": DARK}, logo=encoded(PNG))
+    folder = f"/brand/{made['revision']}"
+    for kind in ("screen", "overlay", "embed"):
+        _, body = await page(admin, f"/{kind}/7", HOST)
+        text = body.decode()
+        assert "<title>Band, Hall | Club &amp; &lt;b&gt;</title>" in text
+        assert re.search(rf'wall\.css">\n  <link rel="stylesheet" href="{folder}/wall-dark\.css">', text)
+        assert f"{folder}/wall-light.css" not in text
+        assert (
+            f'<p class="join-brand" translate="no"><img src="{folder}/logo" alt=""><span>Club &amp; &lt;b&gt;</span></p>'
+            in text
+        )
+        assert f'<span class="join-host">{HOST}</span>' in text
+    style, body = await page(admin, f"{folder}/wall-dark.css", HOST)
+    assert (style.content_type, body.count(b"--ground: #001020")) == ("text/css", 1)
+    assert (await page(admin, f"{folder}/wall-light.css", HOST))[0].status == 404
+    _, body = await page(admin, "/j/zzzzzz", HOST)
+    assert b"Club &amp; &lt;b&gt;</title>" in body
+    _, body = await page(admin, "/service-worker.js", HOST)
+    assert f"{folder}/brand.css".encode() in body
+    assert b"MySetlist</span>" not in body
+    light = await admin.ok("PATCH", f"{PATH}/{made['id']}", {"colours": {"light": LIGHT}})
+    _, body = await page(admin, "/embed/7?theme=light", HOST)
+    assert f'<link rel="stylesheet" href="/brand/{light["revision"]}/wall-light.css" media="all">'.encode() in body
+    _, body = await page(admin, "/screen/7", "other.example")
+    assert b"/brand/" not in body
+
+
+async def test_letters_are_those_of_the_brand_where_the_fan_asked_for_them(
+    admin: Person, people: People, factory: RowFactory
+) -> None:
+    """The host is kept with the address and follows the fan; the pages behind the links of emails have the host's brand."""
+    made = await make(admin)
+    fan = await people.person()
+    for host, kept in ((HOST.upper(), HOST), ("other.example", "")):
+        headers = {"Host": host, "Authorization": f"Bearer {fan.token}"}
+        wish = {"address": "fan@example.org"}
+        async with fan.http.put(f"{fan.url}/api/me/email", json=wish, headers=headers) as response:
+            assert response.status == 200
+        assert await factory.sql.fetchval("select host from email_preferences where user_id = $1", fan.id) == kept
+    token = unsubscribe_token(SECRET, "fan@example.org")
+    _, body = await page(admin, f"/unsubscribe?token={token}", HOST)
+    assert b"- Club &amp; &lt;b&gt;</title>" in body
+    assert f'href="/brand/{made["revision"]}/brand.css"'.encode() in body
+    assert b"MySetlist" not in body
 
 
 async def test_a_page_of_the_brand_may_act(admin: Person) -> None:

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from server.catalog.brand_colours import OWN_TEXTS, Colours, Scheme, contrast, faults_of, variables_of
+from server.catalog.brand_colours import (
+    OWN_TEXTS,
+    Colours,
+    Scheme,
+    SchemeName,
+    bar_of,
+    contrast,
+    faults_of,
+    variables_of,
+)
 
 STYLE = (Path(__file__).parents[3] / "static" / "style.css").read_text("utf-8")
 OURS = Scheme(ground="#100d16", surface="#1a1623", text="#f5f1fb", accent="#ffb52e")
@@ -54,3 +63,16 @@ def test_words_on_the_accent_can_be_read() -> None:
     for accent in ("#000000", "#ffffff", "#757575", "#ff0000", "#00ff00", "#0000ff", "#ffb52e"):
         ink = variables_of(Scheme(ground="#000000", surface="#000000", text="#ffffff", accent=accent))["--accent-ink"]
         assert contrast(ink, accent) >= 4.5, accent
+
+
+def test_what_stands_on_a_bar_can_be_read() -> None:
+    """The text, our amber and large words in the accent; where amber would hide them, the bar is the surface."""
+    narrow = Scheme(ground="#000000", surface="#000000", text="#777777", accent="#777777")
+    schemes: tuple[tuple[SchemeName, Scheme], ...] = (("dark", OURS), ("light", OURS_LIGHT), ("dark", narrow))
+    for name, scheme in schemes:
+        assert faults_of(Colours(**{name: scheme})) == "" or scheme is narrow
+        bar = bar_of(name, scheme)
+        assert contrast(scheme.text, bar) >= 4.5
+        assert contrast(OWN_TEXTS[name]["--up-text"], bar) >= 4.5
+        assert contrast(scheme.accent, bar) >= 3
+        assert (bar == scheme.surface) == (scheme is narrow)

@@ -112,12 +112,45 @@ def test_a_confirmation_has_a_link_and_no_unsubscribe_header() -> None:
     assert read_confirmation(SECRET, token, now=NOW + timedelta(hours=49)) is None
 
 
+BRAND: dict[str, Any] = {"brand": "The <Club>", "brand_host": "vote.club.example:8443"}
+COLOURS: dict[str, Any] = {"ground": "#ffffff", "ink": "#111111", "accent": "#7a0050"}
+
+
+def test_an_email_of_a_brand_has_its_name_its_colours_and_its_host() -> None:
+    """The address that sends stays; no link leads to the service; a brand without colours has its name alone."""
+    digest = [replace(ITEM, id=number, frequency="weekly", **BRAND, **COLOURS) for number in (1, 2)]
+    confirmation = replace(
+        ITEM,
+        kind=CONFIRMATION,
+        about=confirmation_about("fan@example.org", 1),
+        is_confirmed=False,
+        show_id=None,
+        **BRAND,
+    )
+    for items in (digest[:1], digest, [confirmation]):
+        message = read(composed(*items))
+        (sender,) = message["From"].addresses
+        assert (sender.display_name, sender.addr_spec) == ("The <Club>", "mysetlist@example.org")
+        for text in (body(message, "plain"), body(message, "html")):
+            assert "https://vote.club.example:8443/" in text
+            assert "sets.example.org" not in text
+            assert "MySetlist" not in text
+        assert "<strong>The &lt;Club&gt;</strong>" in body(message, "html")
+        is_coloured = items[0].ground is not None
+        assert ('background:#ffffff;color:#111111">' in body(message, "html")) == is_coloured
+        assert ('<a style="color:#7a0050" href=' in body(message, "html")) == is_coloured
+    assert read(composed(*digest))["Subject"] == "Your week on The <Club>: 2 shows"
+
+
 @pytest.mark.parametrize("name", EVIL, ids=ascii)
 @pytest.mark.parametrize("kind", ["show_announced", "show_reminder", "show_result"])
 def test_no_hostile_name_breaks_an_email(kind: str, name: str) -> None:
     """With such a name in every field, the headers are the same, the lines are short, and the HTML is escaped."""
     plain = read(composed(replace(ITEM, kind=kind)))
-    item = replace(ITEM, kind=kind, show=name, artist=name, venue=name, city=name, followed=[name], songs=[name, name])
+    item = replace(
+        ITEM, kind=kind, show=name, artist=name, venue=name, city=name, followed=[name], songs=[name, name], brand=name,
+        brand_host="sets.example.org", **COLOURS,
+    )  # fmt: skip
     email = composed(item)
     message = read(email)
     assert sorted(message.keys()) == sorted(plain.keys())

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from server.errors import Refused
 from server.web import card_drawing, cards
-from server.web.card import Card, CardSong
+from server.web.card import Card, CardColours, CardSong
 from server.web.heads import CARD_SIZE
 
 CARD = Card(
@@ -31,6 +31,14 @@ def test_any_name_is_drawn(heading: str) -> None:
     """Whatever an artist is called, it is a PNG of the size that messengers show without cutting it."""
     picture = Image.open(io.BytesIO(card_drawing.picture_of(msgspec.structs.replace(CARD, heading=heading))))
     assert (picture.format, picture.size) == ("PNG", CARD_SIZE)
+
+
+def test_a_picture_has_the_colours_of_its_brand() -> None:
+    """Its ground, and its accent at the top."""
+    colours = CardColours(ground="#ffffff", accent="#7a0050")
+    picture = Image.open(io.BytesIO(card_drawing.picture_of(msgspec.structs.replace(CARD, colours=colours))))
+    pixels = picture.convert("RGB")
+    assert (pixels.getpixel((5, 5)), pixels.getpixel((5, 300))) == ((0x7A, 0, 0x50), (255, 255, 255))
 
 
 def test_what_no_font_has_gets_latin_letters(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,3 @@
+"""The name of the service, where no brand has another one."""
+
+SERVICE = "MySetlist"
