@@ -75,7 +75,7 @@ class LedgerRoutes:
                 summary="The key that signs a show's ledger (C2SP signed-note).",
             ),
             Endpoint(
-                method="GET", path="/api/shows/{show}/ledger/tile/{tile:.+}", handler=self.get_tile, answer=str,
+                method="GET", path="/api/shows/{show}/ledger/tile/{tile}", rests=("tile",), handler=self.get_tile, answer=str,
                 media_type="application/octet-stream", codes=(*missing, Code.FORBIDDEN), slugs=("show",),
                 summary="A tile of a show's ledger, or its entries once everybody may see the counts (C2SP tlog-tiles).",
             ),

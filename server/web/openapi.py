@@ -79,8 +79,7 @@ def describe(endpoints: Iterable[Endpoint]) -> Document:
     responses: Json = {}
     paths: dict[str, Json] = {}
     for endpoint in endpoints:
-        path = re.sub(r"\{(\w+):[^}]*\}", r"{\1}", endpoint.path)
-        paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint, schemas, queries, responses)
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemas, queries, responses)
     for query in queries:  # its fields are described as parameters
         del components[_name(schemas[query])]
     return {
@@ -184,7 +183,7 @@ def _path_parameter(name: str, endpoint: Endpoint) -> Json:
     if name in endpoint.slugs:
         schema = {"anyOf": [number, {"type": "string", "minLength": 1, "maxLength": REFERENCE_CHARS_MAX}]}
         description = "An id or a slug."
-    if f"{{{name}:" in endpoint.path:
+    if name in endpoint.rests:
         schema, description = {"type": "string", "minLength": 1}, "The rest of the path."
     if name in endpoint.secrets:
         schema, description = {"type": "string", "minLength": 1, "maxLength": REFERENCE_CHARS_MAX}, "A secret code."

@@ -66,7 +66,10 @@ def routes_of(
                 _set_session(response, answer.session, session_ttl_s, is_secure=is_secure(request))
             return response
 
-        return web.route(endpoint.method, endpoint.path, handle)
+        path = endpoint.path
+        for name in endpoint.rests:
+            path = path.replace(f"{{{name}}}", f"{{{name}:.+}}")
+        return web.route(endpoint.method, path, handle)
 
     return [route_of(endpoint) for endpoint in endpoints]
 

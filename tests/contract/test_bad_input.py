@@ -104,7 +104,8 @@ class Asker:
             self._slots,
             self.session.request(self.endpoint.method, url or self.url(), **options) as response,
         ):
-            said = f"{title(self.endpoint)}, {what[:300]}: {response.status} {(await response.text())[:300]}"
+            text = (await response.read()).decode(errors="replace")
+            said = f"{title(self.endpoint)}, {what[:300]}: {response.status} {text[:300]}"
             if response.status < 400:
                 assert str(response.status) in operation_of(self.endpoint)["responses"], said
                 return response.status

@@ -71,8 +71,8 @@ DOCUMENT: dict[str, Any] = {**describe([*ENDPOINTS, EVENTS])}
 
 # Whatever has an id: the sample data and who asks have one with this id.
 EXISTING = 1
-# What has a secret code in the path.
-SECRETS = {"crew": "0000000000000001"}
+# What has a secret code in the path, or the rest of one.
+SECRETS = {"crew": "0000000000000001", "tile": "0/000.p/1"}
 
 
 def path_values(endpoint: Endpoint) -> dict[str, Any]:

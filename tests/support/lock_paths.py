@@ -69,6 +69,7 @@ insert into user_show_attendance (user_id, show_id) select u, w from generate_se
 insert into user_follows_artists (user_id, artist_id) select u, a from generate_series(1, 2) u, generate_series(1, 2) a;
 insert into picks (show_id, user_id, song_ids, picked_at) select w, u, '{1}', now() from generate_series(1, 2) w, generate_series(1, 2) u;
 insert into picked_shows select w, 1 from generate_series(1, 2) w;
+insert into ledger_logs select w, 0, 1, sha256('x'), true, '', now() from generate_series(2, 1, -1) w;
 insert into standings select b::board_kind, w, u, 9, 1, u, u from unnest(array['show', 'artist']) b, generate_series(1, 2) w, generate_series(1, 2) u;
 insert into crews (code, name) values ('000000000000000a', 'A'), ('000000000000000b', 'B');
 insert into crew_members (crew_id, user_id) values (1, 1), (2, 2);

@@ -85,7 +85,7 @@ class Endpoint:
     Takes:  path, with {names}; access, the least role that may call it; answer, the type of the JSON answer (None: no body);
             query and body, types that are decoded before the handler runs (unknown fields are ignored);
             codes, its refusals beyond those that follow from the other fields; slugs, the names in the path that take a
-            slug as well as an id; secrets, those that take a secret code and no id; is_revalidated, clients may keep the answer and ask with its ETag whether it changed;
+            slug as well as an id; secrets, those that take a secret code and no id; rests, those that take the rest of the path, slashes included; is_revalidated, clients may keep the answer and ask with its ETag whether it changed;
             read, the kind of an expensive read; "free": it does not read PostgreSQL; None: as `read_kind`; description,
             added to the summary in the OpenAPI document; other_status, with other_answer (None: the same type), and
             other_media_type (of a text): alternatives that the handler may choose
@@ -109,6 +109,7 @@ class Endpoint:
     codes: tuple[Code, ...] = ()
     slugs: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    rests: tuple[str, ...] = ()
     is_revalidated: bool = False
     read: ReadKind | Literal["free"] | None = None
     description: str = ""
