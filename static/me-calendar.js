@@ -12,7 +12,7 @@ const PATH = "/api/me/calendar";
 export function createCalendar() {
   const outcome = h("p", { class: "form-outcome", role: "status" });
   const act = createAct(outcome, accountFailure);
-  const make = h("button", { class: "button", type: "button", on: { click: () => act(() => renew(CALENDAR.made)) } }, CALENDAR.make);
+  const make = h("button", { class: "button", type: "button", hidden: true, on: { click: () => act(() => renew(CALENDAR.made)) } }, CALENDAR.make);
   const address = h("input", { id: "calendar-address", type: "text", readonly: true, translate: "no" });
   address.addEventListener("focus", () => address.select());
   const program = h("a", { class: "button button-main" }, CALENDAR.open);

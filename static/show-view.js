@@ -38,7 +38,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const follow = createMarkButton(phrase("follow"), onFollow);
   const attendanceText = h("span");
   const followersText = h("span");
-  const shareText = h("span", { role: "status" });
+  const shareText = h("span", { role: "status" }, "\u00a0"); // as high as what stands below the other buttons
   const shareButton = h("button", { class: "button", type: "button", on: { click: shareShow } }, phrase("share"));
   const relations = h("div", { class: "relations" },
     h("div", {}, going, attendanceText), h("div", {}, follow, followersText), h("div", {}, shareButton, shareText));

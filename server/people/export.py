@@ -320,10 +320,11 @@ class ExportedDevice(msgspec.Struct, frozen=True):
 
 
 class ExportedNotice(msgspec.Struct, frozen=True):
-    """A notice of a show to the user's devices, of the last seven days."""
+    """A notice of a show to the user's devices, of the last seven days. song_id: of the song that was on, 0: of none."""
 
     kind: NoticeKind
     show_id: int
+    song_id: int
     song: str
     made_at: str
 

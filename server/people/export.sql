@@ -185,7 +185,7 @@ select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
 
 -- name: push_notices^
 select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
-  from (select kind, show_id, song, made_at
+  from (select kind, show_id, setlist_song_id as song_id, song, made_at
           from webpush_notices where user_id = :user_id::bigint order by id desc limit :count::bigint) s;
 
 -- name: api_keys^

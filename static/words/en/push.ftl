@@ -1,7 +1,7 @@
 # Notices of the browser: where they are chosen, and what they say.
 
 push-heading = Notices on this device
-push-lead = For shows you go to, shows you voted in, and artists you follow. Each is told once for a show.
+push-lead = For shows you go to, shows you voted in, and artists you follow. Each is told once for a show, and each of your songs once.
 push-voting-closes = Voting closes in half an hour
 push-show-begins = The show begins
 push-song-on = A song you voted for is on

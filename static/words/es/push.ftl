@@ -1,7 +1,7 @@
 # Avisos del navegador: dónde se eligen y qué dicen.
 
 push-heading = Avisos en este dispositivo
-push-lead = De los conciertos a los que vas o en los que votaste y de los artistas que sigues. Cada uno llega una vez por concierto.
+push-lead = De los conciertos a los que vas o en los que votaste y de los artistas que sigues. Cada uno llega una vez por concierto, y cada una de tus canciones una vez.
 push-voting-closes = La votación cierra en media hora
 push-show-begins = Empieza el concierto
 push-song-on = Suena una canción que votaste
