@@ -104,7 +104,7 @@ BUGS = {
         1048,
     ),
     "refusals are not settled": Bug(
-        "server.voting.settlement", "                self._pending_acks.refused(votes)\n", "                pass\n", 825
+        "server.voting.settlement", "                self._pending_acks.refused(votes)\n", "                pass\n", 184
     ),
     "a raised position is not committed first": Bug(
         "server.voting.log",
@@ -112,6 +112,31 @@ BUGS = {
         "    loss = ''\n" + _LOCKED + "        if _is_behind(last, committed) or int(last) == committed < awaited:\n"
         "            committed = await queries.raise_position(connection, shard=shard, at_least=0)\n",
         0,
+    ),
+    "a reset without a barrier": Bug(
+        "tests.simulation.valkey_model", "        hot.last = hot.barrier = newest\n", "        hot.last = newest\n", 791
+    ),
+    "rows of a warm-up are older than their position": Bug(
+        "server.voting.warm_up",
+        '        positions = {row["shard"]: row["position"] for row in position_rows}\n',
+        "        async with self._database.connection() as connection:\n"
+        '            positions = {row["shard"]: row["position"] async for row in queries.fetch_positions(connection)}\n',
+        1031,
+    ),
+    "a new connection does not read the rules": Bug(
+        "server.voting.intake",
+        "        await revise_warm(self._database, line.ask_first_shards, line.held(range(self._shard_count)), self._shard_count)\n",
+        "",
+        56,
+    ),
+    "a change of rules holds nothing": Bug(
+        "tests.simulation.valkey_model",
+        "            hot.holds.setdefault(show_id, []).append((token, now_ms + hold_ms))\n",
+        "            pass\n",
+        142,
+    ),
+    "a join between a change and its push": Bug(
+        "server.live.hub", "            channel.joined[subscriber] = channel.state.at\n", "            pass\n", 368
     ),
     "a position is read without its lock": Bug(
         "server.voting.log",

@@ -44,7 +44,7 @@ class World:
         self.applied: dict[tuple[int, int, int], None] = {}  # (show, user, order) of casts in PostgreSQL
         self.shown: dict[tuple[int, int], dict[int, tuple[int, int]]] = {}  # (show, position) -> its counts
         self.locked: set[int] = set()  # shows whose lock was answered
-        self.closed: set[int] = set()  # shows whose closing by staff was answered
+        self.closed_ms: dict[int, int] = {}  # show -> its end, once its closing by staff was answered
         self.was_changed_by_hand = False  # whether somebody has changed rules past the service
         self.changing: dict[int, SimulatedNode] = {}  # show -> the node where staff changes its lock
         self.is_settled = False
@@ -178,7 +178,7 @@ class World:
     async def close_show(self, show_id: int) -> None:
         """Staff ends the voting of a show."""
         if await self._change(show_id, lambda node: node.close(show_id)):
-            self.closed.add(show_id)
+            self.closed_ms[show_id] = self.postgres.tables.shows[show_id].closes_ms
             self.seen.add("a show was closed by staff")
 
     async def _change(self, show_id: int, act: Callable[[SimulatedNode], Coroutine[Any, Any, None]]) -> bool:
@@ -206,7 +206,8 @@ class World:
     # ── what must always hold
 
     def _on_logged(self, shard: int, position: int, casts: Sequence[list[int]]) -> None:
-        if wrong := [cast for cast in casts if cast[0] in self.locked | self.closed]:
+        late = {show_id for show_id, closed_ms in self.closed_ms.items() if position >> 10 >= closed_ms}
+        if wrong := [cast for cast in casts if cast[0] in self.locked | late]:
             self.fail(f"casts were taken after the change was answered: {wrong} at {shard}/{position}")
 
     def _on_trim(self, shard: int, position: int, casts: Sequence[list[int]]) -> None:
