@@ -47,6 +47,7 @@ def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="rounds; each with a turn with notes and one without")
     parser.add_argument("--batches", type=int, default=10, help="batches in a turn")
     parser.add_argument("--batch", type=int, default=2_000, help="votes in a batch")
+    parser.add_argument("--fans", type=int, default=1_000, help="few: their names are known; many: most votes bring a new name")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args(given)
 
@@ -56,7 +57,7 @@ async def _measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any
     try:
         url, _ = await seeded(engines.database_url, "bench_ledger", arguments, votes=0)
         postgres = psutil.Process(engines.postgres_pid)
-        target = await open_voting(url, arguments.seed, 20_000)
+        target = await open_voting(url, arguments.seed, arguments.fans)
         owner = await asyncpg.connect(url)
         sequencer = Sequencer(url, SystemClock(), SECRET, "localhost")
 
@@ -78,11 +79,11 @@ async def _measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any
                     await commit_batch(target, arguments.batch)
                 commit_s = spent(before, cpu_s([postgres]))["postgres"]
                 figures.setdefault(f"commit_{state}d", []).append(commit_s / votes * 1e6)
-            size = await owner.fetchval("select coalesce(sum(size), 0) from ledger_logs")
+            size = await owner.fetchval("select coalesce(sum(size), 0)::bigint from ledger_logs")
             before, own_before_s = cpu_s([postgres]), own_cpu_s()
             await append()
             own_s, postgres_s = own_cpu_s() - own_before_s, spent(before, cpu_s([postgres]))["postgres"]
-            entries = await owner.fetchval("select sum(size) from ledger_logs") - size
+            entries = await owner.fetchval("select sum(size)::bigint from ledger_logs") - size
             figures.setdefault("append_python", []).append(own_s / entries * 1e6)
             figures.setdefault("append_postgres", []).append(postgres_s / entries * 1e6)
         await owner.close()

@@ -27,7 +27,8 @@ from server.telemetry import LEDGER_BEHIND_SECONDS, LEDGER_ENTRIES
 
 log = structlog.get_logger()
 
-EVERY_S = 0.25
+# Half of what is promised. A signature costs as much as thirty votes, and each show that got votes has one each time.
+EVERY_S = 0.5
 ASK_EVERY_S = 1.0
 # Longer than any pause. A stopped process would otherwise keep the turn for ever.
 IDLE_S_MAX = 10.0
