@@ -1217,10 +1217,14 @@ begin
           from (select user_id from fresh union select user_id from flips) n
           join voter_days v on v.user_id = n.user_id
           left join flips f on f.show_id = v.show_id and f.user_id = v.user_id and f.day = v.day
-    ), day as materialized (
-        select s.scope, s.scope_id, v.user_id, v.day, bool_or(v.was_known) as was_known, bool_or(v.counts) as counts,
-               bool_or(v.counted) as counted
+    ), scoped as materialized (
+        select s.scope, s.scope_id, v.user_id, v.day, v.was_known, v.counts, v.counted
           from visit v join shows w on w.id = v.show_id cross join lateral scopes_of_show(w.id, w.artist_id, w.venue_id) s
+    -- In the other scopes of these fans nothing is new.
+    ), day as materialized (
+        select scope, scope_id, user_id, day, bool_or(was_known) as was_known, bool_or(counts) as counts, bool_or(counted) as counted
+          from scoped
+         where (scope, scope_id, user_id) in (select scope, scope_id, user_id from scoped where not was_known or counts <> counted)
          group by 1, 2, 3, 4
     -- What the fans are in with these days, minus what they were in before. Where nothing is new, both are equal.
     ), moved as (
