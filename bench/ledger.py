@@ -47,7 +47,9 @@ def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="rounds; each with a turn with notes and one without")
     parser.add_argument("--batches", type=int, default=10, help="batches in a turn")
     parser.add_argument("--batch", type=int, default=2_000, help="votes in a batch")
-    parser.add_argument("--fans", type=int, default=1_000, help="few: their names are known; many: most votes bring a new name")
+    parser.add_argument(
+        "--fans", type=int, default=1_000, help="few: their names are known; many: most votes bring a new name"
+    )
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args(given)
 
