@@ -91,13 +91,14 @@ class Sequencer:
                 try:
                     with translated_all():
                         count = await self.append_next(connection)
-                        await _measure(connection)
                 except StoreError as error:
                     if connection.is_closed():
                         raise
                     # An erasure holds a note or a fan; it takes a moment.
                     log.info("ledger.waiting", error=str(error))
                     count = 0
+                with translated_all():
+                    await _measure(connection)
                 await asyncio.sleep(0 if count else self._every_s)
         finally:
             connection.terminate()
