@@ -41,6 +41,7 @@ NO_ENDPOINTS = {
     "/sitemap.xml",
     "/sitemap/{kind}-{part}.xml",
     "/brand/{revision}/brand.css",
+    "/brand/{revision}/wall-{scheme}.css",
     "/brand/{revision}/logo",
     "/brand/{revision}/manifest.webmanifest",
     "/screen/{show}",
