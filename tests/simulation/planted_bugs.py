@@ -65,10 +65,10 @@ BUGS = {
         "server.voting.log",
         "raised: int = await queries.raise_position(connection, shard=shard, at_least=0)",
         "raised = committed",
-        83,
+        70,
     ),
     "shards are not opened on a new connection": Bug(
-        "server.voting.intake", "        await open_shards(self._database, line, self._shard_count)\n", "", 263
+        "server.voting.intake", "        await open_shards(self._database, line, self._shard_count)\n", "", 390
     ),
     "held casts are forgotten": Bug("server.voting.held", "                self._resume(held.casts)\n", "", 68),
     "trimmed before the commit": Bug(
@@ -89,19 +89,19 @@ BUGS = {
         "server.voting.compaction",
         "compacted.orders[order_key] = max(-cast[end], compacted.orders.get(order_key, 0))",
         "pass",
-        251,
+        160,
     ),
     "lost entries are never settled": Bug(
         "server.voting.settlement",
         "            if end is not None and",
         "            if False and end is not None and",
-        246,
+        144,
     ),
     "refused votes are confirmed": Bug(
         "server.voting.pending_acks",
         '            self._refused[show_id, user_id, cast_ms, reason == "pick"] = None\n',
         "            pass\n",
-        1048,
+        157,
     ),
     "refusals are not settled": Bug(
         "server.voting.settlement", "                self._pending_acks.refused(votes)\n", "                pass\n", 184
