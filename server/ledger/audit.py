@@ -87,6 +87,9 @@ async def audit(
         return found
     if signer.name != now.origin:
         found.complain(f"The checkpoint is of the log {now.origin}, and the key is of {signer.name}.")
+    if kept is not None and _show_of(kept) != _show_of(now):
+        found.complain(f"Your checkpoint is of another show: {kept.origin}. Give one of this show: {now.origin}.")
+        kept = None
     found.size = now.size
     found.facts.append(f"ledger {now.origin}: {now.size} entries, signed by {signer}")
     leaves = await _leaves(get, folder, now, found, kept)
@@ -177,7 +180,7 @@ class _Recount:
     """Applies entries in their order: the last choice of each fan and song counts."""
 
     def __init__(self, now: Checkpoint) -> None:
-        self._show = now.origin.rpartition("/shows/")[2]
+        self._show = _show_of(now)
         self._choices: dict[tuple[bytes, int], int] = {}
         self._aside: set[bytes] = set()
         self._kinds: dict[int, int] = {}
@@ -285,6 +288,10 @@ def _counts(results: Any) -> tuple[Counts, dict[int, str]]:
         {song["id"]: (song["up"], song["down"], song["set_aside_up"], song["set_aside_down"]) for song in songs},
         {song["id"]: song["title"] for song in songs},
     )
+
+
+def _show_of(checkpoint: Checkpoint) -> str:
+    return checkpoint.origin.rpartition("/shows/")[2]
 
 
 def _words(counts: tuple[int, int, int, int]) -> str:

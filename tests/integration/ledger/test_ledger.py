@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,6 +17,7 @@ from server.ledger.notes import VerifierKey, read
 from server.ledger.tree import check_inclusion, leaf_hash
 from server.node.node import Node
 from tests.support import one_node
+from tests.support.commands import run_command
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
@@ -209,6 +212,25 @@ async def test_many_votes(node: Node, factory: RowFactory, sql: Any) -> None:
     found = await audited(node, 11, cosigned)
     assert found.problems == []
     assert found.counts == {show.first: (1_500, 0, 0, 0), show.songs[1]: (0, 1, 0, 0)}
+
+
+async def test_the_command(node: Node, factory: RowFactory, people: People, sql: Any, tmp_path: Path) -> None:
+    """`mysetlist audit` prints what it has found, keeps the checkpoint, and ends with 1 when the counts differ."""
+    show = await factory.show(17)
+    await vote(await people.person(), 17, (show.first, "up"))
+    await sql.execute("update shows set closes_at = now() - interval '1 minute', finalised_at = now() where id = 17")
+    await appended(sql)
+    kept = tmp_path / "kept"
+    words = ("audit", "show-17", "--url", node.url)
+    code, output, errors = await run_command(*words, "--keep", str(kept), environ=dict(os.environ))
+    assert (code, errors) == (0, "")
+    assert "the final result has the same counts: 1 votes on 3 songs" in output
+    await sql.execute("update setlist_songs set up_count = 2 where id = $1", show.first)
+    code, output, _ = await run_command(*words, "--checkpoint", str(kept), environ=dict(os.environ))
+    assert code == 1
+    assert f"Song {show.first} (" in output
+    code, _, errors = await run_command("audit", "nowhere", "--url", node.url, environ=dict(os.environ))
+    assert (code, "Look at --url and the show." in errors) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,8 @@ async def test_what_cannot_be_compared(tmp_path: Path) -> None:
     found = await audited(tmp_path, earlier)
     assert found.problems == []
     assert any("goes on under the origin example.org/ledger/1/shows/7" in fact for fact in found.facts)
+    foreign = publish(tmp_path / "other", VOTES[:20], COUNTS, origin="example.org/ledger/1/shows/8")
+    assert "Your checkpoint is of another show" in (await audited(tmp_path, foreign)).problems[0]
     (tmp_path / "api/shows/7/results").unlink()
     found = await audited(tmp_path)
     assert (found.problems, found.facts[-1]) == ([], "the results are hidden; they were not compared")
