@@ -47,7 +47,7 @@ READ_EVERY = 16
 TICK_S = 0.005
 FLUSH_S = 0.5
 QUIET_TIMEOUT_S = 30.0
-SETTLE_TIMEOUT_S = 5.0
+SETTLE_TIMEOUT_S = 15.0
 # A watcher leaves after a random number of pushes, so that some subscribe at every moment.
 PUSHES_MAX = 400
 # Clients of nodes that come back may come at once.

@@ -129,6 +129,8 @@ async def _cut(link: str, service: Service, rng: Random) -> str:
     proxy = service.links[link]
     async with service.part(link):
         await until(lambda: proxy.connection_count > 0, f"{link}: somebody is connected", timeout_s=BACK_S)
+        # Somewhere in the middle of what else goes wrong.
+        await asyncio.sleep(rng.uniform(0, 1))
         count, accepted = proxy.connection_count, proxy.accepted_count
         proxy.cut()
         await until(lambda: proxy.accepted_count > accepted, f"{link}: somebody comes back", timeout_s=BACK_S)
@@ -148,6 +150,21 @@ async def _delayed(link: str, service: Service, rng: Random) -> str:
     if answered_s is None:
         return f"no answer in 3 s through a delay of {delay_s * 1000:.0f} ms"
     return f"an answer took {answered_s * 1000:.0f} ms" if answered_s > 2 * delay_s else ""
+
+
+async def _stalled(link: str, service: Service, rng: Random) -> str:
+    """Nothing passes for a while, and nothing is lost: what waited arrives late."""
+    proxy = service.links[link]
+    async with service.part(link):
+        proxy.up.stall()
+        proxy.down.stall()
+        try:
+            answered_s = await answer_s(proxy.port, _question(link))
+            await down(rng)
+        finally:
+            proxy.up.resume()
+            proxy.down.resume()
+    return "" if answered_s is not None else f"no answer in {SILENCE_S} s"
 
 
 async def _half_open(link: str, service: Service, rng: Random) -> str:
@@ -193,6 +210,7 @@ def _table() -> dict[str, Fault]:
     for link in links:
         table[f"{link}: cut"] = Fault("every connection is reset", "how many were, and came back", partial(_cut, link))
         table[f"{link}: delayed"] = Fault("20 to 150 ms each way", "the time of an answer", partial(_delayed, link))
+        table[f"{link}: stalled"] = Fault("nothing passes, nothing is lost", silent, partial(_stalled, link))
         table[f"{link}: half open"] = Fault("all packets are dropped", silent, partial(_half_open, link))
     table["disk of PostgreSQL full"] = Fault("a limit on the size of its files", "its error", engine_faults.disk_full)
     table["disk of Valkey full"] = Fault("its folder takes no file", "its error", engine_faults.valkey_cannot_save)

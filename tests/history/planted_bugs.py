@@ -45,7 +45,7 @@ class Bug:
         return text.replace(self.old, self.new) + down + older
 
 
-_OLDER = "node A stopped, clients to A: half open, A to Valkey: delayed"
+_OLDER = "clients to A: cut, A to Valkey: stalled"
 BUGS = {
     "a cast that changes nothing is not logged": Bug(
         "server/voting/cast.lua",
@@ -60,6 +60,7 @@ BUGS = {
         "",
         "who subscribes is shown a vote up and down at once",
         "every frame is a state that was",
+        "node A killed, node B killed",
     ),
     "an older cast wins": Bug(
         "server/voting/cast.lua",
@@ -84,12 +85,12 @@ BUGS = {
         "a ballot is what its fan voted",
     ),
     "an unknown outcome is told as a refusal": Bug(
-        "server/voting/intake.py",
-        "            cast.refuse(Refused(Code.UNAVAILABLE, message,",
-        "            cast.refuse(Refused(Code.OVERLOADED, message,",
+        "server/voting/casts.py",
+        "            error = Refused(Code.UNAVAILABLE, message,",
+        "            error = Refused(Code.OVERLOADED, message,",
         "Valkey may have taken the cast before its answer was lost",
         "a refused cast has no effect",
-        "Valkey killed, A to Valkey: cut, B to Valkey: cut",
+        "Valkey killed, A to Valkey: cut, B to Valkey: cut, A to Valkey: stalled",
     ),
     "an answer names a later position": Bug(
         "server/voting/pending_acks.py",
@@ -104,6 +105,7 @@ BUGS = {
         "return {string.format('%d', tonumber(last) + 2048), rules[1]",
         "a state claims votes that it does not have",
         "every frame is a state that was",
+        "node A killed, node B killed",
     ),
     "the history leaves withdrawals out": Bug(
         "function commit_votes",
