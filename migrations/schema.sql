@@ -2647,7 +2647,8 @@ begin
     insert into voters_to_count (show_id, user_id, day)
     select a.show_id, a.user_id, a.day
       from (select distinct show_id, user_id, (cast_at at time zone 'UTC')::date as day from added where choice is not null) a
-     where not exists (select from voter_days v where (v.show_id, v.user_id, v.day) = (a.show_id, a.user_id, a.day));
+    -- No "not exists": as a join it is planned once, and while voter_days is new it would read all of it for each fan.
+     where (select true from voter_days v where (v.show_id, v.user_id, v.day) = (a.show_id, a.user_id, a.day)) is null;
     return null;
 end $$;
 

@@ -82,6 +82,35 @@ async def test_a_commit_reads_no_table_whole(database_url: str, factory: RowFact
     assert await whole_reads(sql) - before == Counter()
 
 
+async def test_a_commit_reads_no_index_whole(database_url: str, factory: RowFactory) -> None:
+    """Also when the table was empty as its statistics were taken: a thousand voters of other days are not read for each vote."""
+    show = await factory.show(7, song_count=1)
+    users = await factory.users(100)
+    (song,), sql = show.songs, factory.sql
+    at_ms = await sql.fetchval("select (extract(epoch from now()) * 1000)::bigint")
+    await sql.execute("analyze")
+    await sql.execute(
+        "insert into voter_days (show_id, user_id, day) select 7, u, date '2026-01-01' + d"
+        " from unnest($1::bigint[]) u, generate_series(1, 10) d",
+        users,
+    )
+    writer = await Database.open(database_url, role=WRITER_ROLE, pool_size=1)
+    try:
+        before = await rows_read(sql)
+        async with writer.transaction() as connection:
+            await commit(connection, 7, [(song, user, "up") for user in users], at_ms)
+            await connection.execute("select pg_stat_force_next_flush()")
+    finally:
+        await writer.close()
+    assert max((await rows_read(sql) - before).values()) < 500
+
+
+async def rows_read(connection: Any) -> Counter[str]:
+    """How many rows were read from each index so far."""
+    await connection.execute("select pg_stat_force_next_flush()")
+    return Counter(dict(await connection.fetch("select indexrelname, idx_tup_read from pg_stat_user_indexes")))
+
+
 async def whole_reads(connection: Any) -> Counter[str]:
     """How often each table was read whole so far."""
     rows = await connection.fetch("select relname, seq_scan from pg_stat_user_tables")
