@@ -12,7 +12,7 @@ const NAME_CHARS_MAX = 60;
 
 /** @param {{onJoined: () => void}} events */
 export function createCrewsView({ onJoined }) {
-  const invited = h("p");
+  const invited = h("h1", { class: "crew-invited" }); // the board, which has the heading of the page, is hidden then
   const join = h("button", { class: "button button-main", type: "button" }, phrase("crew-join"));
   const invitation = h("div", { class: "crew-invitation", hidden: true }, invited, join);
   const link = h("input", { id: "crew-link", type: "text", readonly: true });

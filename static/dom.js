@@ -79,8 +79,8 @@ export function setHidden(element, isHidden) {
  * @param {number} share  0..1
  */
 export function setBar(bar, share) {
-  const transform = `translateX(${((share - 1) * 100).toFixed(1)}%)`;
-  if (bar.style.transform !== transform) bar.style.transform = transform;
+  const value = share.toFixed(3);
+  if (bar.style.getPropertyValue("--share") !== value) bar.style.setProperty("--share", value);
 }
 
 const MOVE_MS = 420;

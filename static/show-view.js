@@ -121,6 +121,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       setHidden(skeleton, show.phase !== "loading");
       setHidden(content, show.phase === "loading");
       setHidden(problem, !isBroken);
+      setAttribute(element, "data-broken", isBroken);
       const parts = [toolbar, windowBox, relations, voteHistory.element, receipt.element, sources, foreseen.element, pick.element, setlists.element,
         suggestions.element];
       for (const part of parts) setHidden(part, !isReady);

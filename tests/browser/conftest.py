@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,23 +13,11 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from server.embedded import EmbeddedEngines
 from server.node.node import Node
-from tests.browser.pages import Fan, FanPool
+from tests.browser.pages import CHROMIUMS, FLAGS, Fan, FanPool, chromium_path
 from tests.support.engines import OpenDatabase, empty_redis
 from tests.support.node_process import SECRET
 from tests.support.proxy import TcpProxy
 from tests.support.running_node import running_node
-
-# The headless shell is Chromium without its own windows and menus, which cost a quarter of the CPU of these tests.
-NAMES = ("chromium-headless-shell", "chromium", "google-chrome", "chromium-browser", "google-chrome-stable")
-FLAGS = (
-    "--no-sandbox",  # the tests may run as root, where Chromium's sandbox does not
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 OpenFan = Callable[..., Awaitable[Fan]]
 
@@ -49,9 +36,9 @@ class Console:
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """The system's Chromium; without one the test is skipped."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
+    found = chromium_path()
     if found is None:
-        pytest.skip(f"no Chromium on this machine: none of {', '.join(NAMES)} is in PATH")
+        pytest.skip(f"no Chromium on this machine: none of {', '.join(CHROMIUMS)} is in PATH")
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=found, args=list(FLAGS))
         yield launched

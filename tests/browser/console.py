@@ -7,17 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal
 
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # it has no types
 from playwright.async_api import Page, ViewportSize, expect
 
 from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.identity import COOKIE
-from tests.browser.pages import DESKTOP, PHONE, Fan, FanPool
-from tests.browser.test_accessibility import ANIMATIONS_ENDED
+from tests.browser.checks import findings
+from tests.browser.pages import DESKTOP, PHONE, TABLET, Fan, FanPool
 from tests.support.running_node import SECRET
 
-TABLET: ViewportSize = {"width": 768, "height": 1024}
 # Chromium writes an answer that refuses to its console; a page cannot prevent that.
 REFUSALS = re.compile(r"status of (400|403|404|409|412|503)")
 # What can be tapped, but is smaller than a finger. Links inside a text, and boxes whose label is tapped, are not meant.
@@ -73,21 +71,10 @@ async def confirm(page: Page, label: str, *, says: str) -> None:
     await expect(page.locator("#notice")).to_contain_text(says)
 
 
-async def severe_findings(page: Page) -> list[tuple[str, list[str]]]:
-    """What axe-core finds of serious or critical impact: the rule, and the elements."""
-    # A colour in the middle of a transition is nobody's colour.
-    await page.evaluate(ANIMATIONS_ENDED)
-    return [
-        (finding["id"], [node["html"] for node in finding["nodes"]])
-        for finding in (await Axe().run(page)).response["violations"]
-        if finding["impact"] in ("serious", "critical")
-    ]
-
-
 async def is_fine(page: Page) -> None:
-    """axe-core finds nothing serious, and everything fits on a tablet and on a phone."""
-    found = await severe_findings(page)
-    assert found == [], found
+    """axe-core finds nothing, and everything fits on a tablet and on a phone."""
+    found = await findings(page)
+    assert found == [], "\n".join(found)
     await fits(page)
 
 

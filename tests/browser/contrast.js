@@ -11,7 +11,8 @@
     document.adoptedStyleSheets = []; // those of an earlier call; the page itself has none
     const found = [];
     const add = (element, words, style, rects) => {
-      for (const { left, top, right: edge, bottom: end } of rects) {
+      for (const { left: begin, top, right: edge, bottom: end } of rects) {
+        const left = Math.max(begin, 0); // scrolled out of its row
         // The screenshot ends with the window; pixels below and beside it would count as black.
         const right = Math.min(edge, innerWidth);
         const bottom = Math.min(end, innerHeight);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Literal
@@ -11,7 +12,19 @@ from typing import Literal
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page, ViewportSize, expect
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
+TABLET: ViewportSize = {"width": 768, "height": 1024}
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
+# The headless shell is Chromium without its own windows and menus, which cost a quarter of the CPU of these tests.
+CHROMIUMS = ("chromium-headless-shell", "chromium", "google-chrome", "chromium-browser", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox",  # the tests may run as root, where Chromium's sandbox does not
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 # Chromium writes these to the console when it cannot reach the server; a page cannot prevent that.
 NETWORK_ERRORS = re.compile(
     r"ERR_(INTERNET_DISCONNECTED|CONNECTION_\w+|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)|WebSocket connection"
@@ -23,6 +36,11 @@ CLOSE_TIMEOUT_S = 30.0
 LASTING_CHANGES = ("add_init_script", "route", "route_web_socket")
 
 expect.set_options(timeout=15_000)
+
+
+def chromium_path() -> str | None:
+    """The system's Chromium."""
+    return next(filter(None, map(shutil.which, CHROMIUMS)), None)
 
 
 class Fan:

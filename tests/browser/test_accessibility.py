@@ -1,129 +1,18 @@
-"""Layout, contrast and the accessibility tree: on a phone and a desktop, in light and dark."""
+"""The accessibility tree; and that the checks of every page (checks.py) find what they look for."""
 
 from __future__ import annotations
-
-import base64
-from pathlib import Path
-from typing import Any, Literal
 
 import asyncpg
 import pytest
 from playwright.async_api import Page, expect
 
 from server.node.node import Node
-from server.sample.demo import seed_demo
+from tests.browser.checks import HAS_NO_OVERFLOW, OVERFLOWING, faint_texts, problems
 from tests.browser.conftest import OpenFan
-from tests.browser.pages import DESKTOP, NETWORK_ERRORS, PHONE, Tab
+from tests.browser.pages import DESKTOP
 from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-CONTRAST = Path(__file__).with_name("contrast.js").read_text()
-HAS_NO_OVERFLOW = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-# The elements that reach past the right edge, for the message of a failed assertion. The trending shows scroll sideways.
-OVERFLOWING = """() => [...document.querySelectorAll("main *, header *")]
-    .filter((element) => element.getBoundingClientRect().right > innerWidth + 1 && !element.closest(".row, .trending-items"))
-    .map((element) => element.outerHTML.slice(0, 120))"""
-# Two animations never end and are not waited for: the dot of a page that reconnects, the beat beside a song that plays.
-ANIMATIONS_ENDED = """async () => {
-    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-    await Promise.all(document.getAnimations()
-    .filter((running) => running.effect.getComputedTiming().endTime < Infinity)
-    .map((running) => running.finished.catch(() => {})));
-}"""
-
-WATCH_POLICY = (
-    "addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective}`))"
-)
-SHOW = "select id from shows where status = $1 and not is_locked and closes_at {} now() order by id limit 1"
-# Songs that have been played take no votes.
-SHOW_WITH_VOTES = """select w.id from shows w join setlist_songs s on s.show_id = w.id and s.played_at is null
-    where w.status = 'live' and not w.is_locked and w.closes_at > now() group by 1 having count(*) > 2 order by 1 limit 1"""
-
-
-async def faint_texts(page: Page, canvas: Page, height: int = 2400) -> list[str]:
-    """Texts in the first `height` pixels with a contrast below 4.5 to 1 (3 to 1 when large). Hides all texts."""
-    assert page.viewport_size is not None
-    await page.set_viewport_size({"width": page.viewport_size["width"], "height": height})
-    # Texts under the sticky header would be measured against it.
-    await page.evaluate("() => scrollTo(0, 0)")
-    await page.evaluate(ANIMATIONS_ENDED)
-    texts: list[dict[str, Any]] = await page.evaluate(f"() => ({CONTRAST}).collectTexts()")
-    assert len(texts) > 10
-    picture = base64.b64encode(await page.screenshot(animations="disabled", scale="css")).decode()
-    given = {"texts": texts, "picture": picture}
-    measured = await canvas.evaluate(f"(given) => ({CONTRAST}).measureContrast(given)", given)
-    return [f"{text['words']}: {text['contrast']:.2f}, {text['color']}" for text in measured if not text["isEnough"]]
-
-
-async def test_everything_can_be_read(
-    canvas: Page,
-    own_node: Node,
-    open_fan: OpenFan,
-    own_database_url: str,
-    own_sql: asyncpg.Connection[asyncpg.Record],
-) -> None:
-    """With the sample data, every text has enough contrast and nothing reaches past the edge, for shows in every state."""
-    await seed_demo(own_database_url)
-    visitor = await open_fan(own_node.url)
-
-    async def is_fine(tab: Tab, height: int = 2400) -> None:
-        await expect(tab.page.locator(".skeleton").first).to_be_hidden()
-        assert await tab.page.evaluate(HAS_NO_OVERFLOW), await tab.page.evaluate(OVERFLOWING)
-        assert not await tab.page.evaluate(OVERFLOWING)
-        for scheme in SCHEMES:
-            # A text that still moves would be measured in the wrong place.
-            await tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            assert not await faint_texts(tab.page, canvas, height), scheme
-        await tab.page.close()
-
-    tab = await visitor.open("/", script=WATCH_POLICY)
-    # Each list comes by itself.
-    await expect(tab.page.locator(".card[data-show]")).to_have_count(24)
-    await expect(tab.page.get_by_role("region", name="Trending now").get_by_role("listitem")).to_have_count(5)
-    await is_fine(tab)
-
-    open_show = await own_sql.fetchval(SHOW_WITH_VOTES)
-    tab = await visitor.open_show(open_show, script=WATCH_POLICY)
-    first, second, third, *_ = [song for song in await tab.order() if await tab.button(song, "up").is_enabled()]
-    await tab.button(first, "up").tap()
-    await tab.button(second, "down").tap()
-    await tab.expect_durability(first, "committed")
-    await tab.expect_durability(second, "committed")
-    visitor.allowed_errors = NETWORK_ERRORS
-    await visitor.context.set_offline(True)
-    await tab.button(third, "up").tap()
-    await tab.expect_durability(third, "waiting")
-    await is_fine(tab)
-    await visitor.context.set_offline(False)
-
-    played = await own_sql.fetchval(SHOW.format("<"), "finished")
-    tab = await visitor.open_show(played, script=WATCH_POLICY)
-    await is_fine(tab)
-
-    (entry,) = await own_sql.fetch(
-        "select a.slug as artist, v.slug as venue, (select min(song_id) from setlist_songs where show_id = s.id) as song"
-        " from shows s join artists a on a.id = s.artist_id join venues v on v.id = s.venue_id where s.id = $1",
-        played,
-    )
-    for path in (f"/artists/{entry['artist']}", f"/venues/{entry['venue']}", f"/songs/{entry['song']}"):
-        tab = await visitor.open(path, script=WATCH_POLICY)
-        await expect(tab.page.locator(".part").first).to_be_visible()
-        await is_fine(tab)
-
-    tab = await visitor.open("/me", script=WATCH_POLICY)
-    await expect(tab.page.get_by_role("region", name="Your ballots").get_by_role("listitem")).to_have_count(1)
-    await tab.page.get_by_role("button", name="Erase my account").tap()
-    await is_fine(tab)
-
-    await own_sql.execute("update shows set is_locked = true where id = $1", open_show)
-    tab = await visitor.open_show(open_show, script=WATCH_POLICY)
-    await expect(tab.page.get_by_text("Voting is paused by the organisers")).to_be_visible()
-    await is_fine(tab, PHONE["height"])
-
-    wide = await (await open_fan(own_node.url, viewport=DESKTOP)).open_show(played, script=WATCH_POLICY)
-    await is_fine(wide, DESKTOP["height"])
 
 
 async def test_faint_and_overflowing_text_is_found(
@@ -138,6 +27,36 @@ async def test_faint_and_overflowing_text_is_found(
     assert await tab.page.evaluate(HAS_NO_OVERFLOW)
     await tab.page.locator("h1").evaluate("heading => { heading.style.width = '200vw' }")
     assert not await tab.page.evaluate(HAS_NO_OVERFLOW)
+
+
+# One fault for each check: where it is found, on which element, and what makes it.
+FAULTS = (
+    ("phone", "<h1", "document.querySelector('h1').style.width = '200vw'"),
+    ("phone", "reason", "Object.assign(document.querySelector('#reason').style, { height: '8px', overflow: 'hidden' })"),
+    ("phone", 'class="switch', "Object.assign(document.querySelector('.switch').style, { minHeight: 0, height: '20px' })"),
+    ("phone", 'class="back', "document.querySelector('.back').animate([{ opacity: 0 }], { duration: 9, iterations: Infinity })"),
+    ("forced colours", "<hr", "document.querySelector('footer').append(document.createElement('hr'))"),
+    ("forced colours", "<hr", "document.querySelector('hr').style.cssText = 'width: 40px; height: 4px; border: 0; background: red'"),
+    ("right to left", "show-when", "document.querySelector('.show-when').style.marginLeft = '40px'"),
+    ("keyboard", 'class="brand', "document.querySelector('.brand').style.outline = 'none'"),
+    ("light", "image-alt: <img", "document.querySelector('.brand img').removeAttribute('alt')"),
+)  # fmt: skip
+
+
+async def test_each_fault_is_found(node: Node, open_fan: OpenFan, database_url: str) -> None:
+    """A page that is fine has no finding; with one fault for each check, each check finds its own."""
+    (show,) = await make_shows(database_url, songs=2)
+    page = (await (await open_fan()).open_show(show.id)).page
+    assert await problems(page) == []
+    for _, _, fault in FAULTS:
+        await page.evaluate(f"() => {{ {fault} }}")
+    found = await problems(page)
+    missed = [
+        (where, word)
+        for where, word, _ in FAULTS
+        if not any(line.startswith(f"{where}: ") and word in line for line in found)
+    ]
+    assert missed == []
 
 
 async def test_the_accessibility_tree_is_complete(own_node: Node, open_fan: OpenFan, own_database_url: str) -> None:

@@ -13,10 +13,10 @@ from playwright.async_api import Page, ViewportSize, expect
 
 from server.node.node import Node
 from server.people.sessions import create_link
+from tests.browser.checks import HAS_NO_OVERFLOW, OVERFLOWING, faint_texts, findings
 from tests.browser.conftest import OpenFan
-from tests.browser.console import TABLET, open_staff, severe_findings
-from tests.browser.pages import DESKTOP, FanPool
-from tests.browser.test_accessibility import HAS_NO_OVERFLOW, OVERFLOWING, faint_texts
+from tests.browser.console import open_staff
+from tests.browser.pages import DESKTOP, TABLET, FanPool
 from tests.support.identity_provider import AUDIENCE, IdentityProvider, SigningKey
 from tests.support.node_process import SECRET
 from tests.support.open_shows import make_shows
@@ -45,7 +45,7 @@ async def test_a_link_opens_the_console_and_the_page_now_is_live(
     fan = await open_fan(viewport=TABLET)
     page = (await fan.open("/admin")).page
     await expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
-    assert await severe_findings(page) == []
+    assert await findings(page) == []
     await page.set_viewport_size(DESKTOP)
     form = await page.locator("form").bounding_box()
     assert form is not None
@@ -73,7 +73,7 @@ async def test_a_link_opens_the_console_and_the_page_now_is_live(
     await expect(page.locator(".verdict-act")).to_contain_text("Free space")
     # Its button leads to a page that is not there.
     await expect(page.locator(".verdict-act a")).to_have_count(0)
-    assert await severe_findings(page) == []
+    assert await findings(page) == []
     monkeypatch.undo()
     await expect(page.locator(".verdict-sentence")).to_have_text("All well.")
     levels = page.get_by_role("region", name="Service levels")
@@ -136,7 +136,7 @@ async def test_keys_alone_are_enough(node: Node, fans: FanPool, sql: Any) -> Non
         await expect(dialog).to_contain_text("Now")
         await expect(dialog.get_by_role("heading", name="Keys")).to_be_in_viewport(ratio=1)
         await expect(dialog.get_by_role("button", name="Close")).to_be_in_viewport(ratio=1)
-        assert await severe_findings(page) == []
+        assert await findings(page) == []
         await page.keyboard.press("Escape")
         await expect(dialog).to_be_hidden()
         await page.set_viewport_size(DESKTOP)
@@ -171,7 +171,7 @@ async def test_everything_can_be_read(
         for scheme in ("light", "dark"):
             await tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             assert await tab.page.evaluate(HAS_NO_OVERFLOW), await tab.page.evaluate(OVERFLOWING)
-            assert await severe_findings(tab.page) == [], scheme
+            assert await findings(tab.page) == [], scheme
             assert not await faint_texts(tab.page, canvas), scheme
         small = await tab.page.evaluate(
             "() => [...document.querySelectorAll('nav a, main button, header button')].filter((one) => one.offsetHeight < 44)"

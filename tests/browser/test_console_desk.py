@@ -14,8 +14,8 @@ import pytest_asyncio
 from playwright.async_api import Dialog, Page, Route, WebSocketRoute, expect
 
 from tests.browser.conftest import Console
-from tests.browser.console import REFUSALS, TABLET, confirm, open_staff, tap_is_answered
-from tests.browser.pages import NETWORK_ERRORS, Fan, FanPool
+from tests.browser.console import REFUSALS, confirm, open_staff, tap_is_answered
+from tests.browser.pages import NETWORK_ERRORS, TABLET, Fan, FanPool
 from tests.support.open_shows import Show, make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -10,8 +10,8 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Console
-from tests.browser.console import TABLET, confirm, fits, is_fine, open_staff, tap_is_answered, visit
-from tests.browser.pages import DESKTOP, FanPool
+from tests.browser.console import confirm, fits, is_fine, open_staff, tap_is_answered, visit
+from tests.browser.pages import DESKTOP, TABLET, FanPool
 from tests.support.open_shows import Show, make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -14,8 +14,8 @@ from playwright.async_api import Route, expect
 
 from server.node.node import Node
 from server.people.ticket_codes import keyed_hash, unkeyed_hash
+from tests.browser.checks import findings
 from tests.browser.conftest import OpenFan
-from tests.browser.console import severe_findings
 from tests.browser.pages import DESKTOP, Tab
 from tests.support.node_process import SECRET
 from tests.support.open_shows import make_shows, make_users
@@ -212,7 +212,7 @@ async def test_a_fan_gives_an_address_confirms_it_and_votes(
         await page.get_by_role("link", name="Confirm your email").tap()
         address = page.get_by_label("Email address")
         await expect(page.locator("#email-state")).to_contain_text("Give yours")
-        assert await severe_findings(page) == []
+        assert await findings(page) == []
         await address.fill("fan@example")
         await address.press("Enter")
         await expect(page.locator("#email-state")).to_contain_text("This is no email address")

@@ -11,10 +11,9 @@ import pytest
 from playwright.async_api import Locator, Page, ViewportSize, expect
 
 from server.node.node import Node
+from tests.browser.checks import WATCH_POLICY, findings
 from tests.browser.conftest import OpenFan
-from tests.browser.console import severe_findings
 from tests.browser.pages import DESKTOP, NETWORK_ERRORS, PHONE, Tab
-from tests.browser.test_accessibility import WATCH_POLICY
 from tests.browser.test_old_browsers import WITHOUT_NEW_FEATURES, WITHOUT_STORAGE
 from tests.support.open_shows import make_shows, make_users
 from tests.support.proxy import TcpProxy
@@ -45,9 +44,7 @@ HAS_FRAME_OF_CONTENT = """() => {
     const { scrollWidth } = frame.contentDocument.documentElement;
     return height > 200 && Math.abs(frame.clientHeight - height) <= 1 && scrollWidth <= frame.clientWidth;
 }"""
-SITE = (
-    '<!doctype html><html lang="en"><title>Band</title><meta name="viewport" content="width=device-width"><h1>Band</h1>'
-)
+SITE = '<!doctype html><html lang="en"><title>Band</title><meta name="viewport" content="width=device-width"><main><h1>Band</h1>'
 
 
 async def vote(node: Node, database_url: str, show: int, *songs: int) -> None:
@@ -151,7 +148,7 @@ async def test_a_screen_hides_what_fans_may_not_see(node: Node, open_fan: OpenFa
     await expect(count_of(tab, song)).to_have_text("")
     await expect(tab.row(song).locator(".fill")).to_have_attribute("data-move", "scaleX(0)")
     assert await order(tab.page) == list(show.songs)
-    assert await severe_findings(tab.page) == []
+    assert await findings(tab.page) == []
     await tab.page.reload()
     await expect(note).to_have_text("Vote to see the counts on your phone.")
     await expect(count_of(tab, song)).to_have_text("")
@@ -173,7 +170,7 @@ async def test_a_screen_hides_what_fans_may_not_see(node: Node, open_fan: OpenFa
 
     await tab.goto(f"/screen/{show.id}?theme=light")
     await expect(count_of(tab, song)).to_have_text("1")
-    assert await severe_findings(tab.page) == []
+    assert await findings(tab.page) == []
 
 
 async def test_an_overlay_is_transparent(node: Node, open_fan: OpenFan, database_url: str) -> None:
@@ -189,7 +186,7 @@ async def test_an_overlay_is_transparent(node: Node, open_fan: OpenFan, database
     assert (box["x"] > 960, box["y"] < 100, box["height"] < 540) == (True, True, True)
     grounds = "() => [document.documentElement, document.body].map((one) => getComputedStyle(one).backgroundColor)"
     assert await tab.page.evaluate(grounds) == ["rgba(0, 0, 0, 0)"] * 2
-    assert await severe_findings(tab.page) == []
+    assert await findings(tab.page) == []
 
 
 async def test_a_frame_of_another_site(node: Node, open_fan: OpenFan, database_url: str) -> None:
@@ -214,4 +211,4 @@ async def test_a_frame_of_another_site(node: Node, open_fan: OpenFan, database_u
     assert re.search(r"/shows/show-\d+$", (await opened.value).url)
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme)
-        assert await severe_findings(page) == []
+        assert await findings(page) == []

@@ -1,0 +1,116 @@
+"""Every page with the sample data, for readers with other eyes and hands: one load of each, and all checks on it (checks.py)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from server.node.node import Node
+from server.protocol.identity import COOKIE
+from tests.browser.checks import SCHEMES, WATCH_POLICY, faint_texts, findings, problems, problems_of_a_wall
+from tests.browser.console import REFUSALS
+from tests.browser.pages import DESKTOP, NETWORK_ERRORS, PHONE, Fan, FanPool, Tab
+from tests.browser.sample import CONSOLE_PAGES, FAN_PAGES, WALLS, Sample, make_sample, open_page
+from tests.support.engines import OpenDatabase
+from tests.support.node_process import SECRET
+from tests.support.running_node import running_node
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+# What lies behind texts here is no plain colour: axe-core cannot measure it.
+PAINTED = ("home", "live show", "finished show", "artist", "song", "leaderboard")
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """A node with the sample data, a fan of it on a phone, and somebody of staff."""
+
+    node: Node
+    sample: Sample
+    fan: Fan
+    staff: Fan
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def readers(new_database: OpenDatabase, new_redis: Callable[[], str], fans: FanPool) -> AsyncIterator[Readers]:
+    """One node for all tests of this file."""
+    async with (
+        new_database() as database_url,
+        running_node(database_url, new_redis(), secret=SECRET) as node,
+        fans.fan(node.url) as fan,
+        fans.fan(node.url) as staff,
+    ):
+        # Chromium writes these to the console when a test asks for what is not there, or takes the network away.
+        fan.allowed_errors = re.compile(f"404|{NETWORK_ERRORS.pattern}")
+        staff.allowed_errors = REFUSALS
+        sample = await make_sample(node, database_url, SECRET, fan)
+        await staff.context.add_cookies([{"name": COOKIE, "value": sample.admin, "url": node.url}])
+        yield Readers(node, sample, fan, staff)
+
+
+@asynccontextmanager
+async def opened(fan: Fan, sample: Sample, name: str) -> AsyncIterator[Tab]:
+    """A tab with a page, closed after the block."""
+    tab = await fan.new_tab()
+    await tab.page.add_init_script(WATCH_POLICY)
+    await open_page(tab, sample, name)
+    yield tab
+    await tab.page.close()
+
+
+@pytest.mark.parametrize("name", FAN_PAGES)
+async def test_a_page_of_fans(name: str, readers: Readers, canvas: Page) -> None:
+    """axe-core finds nothing; every text can be read in light and dark, large and wide; a mirror and a keyboard change nothing."""
+    async with opened(readers.fan, readers.sample, name) as tab:
+        if name == "show to come":
+            await tab.page.locator(".pick summary").tap()
+            await expect(tab.page.locator(".pick-score")).to_be_visible()
+        if name == "me":
+            await tab.page.get_by_role("button", name="Erase my account").tap()
+        found = await problems(tab.page, is_translated=name != "API")
+        assert found == [], "\n".join(found)
+        for scheme in SCHEMES if name in PAINTED else ():
+            await tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            assert await faint_texts(tab.page, canvas) == [], scheme
+
+
+async def test_a_vote_that_waits_can_be_read(readers: Readers) -> None:
+    """Votes that wait for the network, and the page without it, keep to the same."""
+    async with opened(readers.fan, readers.sample, "live show") as tab:
+        await tab.expect_live()
+        *_, song = [song for song in await tab.order() if await tab.button(song, "up").is_enabled()]
+        await readers.fan.context.set_offline(True)
+        try:
+            await tab.button(song, "up").tap()
+            await tab.expect_durability(song, "waiting")
+            found = await problems(tab.page)
+            assert found == [], "\n".join(found)
+            await tab.button(song, "up").tap()
+        finally:
+            await readers.fan.context.set_offline(False)
+
+
+@pytest.mark.parametrize("name", WALLS)
+async def test_a_wall(name: str, readers: Readers) -> None:
+    """axe-core finds nothing on a wall in both of its themes, bars stay in forced colours, and from right to left it is mirrored."""
+    async with opened(readers.fan, readers.sample, name) as tab:
+        await tab.page.set_viewport_size(PHONE if name == "embed" else DESKTOP)
+        found = await problems_of_a_wall(tab.page)
+        assert found == [], "\n".join(found)
+        await tab.goto(f"{readers.sample.paths[name]}?theme=light&position=top-right")
+        await expect(tab.page.locator(".song").first).to_be_visible()
+        assert await findings(tab.page, "color-contrast") == []
+
+
+@pytest.mark.parametrize("name", [f"console {name}" for name in CONSOLE_PAGES])
+async def test_a_page_of_the_console(name: str, readers: Readers) -> None:
+    """The same holds for each page of staff."""
+    async with opened(readers.staff, readers.sample, name) as tab:
+        found = await problems(tab.page, is_translated=False)
+        assert found == [], "\n".join(found)
