@@ -35,6 +35,9 @@ _ENTRIES = ("app.js", "docs.js", "me.js", "signin.js", "admin/app.js", "wall/app
 _WITH_TEXTS = (*_ENTRIES, "manifest.webmanifest")
 # What several pages have.
 _PART = re.compile(r"\{\{part:([a-z]+)\}\}\n")
+# A template is never longer than a line (bundling.py).
+_NESTED_TEMPLATES = re.compile(r"^.*\$\{(?:[^}`\n]|\{[^{}`\n]*\})*`.*$", re.MULTILINE)
+_KEPT = re.compile(r"\$kept(\d+)\$")
 _PLACE = re.compile(r"\{\{([a-z-]+)\}\}")
 mimetypes.add_type("application/manifest+json", ".webmanifest")
 mimetypes.add_type("text/javascript", ".js")
@@ -195,5 +198,14 @@ class StaticFiles:
 
 
 def shortened(script: str) -> str:
-    """A script without what only people need. A regular expression behind `=>` is not understood: it needs a name."""
-    return str(jsmin(script))
+    """A script without what only people need. A regular expression behind `=>` is not understood: it needs a name.
+
+    rjsmin takes a template in another one for code, and its spaces out. So lines that have one stay as they are.
+    """
+    kept: list[str] = []
+
+    def keep(line: re.Match[str]) -> str:
+        kept.append(line[0])
+        return f"$kept{len(kept) - 1}$"
+
+    return _KEPT.sub(lambda place: kept[int(place[1])], str(jsmin(_NESTED_TEMPLATES.sub(keep, script))))

@@ -43,5 +43,5 @@ async def test_a_page_is_small(open_fan: OpenFan, database_url: str) -> None:
                     byte_counts[url.rpartition("/")[2]] = len(await response.read())
             assert names <= byte_counts.keys()
             assert "suggestions-view.js" not in byte_counts
-            assert sum(byte_counts.values()) <= BYTES_MAX, byte_counts
+            assert sum(byte_counts.values()) <= BYTES_MAX, str(byte_counts)
             await tab.page.close()

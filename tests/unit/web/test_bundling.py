@@ -130,6 +130,12 @@ def test_the_pages_are_bundled(entry: str, tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
+def test_a_template_in_a_template_keeps_its_spaces() -> None:
+    """Texts for readers are what people wrote, and what stands around them is still shortened."""
+    line = 'const a = `x ${y ? `, and ${z}` : ""}, and b`;'
+    assert shortened(f"let y = 1; // why\n{line}\nlet w = `a  ${{y}} b`;\n") == f"let y=1;{line}\nlet w=`a  ${{y}} b`;"
+
+
 SENT_BYTES_MAX = 60 * 1024
 DOCUMENT_BYTES = 3_000  # with the data in it
 # What the page of a show loads by itself after its songs are there.
