@@ -49,7 +49,9 @@ FLUSH_S = 0.5
 QUIET_TIMEOUT_S = 30.0
 SETTLE_TIMEOUT_S = 15.0
 # A watcher leaves after a random number of pushes, so that some subscribe at every moment.
-PUSHES_MAX = 400
+PUSHES_MAX = 200
+# A fan leaves after at most so long, while casts are under way: these may come late.
+STAY_S_MAX = 40
 # Clients of nodes that come back may come at once.
 PAUSE_S_MAX = 0.5
 
@@ -87,6 +89,13 @@ class Crowd(ReconnectingWebsocket):
     def __init__(self, nodes: list[str], token: str | None, rng: Random, counts: Counts) -> None:
         super().__init__(rng.choice(nodes), token, rng, counts)
         self._nodes = nodes
+        self._coming_back: asyncio.Task[None] | None = None
+
+    def leave(self) -> None:
+        """Goes away, whatever is under way, and comes back at once, to any node."""
+        self.on_lost()
+        self.disconnect()
+        self._coming_back = asyncio.get_running_loop().create_task(self.open_with_retries(), name="coming back")
 
     def on_lost(self) -> None:
         """Goes elsewhere."""
@@ -123,14 +132,18 @@ class Fan(Crowd):
         self._order = 0
         self._answer_count = 0
         self._paused_until_ns = 0
+        self._leaves_ns = now_ns() + int(rng.uniform(1, STAY_S_MAX) * 1e9)
 
     def cast(self) -> int:
         """Sends one cast; gives the number of its votes, 0: it cannot now."""
-        transport = self.transport
-        if not self.is_ready or transport is None or len(self.pending) >= IN_FLIGHT_MAX:
+        transport, invoked_ns = self.transport, now_ns()
+        if not self.is_ready or transport is None:
             return 0
-        invoked_ns = now_ns()
-        if invoked_ns < self._paused_until_ns:
+        if invoked_ns > self._leaves_ns:
+            self._leaves_ns = invoked_ns + int(self._rng.uniform(1, STAY_S_MAX) * 1e9)
+            self.leave()
+            return 0
+        if len(self.pending) >= IN_FLIGHT_MAX or invoked_ns < self._paused_until_ns:
             return 0
         rng = self._rng
         show, songs = self._shows[int(rng.random() * len(self._shows))]
@@ -212,7 +225,6 @@ class Watcher(Crowd):
         self._at = 0
         self._is_resuming = False
         self._pushes_left = 0
-        self._coming_back: asyncio.Task[None] | None = None
 
     @property
     def at(self) -> int:
@@ -249,15 +261,10 @@ class Watcher(Crowd):
             self._last = payload
             self._pushes_left -= 1
             if not self._pushes_left:
-                self._leave()
+                self.leave()
 
     def _record(self, payload: bytes, kind: int) -> None:
         self._recorder.frame((self._number, self._recorder.payload(payload), now_ns(), kind))
-
-    def _leave(self) -> None:
-        self.on_lost()
-        self.disconnect()
-        self._coming_back = asyncio.get_running_loop().create_task(self.open_with_retries(), name="watcher")
 
     def on_lost(self) -> None:
         """Records the loss."""

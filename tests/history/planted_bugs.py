@@ -45,7 +45,7 @@ class Bug:
         return text.replace(self.old, self.new) + down + older
 
 
-_OLDER = "clients to A: cut, A to Valkey: stalled"
+_OLDER = "A to Valkey: delayed, A to Valkey: stalled"
 BUGS = {
     "a cast that changes nothing is not logged": Bug(
         "server/voting/cast.lua",
@@ -102,7 +102,7 @@ BUGS = {
     "counts from Valkey have a later position": Bug(
         "server/voting/tally.lua",
         "return {last, rules[1]",
-        "return {string.format('%d', tonumber(last) + 2048), rules[1]",
+        "return {string.format('%d', tonumber(last) + 204800), rules[1]",
         "a state claims votes that it does not have",
         "every frame is a state that was",
         "node A killed, node B killed",
