@@ -70,6 +70,7 @@ _UNAVAILABLE = (
     asyncpg.InsufficientResourcesError,
     asyncpg.ProgramLimitExceededError,
     asyncpg.PostgresSystemError,
+    asyncpg.InternalServerError,  # a file that cannot grow, a function that a migration replaces
     asyncpg.QueryCanceledError,
     asyncpg.LockNotAvailableError,
     asyncpg.DeadlockDetectedError,
