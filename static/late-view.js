@@ -20,7 +20,7 @@ export function createLateView(tag, attributes, load, { isBelow = false } = {}) 
   let latest = null;
   /** @type {((view: View) => void)|null} */
   let wanted = null;
-  let isNear = !isBelow;
+  let isNear = !isBelow || !("IntersectionObserver" in window); // the oldest browsers load it at once
 
   async function come() {
     isComing = true;
@@ -37,7 +37,7 @@ export function createLateView(tag, attributes, load, { isBelow = false } = {}) 
     }
   }
 
-  if (isBelow) {
+  if (!isNear) {
     const observer = new IntersectionObserver((places) => {
       if (!places.some(({ isIntersecting }) => isIntersecting)) return;
       observer.disconnect();

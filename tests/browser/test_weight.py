@@ -13,7 +13,7 @@ from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-BYTES_MAX = 60_000
+BYTES_MAX = 60 * 1024
 
 
 async def test_a_page_is_small(open_fan: OpenFan, database_url: str) -> None:

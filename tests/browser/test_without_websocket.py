@@ -21,7 +21,7 @@ from tests.support.socket_client import SocketClient
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 UPGRADE_ERRORS = re.compile(f"{NETWORK_ERRORS.pattern}|status of (400|401|503)")
-FALSE_BLAME = re.compile("signal|check your", re.IGNORECASE)
+FALSE_BLAME = re.compile("signal|check your (?!votes)", re.IGNORECASE)
 # Longer than the page waits for a websocket, and between two requests of the same show.
 FALLBACK_MS, POLL_MS = 6_000, 5_000
 

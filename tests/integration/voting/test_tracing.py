@@ -106,14 +106,18 @@ async def test_a_failure_of_a_loop_has_a_trace(
     try:
         async with running_node(database_url, redis_url, **TRACED) as node:
 
-            async def fail(*_: Any, **__: Any) -> None:
+            async def fail() -> None:
                 raise StoreUnavailable("a test")
+
+            class Away:
+                def connection(self) -> None:
+                    raise StoreUnavailable("a test")
 
             async def told() -> Any:
                 return {one.action for one in FAILURES.newest(50) if one.detail == "a test"} >= WAITING
 
-            for part, name in ((node.rooms.writer, "_work"), (node.rooms.webhook_sender, "start_due")):
-                monkeypatch.setattr(part, name, fail)
+            monkeypatch.setattr(node.rooms.writer, "_work", fail)
+            monkeypatch.setattr(node.rooms.webhook_sender, "_database", Away())
             await until(told)
             rows = {one.action: one for one in FAILURES.newest(50)}
     finally:
