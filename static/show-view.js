@@ -17,6 +17,7 @@ import { phrase } from "./words.js";
 /** @type {[key: SortKey, label: string][]} */
 const ORDERS = [["votes", phrase("order-votes")], ["setlist", phrase("order-setlist")]];
 const BUDGET_DOTS_MAX = 20;
+const NOTHING = "\u00a0"; // keeps the height of a line
 
 /**
  * @param {{
@@ -36,9 +37,10 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   const here = h("p", { class: "show-when" });
   const going = createMarkButton(phrase("going"), onGoing);
   const follow = createMarkButton(phrase("follow"), onFollow);
-  const attendanceText = h("span");
-  const followersText = h("span");
-  const shareText = h("span", { role: "status" }, "\u00a0"); // as high as what stands below the other buttons
+  // Each as high as what stands below the other buttons, also before it is known.
+  const attendanceText = h("span", {}, NOTHING);
+  const followersText = h("span", {}, NOTHING);
+  const shareText = h("span", { role: "status" }, NOTHING);
   const shareButton = h("button", { class: "button", type: "button", on: { click: shareShow } }, phrase("share"));
   const relations = h("div", { class: "relations" },
     h("div", {}, going, attendanceText), h("div", {}, follow, followersText), h("div", {}, shareButton, shareText));
@@ -164,11 +166,11 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       setHidden(here, startHere === "" || show.status.status !== "upcoming");
       setAttribute(going, "aria-pressed", String(show.marks.going));
       setHidden(going, show.status.status === "finished" || show.status.status === "cancelled");
-      setText(attendanceText, messages.attendanceLine(show.relationCounts));
+      setText(attendanceText, messages.attendanceLine(show.relationCounts) || NOTHING);
       setAttribute(follow, "aria-pressed", String(show.marks.following));
       setAttribute(follow, "aria-label", phrase("follow-artist", { artist: info.artist.name }));
       const { followers } = show.relationCounts;
-      setText(followersText, followers === null ? "" : phrase("followers", { count: followers }));
+      setText(followersText, followers === null ? NOTHING : phrase("followers", { count: followers }));
       setHidden(hidden, !show.isHidden);
       setText(hidden, messages.HIDDEN[show.status.results]);
       setHidden(orderGroup, show.isHidden);

@@ -61,10 +61,14 @@ async def faint_texts(page: Page, canvas: Page, height: int = 2400) -> list[str]
     # Texts under the sticky header would be measured against it.
     await page.evaluate("() => scrollTo(0, 0)")
     await page.evaluate(ANIMATIONS_ENDED)
-    texts: list[dict[str, Any]] = await page.evaluate(f"() => ({CONTRAST}).collectTexts()")
+    texts: list[dict[str, Any]] = []
+    picture = b""
+    # A page that goes on living may move a text between the two: then the picture is of another page.
+    while (found := await page.evaluate(f"() => ({CONTRAST}).collectTexts()")) != texts:
+        texts = found
+        picture = await page.screenshot(animations="disabled", scale="css")
     assert len(texts) > 10
-    picture = base64.b64encode(await page.screenshot(animations="disabled", scale="css")).decode()
-    given = {"texts": texts, "picture": picture}
+    given = {"texts": texts, "picture": base64.b64encode(picture).decode()}
     measured = await canvas.evaluate(f"(given) => ({CONTRAST}).measureContrast(given)", given)
     return [f"{text['words']}: {text['contrast']:.2f}, {text['color']}" for text in measured if not text["isEnough"]]
 

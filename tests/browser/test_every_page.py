@@ -89,6 +89,7 @@ async def test_a_vote_that_waits_can_be_read(readers: Readers) -> None:
         try:
             await tab.button(song, "up").tap()
             await tab.expect_durability(song, "waiting")
+            await tab.page.evaluate("scrollTo(0, 0)")  # else a notice covers a part of some song
             found = await problems(tab.page)
             assert found == [], "\n".join(found)
             await tab.button(song, "up").tap()
