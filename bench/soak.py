@@ -286,7 +286,7 @@ async def soak(
             logs = {name: node.tracebacks() for name, node in service.nodes.items()}
         wrong = [
             *run.wrong,
-            *(f"node {name} logged: {text[:2_000]}" for name, text in logs.items() if text),
+            *(f"node {name} logged: {text[-2_000:]}" for name, text in logs.items() if text),
             *growth(run.rounds),
         ]
         votes, seconds = sum(one["votes"] for one in run.rounds), sum(one["seconds"] for one in run.rounds)
