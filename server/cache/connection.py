@@ -10,8 +10,8 @@ import asyncio
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
 import redis.asyncio
@@ -22,6 +22,7 @@ from redis.exceptions import (
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisClusterException,
     RedisError,
     ResponseError,
     TryAgainError,
@@ -46,6 +47,9 @@ _ELSEWHERE: dict[type[ResponseError], str] = {
 # driver takes the first word off two of them and makes them exceptions of their own.
 _REFUSED_WRITES = ("MISCONF", "NOREPLICAS")
 _REFUSED_WRITE_TYPES: dict[type[ResponseError], str] = {OutOfMemoryError: "OOM", ReadOnlyError: "READONLY"}
+
+# What the driver raises inside `resets_told` when there is no answer of Valkey. An error reply is a ResponseError, one of them.
+AWAY = (RedisError, RedisClusterException, OSError, TimeoutError)
 
 Command = tuple[str | bytes | int, ...]
 
@@ -243,7 +247,7 @@ class Line(Connection):
                 if not self._is_ready:
                     await self._connect()
                 return await self._exchange(commands)
-        except (RedisError, OSError, TimeoutError) as error:
+        except AWAY as error:
             await self._drop()
             if isinstance(error, ResponseError):
                 raise _refusal(error) from error
@@ -253,7 +257,8 @@ class Line(Connection):
             raise
 
     async def _connect(self) -> None:
-        await self._line.connect()
+        with resets_told():
+            await self._line.connect()
         if self._holds is not None:
             (info,) = await self.ask_first([("INFO", "server")])
             self.server = re.search(rb"^run_id:(\w+)", info, re.MULTILINE)[1].decode()  # type: ignore[index]  # every version tells it
@@ -268,7 +273,8 @@ class Line(Connection):
         started_s = time.monotonic()
         if self._holds is not None:
             commands = [tuple(self.server if part is SERVER else part for part in command) for command in commands]
-        await self._line.send_packed_command(self._line.pack_commands(commands), check_health=False)
+        with resets_told():
+            await self._line.send_packed_command(self._line.pack_commands(commands), check_health=False)
         replies: list[Any] = []
         has_other_data = False
         for _ in commands:
@@ -294,6 +300,19 @@ class Line(Connection):
         self._is_ready = False
         self._drops += 1
         await self._line.disconnect(nowait=True)
+
+
+@contextmanager
+def resets_told() -> Iterator[None]:
+    """Around calls of the driver, and of nothing else: makes uvloop's RuntimeError a ConnectionResetError.
+
+    uvloop raises it when a connection is written to that the peer has reset. The driver does not translate it, and cannot know of the
+    reset before: it reads only after it has written.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise ConnectionResetError(str(error)) from error
 
 
 def checked(answers: list[Any]) -> list[Any]:

@@ -15,12 +15,11 @@ from redis.exceptions import (
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
-    RedisError,
     ResponseError,
 )
 
 from server.cache.cluster import SCHEMES, ClusterAddress, connection_to
-from server.cache.connection import Connection
+from server.cache.connection import AWAY, Connection, resets_told
 from server.cache.keys import FLEET_KEY, PROBE_KEY, SPENT_KEY, log_key, meta_key, node_key, shard_prefix
 from server.errors import CacheError, CacheUnavailable, SetupError
 
@@ -96,15 +95,17 @@ async def _check_server(url: str, where: str, *, is_cluster: bool) -> ValkeyStat
         socket_timeout=CONNECT_TIMEOUT_S,
     )
     try:
-        info = await _info(client, where)
-        clock_ms = await clock_ahead_ms(client.execute_command)
+        with resets_told():
+            info = await _info(client, where)
+            clock_ms = await clock_ahead_ms(client.execute_command)
         state = judge(info, where, clock_ahead_ms=clock_ms, is_cluster=is_cluster)
-        forbidden = await _forbidden_commands(client)
+        with resets_told():
+            forbidden = await _forbidden_commands(client)
     except (AuthenticationError, NoPermissionError) as error:
         raise SetupError(f"REDIS_URL: the server at {where} refuses this user: {_reason(error)}") from error
     except BusyLoadingError as error:
         raise SetupError(f"REDIS_URL: the server at {where} is still loading its data; try again") from error
-    except (RedisError, OSError, ValueError) as error:
+    except (*AWAY, ValueError) as error:
         raise SetupError(f"REDIS_URL: cannot reach Valkey or Redis at {where}: {_reason(error)}") from error
     finally:
         await client.aclose()

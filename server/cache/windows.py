@@ -22,9 +22,10 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisClusterException, RedisError, SlotNotCoveredError
+from redis.exceptions import SlotNotCoveredError
 
 from server.cache.cluster import SCHEMES, ClusterAddress
+from server.cache.connection import AWAY, resets_told
 from server.clock import Clock
 from server.errors import Refused
 from server.protocol.codes import Code
@@ -111,20 +112,27 @@ class Windows:
             self._count_alone(window, subject, count)
             return
         try:
-            async with asyncio.timeout(None if self._cluster is None else TIMEOUT_S):
-                if count == 0:
-                    is_free = await self._strategy.test(item, subject)
-                else:
-                    is_free = await self._strategy.hit(item, subject, cost=count)
-                if is_free:
-                    return
-                free_at_s, _ = await self._strategy.get_window_stats(item, subject)
-        except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
+            with resets_told():
+                free_at_s = await self._hit(item, subject, count)
+        except AWAY as error:
             log.warning("windows.unreachable", error=str(error))
             self._away_until_s[server] = self._clock.monotonic_s() + AWAY_S
             self._count_alone(window, subject, count)
             return
-        raise _at_limit(window, free_at_s - time.time())
+        if free_at_s is not None:
+            raise _at_limit(window, free_at_s - time.time())
+
+    async def _hit(self, item: RateLimitItemPerSecond, subject: str, count: int) -> float | None:
+        """Counts in Valkey. Gives: None, or when a subject that is at its limit is free again, as time.time()."""
+        async with asyncio.timeout(None if self._cluster is None else TIMEOUT_S):
+            if count == 0:
+                is_free = await self._strategy.test(item, subject)
+            else:
+                is_free = await self._strategy.hit(item, subject, cost=count)
+            if is_free:
+                return None
+            free_at_s, _ = await self._strategy.get_window_stats(item, subject)
+            return free_at_s
 
     async def close(self) -> None:
         """Closes the connections to Valkey."""

@@ -36,6 +36,9 @@ _LOCKED = (
 )
 
 BUGS = {
+    "a connection that was reset ends a loop": Bug(
+        "server.cache.connection", "    except RuntimeError as error:\n", "    except ZeroDivisionError as error:\n", 5
+    ),
     "acknowledged before the commit": Bug(
         "server.voting.intake",
         "            self.pending_acks.add(PendingEntry(shard, position, self._clock.monotonic_s(), acks))\n",

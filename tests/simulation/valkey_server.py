@@ -335,10 +335,10 @@ class Driver:
         return commands
 
     async def send_packed_command(self, commands: list[Command], *, check_health: bool) -> None:
-        """Sends."""
+        """Sends. A connection that the server has cut raises what uvloop raises, which the driver does not translate."""
         del check_health
         if self.is_cut:
-            raise DriverConnectionError("Connection closed by server.")
+            raise RuntimeError("the handler is closed")
         self.server.loop.later(self.server.delay_s(), self._arrive, commands, self._generation)
 
     def _arrive(self, commands: list[Command], generation: int) -> None:
