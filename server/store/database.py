@@ -79,6 +79,7 @@ _UNAVAILABLE = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.exceptions.InvalidCachedStatementError,  # a migration has changed what a statement gives
     asyncpg.ReadOnlySQLTransactionError,
     TimeoutError,
     OSError,
