@@ -1,12 +1,13 @@
 """Runs a service under load while its parts die, and checks everything that every fan and every watcher was told.
 
-    .venv/bin/python bench/soak.py [--minutes 10] [--rate 10000] [--seed 1] [--faults all|none|"NAME, NAME"] [--keep FOLDER]
+    .venv/bin/python bench/soak.py [--minutes 10] [--rate 10000] [--seed 1] [--faults all|none|lasting|"NAME, NAME"] [--keep FOLDER]
 
 Two nodes run on engines of their own, with a proxy between every two parts and PgBouncer for the requests of one of them. Fans vote and
 watchers watch; each records what it sends and hears (tests/history). The seed chooses faults from a table (tests/history/faults.py): first
 each alone, then pairs. Each must be seen to have bitten. At the end of a round of one minute everything is answered and drained, and
 a process of its own checks the round: each vote of a fan on a song is linearizable, each commit wrote what the log says once, each
-frame has the counts of the log up to its position, no watcher goes back, all converge. `reconcile` compares rows, counts and Valkey.
+frame has the counts of the log up to its position, no watcher goes back, all converge. `reconcile` compares rows, counts and Valkey. At
+the end `mysetlist audit` recounts every show from the public ledger.
 
 The script prints a line for each fault and round, and one JSON object at the end. It exits with 1 if a rule is violated, a fault did not
 bite, a node logged a traceback, or something grew. The same seed chooses the same faults. docs/soak.md explains the checks.
@@ -37,10 +38,12 @@ from measure import ROOT, data_folder, log_step, print_result, run_facts
 from server.cli.terminal import raise_file_limit
 from server.telemetry import configure_logging
 from server.voting.reconcile import run as reconcile
-from tests.history.faults import FAULTS, FAULTS_OF_FLEET, Fault
+from tests.history.audits import Audits
+from tests.history.faults import ENDING, FAULTS, FAULTS_OF_FLEET, Fault, described
 from tests.history.fleet import Fleet
 from tests.history.service import Service
 from tests.history.stage import Stage
+from tests.support.node_process import NodeProcess
 
 SHOWS = 8
 SONGS = 12
@@ -48,9 +51,12 @@ ROUND_S = 60.0
 # The last fault of a round begins early enough for all clients to come back.
 FAULTS_UNTIL_S = 50.0
 PAUSE_S = (0.5, 3.0)
-# Growth is measured against the first half: limited caches and pools take a while to fill.
+# Growth of a process is measured against the first half of its life: limited caches and pools take a while to fill.
+ROUNDS_MIN = 6
 MEMORY_GROWTH_MAX = 1.15
 FILES_GROWTH_MAX = 16
+# A node finds out in this time that a client is gone without a word (server/live).
+GONE_S = 90.0
 
 
 class Schedule:
@@ -113,6 +119,7 @@ class Soak:
     folder: Path
     schedule: Schedule | None
     checker: CheckerProcess
+    audits: Audits
     rounds: list[dict[str, Any]] = field(default_factory=list)
     faults: list[dict[str, Any]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -134,14 +141,15 @@ class Soak:
         if not all(one["is_quiet"] and one["is_there"] for one in said):
             log_step(f"round {number}: not everybody was quiet or had heard the end: {said}")
         acknowledged = int((window.casts["outcome"] <= 2).sum())
-        steady = psutil.Process(service.nodes["A"].pid)
         self.rounds.append({
             "votes": acknowledged,
             "outcomes": {name: int(count) for name, count in _outcomes(window.casts["outcome"]).items()},
             "seconds": round(seconds, 1), "votes_per_s": round(acknowledged / seconds),
-            "memory_mb": round(steady.memory_info().rss / 1e6, 1), "files": steady.num_fds(),
+            "nodes": {name: measured(node, service.places) for name, node in service.nodes.items()},
         })  # fmt: skip
         self.wrong += [f"round {number}: {text}" for text in differences]
+        if self.arguments.until_wrong:
+            self.wrong += [f"round {number}: {text}" for text in await self.audits.wrong()]
         await self.until_checked()
         self.checking = asyncio.create_task(self._check(number, path), name="checking")
         log_step(f"round {number}: {acknowledged:,} votes acknowledged, {round(acknowledged / seconds):,} a second")
@@ -199,10 +207,39 @@ class Soak:
         if not self.arguments.keep and not found["wrong"]:
             shutil.rmtree(path)
 
+    async def leaked(self) -> list[str]:
+        """Connections of clients that nodes keep although nobody has them any more."""
+        wanted = self.arguments.fans + self.arguments.watchers
+        until_s = time.monotonic() + GONE_S
+        while (held := sum(clients_of(node) for node in self.service.nodes.values())) > wanted:
+            if time.monotonic() > until_s:
+                return [f"the nodes hold {held} connections of {wanted} clients"]
+            await asyncio.sleep(1)
+        return []
+
     async def until_checked(self) -> None:
         """Waits for the check of the last round."""
         if self.checking is not None:
             await self.checking
+
+
+def clients_of(node: NodeProcess) -> int:
+    """The connections of clients that a node holds."""
+    sockets = psutil.Process(node.pid).net_connections("tcp")
+    return sum(one.laddr.port == node.port and one.status != psutil.CONN_LISTEN for one in sockets)
+
+
+def measured(node: NodeProcess, places: dict[int, str]) -> dict[str, Any]:
+    """What a node holds: memory and open files by kind. Takes: places, what is at a port of this machine."""
+    process = psutil.Process(node.pid)
+    kinds: Counter[str] = Counter()
+    for one in process.net_connections("tcp"):
+        if one.laddr.port == node.port:
+            kinds["listening" if one.status == psutil.CONN_LISTEN else "clients"] += 1
+        else:
+            kinds[places.get(one.raddr.port, "other addresses") if len(one.raddr) else "other addresses"] += 1
+    kinds["other files"] = process.num_fds() - kinds.total()
+    return {"pid": node.pid, "memory_mb": round(process.memory_info().rss / 1e6, 1), "files": dict(kinds)}
 
 
 def _outcomes(codes: Any) -> Counter[str]:
@@ -219,7 +256,11 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1, help="of the crowd")
     parser.add_argument("--rate", type=float, default=10_000.0, help="votes a second that are cast, if they can be")
     parser.add_argument("--votes-per-cast", type=int, default=6, help="a cast has 1 to so many votes")
-    parser.add_argument("--faults", default="all", help="all, none, or names with commas between them")
+    parser.add_argument(
+        "--faults",
+        default="all",
+        help="all, none, lasting (those that end no node, so that growth shows), or names with commas",
+    )
     parser.add_argument("--fleet", action="store_true", help="a Valkey Cluster, PostgreSQL with a replica, three nodes")
     parser.add_argument("--list", action="store_true", help="print the faults, and how each is seen")
     parser.add_argument("--seed", type=int, default=1)
@@ -233,10 +274,14 @@ def main() -> None:
     arguments = parser.parse_args()
     table = FAULTS_OF_FLEET if arguments.fleet else FAULTS
     if arguments.list:
-        print("\n".join(f"{name}: {fault.done}; seen by: {fault.seen}" for name, fault in table.items()))
+        print("\n".join([*described(table), "", *table]))
         return
-    if arguments.faults in {"all", "none"}:
-        names = list(table) if arguments.faults == "all" else []
+    if arguments.faults in {"all", "none", "lasting"}:
+        names = [
+            name
+            for name in table
+            if arguments.faults == "all" or (arguments.faults == "lasting" and name not in ENDING)
+        ]
     else:
         names = [name.strip() for name in arguments.faults.split(",")]
         if unknown := [name for name in names if name not in table]:
@@ -275,7 +320,8 @@ async def soak(
                 votes_per_cast=arguments.votes_per_cast, seed=arguments.seed,
             )  # fmt: skip
             schedule = Schedule(names, arguments.seed) if names else None
-            run = Soak(service, table, arguments, windows, schedule, checker)
+            audits = Audits(service, folder, random.Random(f"{arguments.seed}:receipts"))
+            run = Soak(service, table, arguments, windows, schedule, checker, audits)
             for number in range(1, arguments.minutes + 1):
                 await run.round(number)
                 if arguments.until_wrong:
@@ -283,6 +329,7 @@ async def soak(
                     if run.wrong:
                         break
             await run.until_checked()
+            run.wrong += [*await run.leaked(), *([] if arguments.until_wrong else await run.audits.wrong())]
             logs = {name: node.tracebacks() for name, node in service.nodes.items()}
         wrong = [
             *run.wrong,
@@ -304,17 +351,28 @@ async def soak(
 
 
 def growth(rounds: list[dict[str, Any]]) -> list[str]:
-    """Names the measures of node A that are higher at the end than at any time in the first half."""
-    if len(rounds) < 6:
-        return []
-    half, last = rounds[: len(rounds) // 2], rounds[-1]
-    memory_mb, files = max(one["memory_mb"] for one in half), max(one["files"] for one in half)
+    """Names the measures of a process of a node that are higher at the end than at any time in the first half of its life.
+
+    Clients go from node to node, so their connections are not among its files (see Soak.leaked).
+    """
     found = []
-    if last["memory_mb"] > memory_mb * MEMORY_GROWTH_MAX:
-        found.append(f"memory grew from {memory_mb} to {last['memory_mb']} MB")
-    if last["files"] > files + FILES_GROWTH_MAX:
-        found.append(f"open files grew from {files} to {last['files']}")
+    for name in rounds[-1]["nodes"]:
+        lived = [one["nodes"][name] for one in rounds]
+        lived = [one for one in lived if one["pid"] == lived[-1]["pid"]]
+        if len(lived) < ROUNDS_MIN:
+            continue
+        half, last = lived[: len(lived) // 2], lived[-1]
+        memory_mb = max(one["memory_mb"] for one in half)
+        if last["memory_mb"] > memory_mb * MEMORY_GROWTH_MAX:
+            found.append(f"memory of node {name} grew from {memory_mb} to {last['memory_mb']} MB")
+        files = max(half, key=_own_files)
+        if _own_files(last) > _own_files(files) + FILES_GROWTH_MAX:
+            found.append(f"open files of node {name} grew from {files['files']} to {last['files']}")
     return found
+
+
+def _own_files(measure: dict[str, Any]) -> int:
+    return int(sum(count for kind, count in measure["files"].items() if kind != "clients"))
 
 
 if __name__ == "__main__":

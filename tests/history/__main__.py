@@ -52,6 +52,7 @@ def _checked(checker: Checker, path: Path) -> dict[str, Any]:
     return {
         "votes": len(window.casts), "logged": len(window.events), "rows": len(window.rows), "frames": len(window.frames),
         "states": len(window.payloads), "reads": len(window.reads), "lost": checker.lost_count, "unchecked": checker.watchers.unchecked,
+        "pushes_to_end": checker.watchers.pushes_to_end, "seconds_to_end": round(checker.watchers.seconds_to_end, 2),
         "seconds": round(time.monotonic() - began_s, 2), "wrong": wrong,
     }  # fmt: skip
 

@@ -22,12 +22,14 @@ from tests.support.node_process import NodeProcess, until
 Act = Callable[[Any, Random], Awaitable[str]]  # of the service that the fault belongs to
 
 HALF_OPEN_S = 15.0
+NO_POOLER = "left out: PgBouncer is not installed"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. done: how it is made; seen: what shows that it bit."""
+    """One fault. kind: what it has in common with those of other parts; done: how it is made; seen: what shows that it bit."""
 
+    kind: str
     done: str
     seen: str
     act: Act
@@ -108,9 +110,23 @@ async def _engine_stopped(engine: str, service: Service, rng: Random) -> str:
     return f"no answer of {engine} in {SILENCE_S} s" if was_silent else ""
 
 
+async def _pooler_stopped(service: Service, rng: Random) -> str:
+    if service.pooler is None:
+        return NO_POOLER
+    async with service.part("PgBouncer"):
+        pids = service.pids("PgBouncer")
+        stop(pids)
+        try:
+            answered_s = await answer_s(service.pooler.port, QUESTIONS["PgBouncer"])
+            await down(rng)
+        finally:
+            go_on(pids)
+    return "" if answered_s is not None else f"no answer of PgBouncer in {SILENCE_S} s"
+
+
 async def _pooler_killed(service: Service, rng: Random) -> str:
     if service.pooler is None:
-        return "left out: PgBouncer is not installed"
+        return NO_POOLER
     async with service.part("PgBouncer"):
         code = service.pooler.end()
         await down(rng)
@@ -189,63 +205,117 @@ async def _half_open(link: str, service: Service, rng: Random) -> str:
     return "" if answered_s is not None or not count else f"{count} connections fell silent; {back}"
 
 
+async def _at_link(
+    act: Callable[[str, Service, Random], Awaitable[str]], link: str, service: Service, rng: Random
+) -> str:
+    """A fault of a connection between two parts."""
+    return await act(link, service, rng) if link in service.links else NO_POOLER
+
+
+_KILLED, _SILENT = "its exit code is that of the signal", "it does not answer a question"
+# Every two parts that talk to each other. Nodes talk through the engines only, and PgBouncer reaches PostgreSQL by the way of node B.
+LINKS = (
+    *(f"{node} to {engine}" for node in NODES for engine in ENGINES),
+    "B to PgBouncer",
+    *(f"clients to {node}" for node in NODES),
+)
+_LINK_FAULTS: dict[str, tuple[str, str, Any]] = {
+    "cut": ("a proxy resets every connection", "how many there were, and how many came back", _cut),
+    "delayed": ("a proxy waits 20 to 150 ms each way", "the time of an answer", _delayed),
+    "stalled": ("a proxy passes nothing for a while; nothing is lost", _SILENT, _stalled),
+    "half open": (
+        "the kernel drops all packets of the connections of this moment, for ever", "the silence, and when new ones came", _half_open,
+    ),
+}  # fmt: skip
+
+
 def _table() -> dict[str, Fault]:
-    killed, silent = "its exit code", "it does not answer a question"
     table = {}
     for name in NODES:
-        table[f"node {name} killed"] = Fault("kill -9", killed, partial(_node_killed, name))
-        table[f"node {name} stopped"] = Fault("SIGSTOP, then SIGCONT", silent, partial(_node_stopped, name))
-    table["rolling restart"] = Fault("SIGTERM and a start, node after node", killed, _rolling_restart)
-    for engine in ENGINES:
-        table[f"{engine} killed"] = Fault("kill -9", "another process", partial(_engine_killed, engine))
-        table[f"{engine} stopped"] = Fault("SIGSTOP of all its processes", silent, partial(_engine_stopped, engine))
-        table[f"clock of {engine} jumps"] = Fault(
-            "a preloaded library", "its own answer", partial(engine_faults.clock_jumps, engine)
+        table[f"node {name} killed"] = Fault("a node killed", "kill -9", _KILLED, partial(_node_killed, name))
+        table[f"node {name} stopped"] = Fault(
+            "a node stopped", "SIGSTOP, then SIGCONT", _SILENT, partial(_node_stopped, name)
         )
-    table["PgBouncer killed"] = Fault("kill -9", killed, _pooler_killed)
-    links = [
-        *(f"{node} to {engine}" for node in NODES for engine in ENGINES),
-        *(f"clients to {node}" for node in NODES),
-    ]
-    for link in links:
-        table[f"{link}: cut"] = Fault("every connection is reset", "how many were, and came back", partial(_cut, link))
-        table[f"{link}: delayed"] = Fault("20 to 150 ms each way", "the time of an answer", partial(_delayed, link))
-        table[f"{link}: stalled"] = Fault("nothing passes, nothing is lost", silent, partial(_stalled, link))
-        table[f"{link}: half open"] = Fault("all packets are dropped", silent, partial(_half_open, link))
-    table["disk of PostgreSQL full"] = Fault("a limit on the size of its files", "its error", engine_faults.disk_full)
-    table["disk of Valkey full"] = Fault("its folder takes no file", "its error", engine_faults.valkey_cannot_save)
-    table["memory of Valkey full"] = Fault("maxmemory 1", "its error", engine_faults.valkey_full)
-    table["LISTEN lost"] = Fault(
-        "pg_terminate_backend()", "how many ended", partial(engine_faults.session_lost, "mysetlist listener")
+        table[f"clock of node {name} jumps"] = Fault(
+            "the clock of a node jumps", "a preloaded library moves it by 3 to 40 s, and back", "its header Date",
+            partial(engine_faults.clock_jumps, f"node {name}"),
+        )  # fmt: skip
+    table["rolling restart"] = Fault(
+        "rolling restart", "SIGTERM and a start, node after node", "the exit codes", _rolling_restart
     )
-    table["leases lost"] = Fault(
-        "pg_terminate_backend()", "how many ended", partial(engine_faults.session_lost, "mysetlist leases")
-    )
-    table["notify queue full"] = Fault(
-        "a listener that stays in a transaction", "the error", engine_faults.notify_queue_full
-    )
-    table["deadlock"] = Fault("locks against the order", "pg_stat_database", engine_faults.deadlock)
-    table["migration under load"] = Fault(
-        "alter table votes, functions replaced", "pg_attribute", engine_faults.migration
-    )
-    return table
+    for engine in ENGINES:
+        table[f"{engine} killed"] = Fault(
+            "an engine killed", "kill -9", "another process took its place", partial(_engine_killed, engine)
+        )
+        table[f"{engine} stopped"] = Fault(
+            "an engine stopped", "SIGSTOP of all its processes, then SIGCONT", _SILENT, partial(_engine_stopped, engine)
+        )
+        table[f"clock of {engine} jumps"] = Fault(
+            "the clock of an engine jumps", "a preloaded library moves it by 3 to 40 s, and back", "its own answer",
+            partial(engine_faults.clock_jumps, engine),
+        )  # fmt: skip
+    table["PgBouncer killed"] = Fault("PgBouncer killed", "kill -9", _KILLED, _pooler_killed)
+    table["PgBouncer stopped"] = Fault("PgBouncer stopped", "SIGSTOP, then SIGCONT", _SILENT, _pooler_stopped)
+    for link in LINKS:
+        for name, (done, seen, act) in _LINK_FAULTS.items():
+            table[f"{link}: {name}"] = Fault(f"a connection {name}", done, seen, partial(_at_link, act, link))
+    return table | {
+        name: Fault(name, done, seen, act)
+        for name, done, seen, act in (
+            ("disk of PostgreSQL full", "no file of it may grow past 4 MB, so it cannot write its log", "its error",
+             engine_faults.disk_full),
+            ("disk of Valkey full", "its folder takes no file, so it refuses writes", "its error MISCONF",
+             engine_faults.valkey_cannot_save),
+            ("memory of Valkey full", "maxmemory 1", "its error OOM", engine_faults.valkey_full),
+            ("LISTEN lost", "pg_terminate_backend() of the listeners", "how many sessions ended",
+             partial(engine_faults.session_lost, "mysetlist listener")),
+            ("leases lost", "pg_terminate_backend() of the sessions with the leases of writers", "how many sessions ended",
+             partial(engine_faults.session_lost, "mysetlist leases")),
+            ("ledger lost", "pg_terminate_backend() of the session of the sequencer", "how many sessions ended",
+             partial(engine_faults.session_lost, "mysetlist-ledger")),
+            ("notify queue full", "a session listens in a transaction that stays open, another fills the queue",
+             "the error of the next NOTIFY", engine_faults.notify_queue_full),
+            ("deadlock", "a session locks songs first and then the shards, against the lock order",
+             "pg_stat_database counts it", engine_faults.deadlock),
+            ("migration under load", "a column of votes comes and goes, the functions of the writer are replaced",
+             "pg_attribute has the dropped columns", engine_faults.migration),
+        )
+    }  # fmt: skip
 
 
 def _table_of_fleet() -> dict[str, Fault]:
-    killed = "its exit code"
-    table = {f"node {name} killed": Fault("kill -9", killed, partial(_node_killed, name)) for name in fleet.NODES}
+    table = {}
+    for name in fleet.NODES:
+        table[f"node {name} killed"] = Fault("a node killed", "kill -9", _KILLED, partial(_node_killed, name))
+        table[f"node {name} stopped"] = Fault(
+            "a node stopped", "SIGSTOP, then SIGCONT", _SILENT, partial(_node_stopped, name)
+        )
     return table | {
-        "a Valkey primary killed": Fault("kill -9; its replica takes over", "ROLE", fleet.valkey_fails_over),
-        "a Valkey replica takes over": Fault("CLUSTER FAILOVER TAKEOVER", "ROLE", fleet.valkey_is_taken_over),
-        "a slot migrates": Fault("CLUSTER MIGRATESLOTS", "CLUSTER SLOTS", partial(fleet.slot_moves, key_by_key=False)),
-        "a slot moves key by key": Fault(
-            "MIGRATE of each key", "CLUSTER SLOTS", partial(fleet.slot_moves, key_by_key=True)
-        ),
-        "the PostgreSQL replica promoted": Fault(
-            "kill -9 and pg_ctl promote", "its address", fleet.postgres_is_promoted
-        ),
-    }
+        name: Fault(name, done, seen, act)
+        for name, done, seen, act in (
+            ("a Valkey primary killed", "kill -9, and its replica is elected", "ROLE", fleet.valkey_fails_over),
+            ("a Valkey primary stopped", "SIGSTOP, and its replica is elected; then SIGCONT", "ROLE", fleet.valkey_is_frozen),
+            ("a Valkey replica takes over", "CLUSTER FAILOVER TAKEOVER", "ROLE", fleet.valkey_is_taken_over),
+            ("a slot migrates", "CLUSTER MIGRATESLOTS", "CLUSTER SLOTS", partial(fleet.slot_moves, key_by_key=False)),
+            ("a slot moves key by key", "MIGRATE of each key of a shard with votes", "CLUSTER SLOTS",
+             partial(fleet.slot_moves, key_by_key=True)),
+            ("the PostgreSQL replica promoted", "kill -9 of the primary, pg_ctl promote; the old one comes back as the replica",
+             "the address of the primary", fleet.postgres_is_promoted),
+            ("the PostgreSQL replica stopped", "SIGSTOP of a synchronous replica, so commits wait; then SIGCONT",
+             "a commit does not end", fleet.replica_is_stopped),
+        )
+    }  # fmt: skip
 
 
 FAULTS = _table()
 FAULTS_OF_FLEET = _table_of_fleet()
+
+# Those that end a node: nothing grows in a process that is young.
+ENDING = {
+    name for name, fault in (FAULTS | FAULTS_OF_FLEET).items() if fault.kind in {"a node killed", "rolling restart"}
+}
+
+
+def described(table: dict[str, Fault]) -> list[str]:
+    """Rows of a Markdown table: each kind of fault, how it is done, how it is seen to have bitten."""
+    return list(dict.fromkeys(f"| {fault.kind} | {fault.done} | {fault.seen} |" for fault in table.values()))

@@ -9,11 +9,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from random import Random
 
+import asyncpg
+import psutil
+
 from server.cache.keys import meta_key
 from server.embedded.postgres import programs_folder
 from server.settings import data_folder
 from server.store.migrations import migrate_up
-from tests.history.probes import down
+from tests.history.probes import SILENCE_S, down
+from tests.history.service import go_on, stop
 from tests.history.stage import VOTES_PER_DAY, Stage
 from tests.support.engines import DEBIAN_POSTGRES
 from tests.support.node_process import NodeProcess
@@ -89,6 +93,22 @@ async def valkey_fails_over(fleet: Fleet, rng: Random) -> str:
     return f"{replica.name} is the primary after {took_s:.1f} s"
 
 
+async def valkey_is_frozen(fleet: Fleet, rng: Random) -> str:
+    """A primary answers nothing until its replica has taken over; then it goes on, and hears that it is a replica now."""
+    async with fleet.part("Valkey"):
+        valkey = fleet.valkey
+        victim = rng.choice([server for server in valkey.running() if server.is_primary()])
+        replica, began_s = valkey.replica_of(victim), time.monotonic()
+        with victim.frozen():
+            while not replica.is_primary():
+                assert time.monotonic() < began_s + 30, "nobody takes over"
+                await asyncio.sleep(0.05)
+            took_s = time.monotonic() - began_s
+            await down(rng)
+        await asyncio.to_thread(valkey.heal)
+    return f"{replica.name} is the primary after {took_s:.1f} s"
+
+
 async def valkey_is_taken_over(fleet: Fleet, rng: Random) -> str:
     """A replica becomes the primary without asking the old one."""
     async with fleet.part("Valkey"):
@@ -124,3 +144,25 @@ async def postgres_is_promoted(fleet: Fleet, rng: Random) -> str:
         await asyncio.to_thread(pair.swap)
         await pair.make_synchronous()
     return f"{pair.primary.place} is the primary instead of {old}" if pair.primary.place != old else ""
+
+
+async def replica_is_stopped(fleet: Fleet, rng: Random) -> str:
+    """The synchronous replica writes nothing for a while: what is committed waits for it."""
+    async with fleet.part("PostgreSQL"):
+        pids = _processes_of(fleet.pair.replica.data)
+        connection = await asyncpg.connect(fleet.database_url, timeout=10)
+        stop(pids)
+        try:
+            committing = asyncio.create_task(connection.execute("create table soak_waits (); drop table soak_waits"))
+            done, _ = await asyncio.wait([committing], timeout=SILENCE_S)
+            await down(rng)
+        finally:
+            go_on(pids)
+        await committing
+        await connection.close()
+    return "" if done else f"a commit waited longer than {SILENCE_S} s"
+
+
+def _processes_of(data: Path) -> list[int]:
+    first = psutil.Process(int((data / "postmaster.pid").read_text().splitlines()[0]))
+    return [first.pid, *(child.pid for child in first.children(recursive=True))]

@@ -164,4 +164,50 @@ BUGS = {
         "the client keeps old counts under a new position",
         "every frame is a state that was",
     ),
+    "a note for the ledger is lost": Bug(
+        "function note_casts_for_ledger",
+        "max(cast_at) from added group by show_id;",
+        "max(cast_at) from added group by show_id having count(*) % 7 > 0;",
+        "votes are counted that nobody can recount",
+        "the ledger recounts",
+    ),
+    "entries of the ledger are in another order": Bug(
+        "server/ledger/growing.py",
+        "self._append(self.items[start : start + ROW_ENTRIES_MAX])",
+        "self._append(self.items[start : start + ROW_ENTRIES_MAX][::-1])",
+        "of two votes of a fan on a song the first one counts",
+        "the ledger recounts",
+    ),
+    "a checkpoint is committed before its entries": Bug(
+        "server/ledger/sequencer.py",
+        '            raise StoreUnavailable("another node has appended")\n',
+        '            raise StoreUnavailable("another node has appended")\n'
+        '        await connection.execute("commit")\n'
+        "        await asyncio.sleep(0.2)\n"
+        '        await connection.execute("begin")\n',
+        "a crash in between leaves a signed tree without its leaves",
+        "the ledger recounts",
+        "ledger lost",
+    ),
+    "a checkpoint signs one entry too few": Bug(
+        "server/ledger/growing.py",
+        "Checkpoint(self._origin, self.size, self.frontier.root())",
+        "Checkpoint(self._origin, self.size - 1, self.frontier.root())",
+        "its root is that of another tree",
+        "the ledger recounts",
+    ),
+    "upper tiles are not kept": Bug(
+        "server/ledger/growing.py",
+        "self.nodes |= self.frontier.append(leaves)",
+        "self.frontier.append(leaves)",
+        "proofs and tiles above the leaves are missing",
+        "the ledger recounts",
+    ),
+    "a receipt has the vote of another fan": Bug(
+        "server/ledger/routes.py",
+        'if data[FAN_AT : FAN_AT + FAN_BYTES] == row["pseudonym"] and index',
+        "if index",
+        "a fan cannot prove their own vote, and sees what others voted",
+        "a receipt proves its fan's votes",
+    ),
 }

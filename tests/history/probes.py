@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import struct
 import time
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from random import Random
 
 import asyncpg
@@ -18,6 +21,7 @@ BACK_S = 60.0
 # A request for each protocol that is answered at once: SSLRequest, PING, GET.
 QUESTIONS = {
     "PostgreSQL": struct.pack("!ii", 8, 80877103),
+    "PgBouncer": struct.pack("!ii", 8, 80877103),
     "Valkey": b"PING\r\n",
     "clients": b"GET /healthz HTTP/1.0\r\n\r\n",
 }
@@ -25,6 +29,24 @@ QUESTIONS = {
 
 async def down(rng: Random) -> None:
     await asyncio.sleep(rng.uniform(*DOWN_S))
+
+
+async def date_of_answer(port: int) -> float:
+    """The wall clock of a node, in whole seconds: its own header Date."""
+    until_s = time.monotonic() + BACK_S
+    while True:
+        with suppress(OSError, TimeoutError, EOFError):
+            async with asyncio.timeout(SILENCE_S):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                try:
+                    writer.write(QUESTIONS["clients"])
+                    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                finally:
+                    writer.close()
+            (date,) = re.findall(r"^Date: (.+)\r$", head, re.MULTILINE)
+            return parsedate_to_datetime(date).timestamp()
+        assert time.monotonic() < until_s, "the node does not answer"
+        await asyncio.sleep(0.1)
 
 
 async def answer_s(port: int, question: bytes, timeout_s: float = SILENCE_S) -> float | None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -119,14 +120,19 @@ class Service(Stage):
             self.pooler = Pooler(self.folder / "pooler", self.links["B to PostgreSQL"].port)
             await self.pooler.start()
             stack.callback(self.pooler.end)
+            proxy = TcpProxy.running(self.pooler.port, piece_bytes=PIECE_BYTES)
+            self.links["B to PgBouncer"] = await stack.enter_async_context(proxy)
         for name in NODES:
             environ = {
                 "DATABASE_URL": f"postgresql://postgres@127.0.0.1:{self.links[f'{name} to PostgreSQL'].port}/mysetlist",
                 "REDIS_URL": f"redis://127.0.0.1:{self.links[f'{name} to Valkey'].port}",
                 "MYSETLIST_VOTES_PER_DAY": str(VOTES_PER_DAY),
             }
+            if self.clocks is not None:
+                environ["CLOCK_SHIFT_FILE"] = str(self.clocks / f"node {name}")
             if name == "B" and self.pooler is not None:
-                environ["DATABASE_POOLED_URL"] = f"postgresql://postgres@127.0.0.1:{self.pooler.port}/mysetlist"
+                port = self.links["B to PgBouncer"].port
+                environ["DATABASE_POOLED_URL"] = f"postgresql://postgres@127.0.0.1:{port}/mysetlist"
             node = await stack.enter_async_context(NodeProcess.running(self.folder / name, **environ))
             self.nodes[name] = node
             proxy = TcpProxy.running(node.port, piece_bytes=PIECE_BYTES)
@@ -141,6 +147,11 @@ class Service(Stage):
     def redis_url(self) -> str:
         """The address of Valkey, past the proxies."""
         return self.engines.redis_url
+
+    @property
+    def places(self) -> dict[int, str]:
+        """What nodes reach through the proxies."""
+        return {proxy.port: name.partition(" to ")[2] for name, proxy in self.links.items()}
 
     def addresses(self) -> list[str]:
         """A part of the clients goes through the proxies."""
@@ -164,7 +175,11 @@ class Service(Stage):
             connection.terminate()
 
     def pids(self, engine: str) -> list[int]:
-        """The processes of an engine."""
+        """The processes of an engine, or that of PgBouncer."""
+        if engine == "PgBouncer":
+            assert self.pooler is not None
+            assert self.pooler.process is not None
+            return [self.pooler.process.pid]
         first = self.engines.postgres_pid if engine == "PostgreSQL" else self.engines.valkey_pid
         assert first is not None
         return [first, *(child.pid for child in psutil.Process(first).children(recursive=True))]
@@ -191,20 +206,24 @@ class Service(Stage):
 
 
 def _clocks(folder: Path) -> Path | None:
-    """Builds the library that shifts the clocks of engines started from now on; they read the shifts from files in a folder."""
+    """Builds the library that shifts the clocks of engines and nodes started from now on; they read the shifts from files in a folder."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         return None
     clocks = folder / "clocks"
     clocks.mkdir()
     clocks.chmod(0o755)
-    for program in ENGINES.values():
-        (clocks / program).write_bytes(bytes(8))
-        (clocks / program).chmod(0o644)
+    for name in (*ENGINES.values(), *(f"node {node}" for node in NODES)):
+        (clocks / name).write_bytes(bytes(8))
+        (clocks / name).chmod(0o644)
     library = clocks / "clock_shift.so"
     source = Path(__file__).with_name("clock_shift.c")
     subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], check=True)
     engine_process.ENVIRONMENT.update(LD_PRELOAD=str(library), CLOCK_SHIFT_DIR=str(clocks))
+    # Nodes are forked from this process.
+    os.environ["LD_PRELOAD"] = str(library)
+    forkserver.ensure_running()
+    del os.environ["LD_PRELOAD"]
     return clocks
 
 

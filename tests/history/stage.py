@@ -19,7 +19,7 @@ from tests.history.crowd import Options
 from tests.history.records import Recording, Window
 from tests.support.audit import until_drained
 from tests.support.node_process import NodeProcess
-from tests.support.open_shows import Show, make_users
+from tests.support.open_shows import Show, User, make_users
 
 ROOT = Path(__file__).parents[2]
 VOTES_PER_DAY = 999_999_999
@@ -64,13 +64,14 @@ class CrowdProcess:
 
 
 class Stage(ABC):
-    """A service with a crowd. locks: of a part, held while a fault has it; may_lose: whether a fault may lose accepted votes."""
+    """A service with a crowd. users: of the fans; locks: of a part, held while a fault has it; may_lose: whether a fault may lose accepted votes."""
 
     may_lose = False
 
     def __init__(self, folder: Path, shows: list[Show]) -> None:
         self.folder = folder
         self.shows = shows
+        self.users: list[User] = []
         self.nodes: dict[str, NodeProcess] = {}
         self.crowd: list[CrowdProcess] = []
         self.are_clocks_right = True
@@ -97,6 +98,11 @@ class Stage(ABC):
     async def shorten_log(self) -> None:
         """Keeps the append-only files short."""
 
+    @property
+    def places(self) -> dict[int, str]:
+        """What is at some ports of this machine."""
+        return {}
+
     def addresses(self) -> list[str]:
         """Where clients go; one that stands there more often gets more of them."""
         return [node.url for node in self.nodes.values()]
@@ -109,7 +115,8 @@ class Stage(ABC):
         self, *, processes: int, fans: int, watchers: int, rate: float, votes_per_cast: int, seed: int
     ) -> None:
         """Connects fans and watchers, and begins to record."""
-        users = [(user.id, user.token) for user in await make_users(self.database_url, fans)]
+        self.users = await make_users(self.database_url, fans)
+        users = [(user.id, user.token) for user in self.users]
         options = [
             Options(
                 folder=str(self.folder / f"crowd{number}"), nodes=self.addresses(),

@@ -5,23 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import orjson
 
 from tests.history.ledger import ShowLedger, Tally
-from tests.history.records import LOST, PUSH, RESUMED, Counts, Records, Window
+from tests.history.records import COMMITTED, LOST, PUSH, RESUMED, Counts, Records, Window
 from tests.history.state import Violation, described
 
 FRAMES_SHOWN_MAX = 3
+# A node pushes ten times a second at most, and each push has the newest counts that it knows.
+PUSHES_TO_END_MAX = 20
 
 
 class Watchers:
-    """What each watcher holds, window after window. unchecked: frames of positions that a loss of Valkey leaves without a state."""
+    """What each watcher holds, window after window.
+
+    unchecked: frames of positions that a loss of Valkey leaves without a state; pushes_to_end, seconds_to_end: the most that a watcher
+    needed from the last acknowledgement of its show to the last counts
+    """
 
     def __init__(self, shard_count: int) -> None:
         self._shard_count = shard_count
         self._held: dict[int, tuple[int, int]] = {}  # watcher -> show, position; only while it is connected
         self._known: dict[int, tuple[int, int]] = {}  # the same, also while it is not
         self.unchecked = 0
+        self.pushes_to_end = 0
+        self.seconds_to_end = 0.0
 
     def check(
         self, window: Window, ledgers: Mapping[int, ShowLedger], lost: Mapping[int, tuple[int, int]]
@@ -51,7 +60,7 @@ class Watchers:
                 verdicts[key] = _differs(heard, since, ledgers.get(heard.show))
             if verdicts[key]:
                 found.append(_violation("every frame is a state that was", verdicts[key], frame, window))
-        return found + self._not_at_the_end(ledgers)
+        return found + self._not_at_the_end(ledgers) + self._too_late(window, counts, ledgers)
 
     def _not_at_the_end(self, ledgers: Mapping[int, ShowLedger]) -> list[Violation]:
         """Everybody is connected and has had time to hear the last counts."""
@@ -67,6 +76,47 @@ class Watchers:
                 )
                 found.append(Violation("all watchers converge", text))
         return found
+
+    def _too_late(self, window: Window, counts: list[Counts], ledgers: Mapping[int, ShowLedger]) -> list[Violation]:
+        """Once the last vote of a show was told to be committed, a few pushes bring each watcher to the last counts."""
+        ends_ns = _ends_ns(window)
+        needed: dict[int, int] = {}  # watcher -> frames since the end of its show
+        there: set[int] = set()
+        for frame in window.frames:
+            watcher, heard_ns = int(frame["watcher"]), int(frame["heard_ns"])
+            if frame["kind"] == LOST:
+                there.discard(watcher)
+                continue
+            heard = counts[int(frame["payload"])]
+            ledger, end_ns = ledgers.get(heard.show), ends_ns.get(heard.show)
+            if ledger is None or end_ns is None or watcher in there:
+                continue
+            is_late = heard_ns > end_ns
+            if is_late:
+                needed[watcher] = needed.get(watcher, 0) + 1
+            if ledger.place(heard.at) == len(ledger.positions):
+                there.add(watcher)
+                if is_late:
+                    self.seconds_to_end = max(self.seconds_to_end, (heard_ns - end_ns) / 1e9)
+        self.pushes_to_end = max(self.pushes_to_end, *needed.values(), 0)
+        return [
+            Violation("all watchers converge", f"watcher {watcher} needed {count} pushes to come to the last counts")
+            for watcher, count in needed.items()
+            if count > PUSHES_TO_END_MAX
+        ]
+
+
+def _ends_ns(window: Window) -> dict[int, int]:
+    """When the last vote of each show was told to be committed."""
+    ends: dict[int, int] = {}
+    committed = window.casts[window.casts["outcome"] == COMMITTED]
+    for shows, instants in (
+        (committed["show"], committed["answered_ns"]),
+        (window.confirmed["show"], window.confirmed["heard_ns"]),
+    ):
+        for show in np.unique(shows).tolist():
+            ends[show] = max(ends.get(show, 0), int(instants[shows == show].max()))
+    return ends
 
 
 def _order(kind: int, heard: Counts, before: tuple[int, int] | None) -> str:

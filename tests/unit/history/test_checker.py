@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 import pytest
 
+from tests.history import watchers
 from tests.history.checker import Checker
 from tests.history.examples import History
 from tests.history.records import ACCEPTED, COMMITTED, NEVER_NS, PUSH, REFUSED, SUBSCRIBED, UNKNOWN, Window
@@ -269,6 +270,19 @@ def test_a_changed_history_is_found(name: str) -> None:
             assert rules, f"seed {seed}"
             assert not rule or rule in rules, f"seed {seed}: {rules}"
     assert changed_count >= 4
+
+
+def test_a_watcher_that_needs_many_pushes_to_the_end_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every vote is told to be committed, and a watcher gets push after push until it has the last counts."""
+    found_count = 0
+    for window, _ in histories(8, first=4_000):
+        window.casts["answered_ns"][window.casts["outcome"] == COMMITTED] = 1
+        window.confirmed["heard_ns"] = 1
+        assert "all watchers converge" not in {violation.rule for violation in checked([window])}
+        with monkeypatch.context() as patch:
+            patch.setattr(watchers, "PUSHES_TO_END_MAX", 1)
+            found_count += any("pushes" in violation.text for violation in checked([window]))
+    assert found_count >= 4
 
 
 def test_an_unknown_cast_may_count_later() -> None:

@@ -6,11 +6,11 @@ import re
 
 from soak import Schedule
 
-from tests.history.faults import FAULTS, FAULTS_OF_FLEET
+from tests.history.faults import FAULTS, FAULTS_OF_FLEET, described
 from tests.history.planted_bugs import BUGS, ROOT
 
 PAGE = (ROOT / "docs" / "soak.md").read_text()
-CHECKS = "".join((ROOT / "tests" / "history" / name).read_text() for name in ("checker.py", "watchers.py"))
+CHECKS = "".join((ROOT / "tests" / "history" / name).read_text() for name in ("checker.py", "watchers.py", "audits.py"))
 RULES = {*re.findall(r'iolations?\(\s*"([^"]+)"', CHECKS)}
 
 
@@ -19,6 +19,13 @@ def test_the_page_has_every_rule() -> None:
     assert len(RULES) > 20
     assert sorted(rule for rule in RULES if rule not in PAGE) == []
     assert {bug.rule for bug in BUGS.values()} <= RULES
+
+
+def test_the_page_has_every_fault() -> None:
+    """Each kind of fault stands on the page with how it is done and how it is seen; `bench/soak.py --list` prints the rows."""
+    rows = [*described(FAULTS), *described(FAULTS_OF_FLEET)]
+    assert len(rows) > 25
+    assert [row for row in rows if row not in PAGE] == []
 
 
 def test_a_seed_chooses_the_same_faults_again() -> None:
