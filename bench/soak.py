@@ -148,11 +148,11 @@ class Soak:
             "nodes": {name: measured(node, service.places) for name, node in service.nodes.items()},
         })  # fmt: skip
         self.wrong += [f"round {number}: {text}" for text in differences]
-        if self.arguments.until_wrong:
-            self.wrong += [f"round {number}: {text}" for text in await self.audits.wrong()]
         await self.until_checked()
         self.checking = asyncio.create_task(self._check(number, path), name="checking")
         log_step(f"round {number}: {acknowledged:,} votes acknowledged, {round(acknowledged / seconds):,} a second")
+        for name, one in self.rounds[-1]["nodes"].items():
+            log_step(f"  node {name}: {one['memory_mb']} MB, {one['files']}")
 
     async def _break_things(self, number: int, began_s: float) -> None:
         if self.schedule is None:
@@ -320,12 +320,13 @@ async def soak(
                 votes_per_cast=arguments.votes_per_cast, seed=arguments.seed,
             )  # fmt: skip
             schedule = Schedule(names, arguments.seed) if names else None
-            audits = Audits(service, folder, random.Random(f"{arguments.seed}:receipts"))
+            audits = Audits(service, random.Random(f"{arguments.seed}:receipts"))
             run = Soak(service, table, arguments, windows, schedule, checker, audits)
             for number in range(1, arguments.minutes + 1):
                 await run.round(number)
                 if arguments.until_wrong:
                     await run.until_checked()
+                    run.wrong += [] if run.wrong else await audits.wrong()
                     if run.wrong:
                         break
             await run.until_checked()

@@ -1,21 +1,34 @@
-"""Bugs that the checker has to find, planted one at a time into a copy of the sources: replacements in the text of a file.
+"""Bugs that a soak has to find, planted one at a time into a copy of the sources: replacements in the text of a file.
+
+    python -m tests.history.planted_bugs [NAME …]        # plants each one, and prints after how many rounds it was found
 
 Together with those of tests/simulation/planted_bugs.py, which the simulation finds, they are more than thirty.
 """
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
+# A crowd that a busy machine can serve: what is sought is wrong, not rare.
+ROUND_S = 10
+_LOAD = f"--fans 150 --watchers 24 --rate 2500 --minutes 5 --seconds {ROUND_S} --bare --until-wrong".split()
+_COPIED = ("server", "tests", "bench", "migrations", "static", "deploy", "docs")
 
 
 @dataclass(frozen=True)
 class Bug:
     """A replacement. path: of the file, or "function NAME": the newest migration that defines this function.
 
-    why: what it breaks; rule: of the checker, one that says so; faults: under which it shows, "none": under none
+    why: what it breaks; rule: one that says so; faults: under which it shows, "none": under none; found_after: rounds of ROUND_S until
+    it was found, when it was planted for this table
     """
 
     path: str
@@ -24,6 +37,7 @@ class Bug:
     why: str
     rule: str
     faults: str = "none"
+    found_after: int = 1
 
     def file(self, root: Path = ROOT) -> Path:
         """The file that it changes."""
@@ -211,3 +225,31 @@ BUGS = {
         "a receipt proves its fan's votes",
     ),
 }
+
+
+def play(bug: Bug, folder: Path) -> dict[str, Any]:
+    """Runs a soak with a bug until something is wrong. Takes: folder, an empty one for the sources. Gives: what the soak prints."""
+    for name in _COPIED:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
+    bug.file(folder).write_text(bug.planted(folder))
+    command = [sys.executable, "bench/soak.py", *_LOAD, "--faults", bug.faults]
+    played = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert played.returncode == 1, f"{played.returncode}: {played.stderr[-3_000:]}"
+    return dict(json.loads(played.stdout))
+
+
+def _main(names: list[str]) -> None:
+    for name in names or BUGS:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                found = play(BUGS[name], Path(folder))
+            except AssertionError as error:
+                print(f"NOT FOUND: {name}: {error}", flush=True)
+                continue
+        rules = sorted({text.partition(": ")[2].partition(":")[0] or text for text in found["wrong"]})
+        is_right = any(BUGS[name].rule in text for text in found["wrong"])
+        print(f"{'found' if is_right else 'BY OTHERS'}: {name}: {len(found['rounds'])} rounds: {rules}", flush=True)
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.history.faults import FAULTS
-from tests.history.planted_bugs import BUGS, ROOT
+from tests.history.planted_bugs import BUGS, play
 from tests.simulation.planted_bugs import BUGS as BUGS_OF_SIMULATION
-
-# A crowd that a busy machine can serve: what is sought is wrong, not rare.
-LOAD = (
-    "--fans",
-    "150",
-    "--watchers",
-    "24",
-    "--rate",
-    "2500",
-    "--minutes",
-    "5",
-    "--seconds",
-    "10",
-    "--bare",
-    "--until-wrong",
-)
 
 
 @pytest.mark.nightly
@@ -36,15 +16,8 @@ LOAD = (
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_is_found(name: str, tmp_path: Path) -> None:
     """A soak with the bug names the rule that it breaks."""
-    bug = BUGS[name]
-    for folder in ("server", "tests", "bench", "migrations", "static", "deploy", "docs"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
-    bug.file(tmp_path).write_text(bug.planted(tmp_path))
-    command = [sys.executable, "bench/soak.py", *LOAD, "--faults", bug.faults]
-    played = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert played.returncode == 1, played.stderr[-3_000:]
-    wrong = json.loads(played.stdout)["wrong"]
-    assert any(bug.rule in text for text in wrong), wrong
+    wrong = play(BUGS[name], tmp_path)["wrong"]
+    assert any(BUGS[name].rule in text for text in wrong), wrong
 
 
 @pytest.mark.parametrize("name", BUGS)

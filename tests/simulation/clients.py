@@ -149,6 +149,7 @@ class View:
         self.world = world
         self.shows = shows
         self.node: SimulatedNode | None = None
+        self.wire: _Wire | None = None
         self.held: dict[int, tuple[int, dict[int, tuple[int, int]]]] = {}
 
     def at(self, show_id: int) -> int:
@@ -158,7 +159,8 @@ class View:
     def attach(self, node: SimulatedNode) -> None:
         """Connects to a node and subscribes."""
         self.node = node
-        node.spawn(node.watch(Subscriber(_Wire(self, node)), self), "watcher")  # type: ignore[arg-type]
+        self.wire = wire = _Wire(self)
+        node.spawn(node.watch(Subscriber(wire), self, lambda: self.wire is not wire), "watcher")  # type: ignore[arg-type]
 
     def take_state(self, show_id: int, state: State) -> None:
         """Takes the whole state that a subscription is answered with."""
@@ -198,19 +200,18 @@ class View:
 class _Wire:
     """The transport of a watcher."""
 
-    def __init__(self, view: View, node: SimulatedNode) -> None:
+    def __init__(self, view: View) -> None:
         self._view = view
-        self._node = node
 
     def write(self, data: bytes) -> None:
         """Takes frames."""
-        if self._view.node is self._node:
+        if not self.is_closing():
             for frame in whole_frames(data):
                 self._view.take_push(decoded(frame))
 
     def is_closing(self) -> bool:
-        """Whether the watcher has gone to another node."""
-        return self._view.node is not self._node
+        """Whether the watcher has gone, or come again."""
+        return self._view.wire is not self
 
     def get_write_buffer_size(self) -> int:
         """Nothing waits."""

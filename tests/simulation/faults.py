@@ -17,8 +17,8 @@ class Faults:
         self.are_over = False
         kinds: list[Callable[[], Any]] = [
             self._crash, self._stop, self._restart_valkey, self._cut_valkey, self._flush, self._fill_valkey, self._slow_valkey,
-            self._fault_valkey, self._restart_postgres, self._fault_postgres, self._slow_postgres, self._cut_listener,
-            self._cut_leases, self._lock, self._close, self._close_by_hand,
+            self._fault_valkey, self._restart_postgres, self._fault_postgres, self._slow_postgres, self._late_postgres,
+            self._cut_listener, self._cut_leases, self._lock, self._close, self._close_by_hand,
         ]  # fmt: skip
         # Those that make each other worse: what is logged and not committed is what a restart of Valkey loses.
         pairs = [
@@ -27,7 +27,7 @@ class Faults:
             (self._stop, self._cut_leases, self._slow_postgres), (self._lock, self._crash), (self._lock, self._fault_valkey),
             (self._restart_postgres, self._restart_valkey), (self._restart_postgres, self._restart_valkey, self._crash),
             (self._close_by_hand, self._slow_postgres, self._cut_listener), (self._fault_valkey, self._fault_postgres),
-            (self._close, self._slow_postgres), (self._lose_lock,), (self._close_by_hand, self._slow_postgres),
+            (self._close, self._slow_postgres), (self._late_postgres, self._restart_valkey), (self._lose_lock,), (self._close_by_hand, self._slow_postgres),
         ]  # fmt: skip
         if self.random.random() < 0.6:
             self.kinds = list(self.random.choice(pairs))
@@ -51,7 +51,8 @@ class Faults:
     def _end(self) -> None:
         world = self.world
         world.valkey.chance_of_fault = world.postgres.chance_of_fault = world.postgres.chance_of_lost_notice = 0.0
-        world.valkey.slow_s = world.postgres.slow_s = 0.0
+        world.valkey.slow_s = world.postgres.slow_s = world.postgres.chance_of_late = 0.0
+        world.chance_of_coming_back = 0.0
         world.valkey.is_full = False
         world.chance_of_cut_client = 0.0
 
@@ -95,6 +96,9 @@ class Faults:
 
     def _slow_postgres(self) -> None:
         self.world.postgres.slow_s = self.random.choice((0.0, 0.05, 0.2, 0.4))
+
+    def _late_postgres(self) -> None:
+        self.world.postgres.chance_of_late = self.random.choice((0.0, 0.1, 0.3))
 
     def _cut_listener(self) -> None:
         self.world.seen.add("a listening connection was cut")

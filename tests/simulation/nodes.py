@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -99,13 +99,13 @@ class SimulatedNode:
             at = await change.hold([show_id])
             await change_show(change.connection, show_id, closes_ms=round(at.timestamp() * 1_000))  # type: ignore[arg-type]
 
-    async def watch(self, subscriber: Subscriber, view: Any) -> None:
-        """Subscribes a watcher to all its shows, as a client does: until the node gives their states."""
+    async def watch(self, subscriber: Subscriber, view: Any, is_gone: Callable[[], bool]) -> None:
+        """Subscribes a watcher to all its shows, as a client does: until the node gives their states, or the watcher goes."""
         wanted = {f"votes:{show_id}": show_id for show_id in view.shows}
-        while wanted:
+        while wanted and not is_gone():
             refused = await self.hub.prepare(list(wanted), {name: view.at(show) for name, show in wanted.items()})
             for name in list(wanted):
-                if name not in refused and (state := self.hub.join(subscriber, name)) is not None:
+                if name not in refused and not is_gone() and (state := self.hub.join(subscriber, name)) is not None:
                     view.take_state(wanted.pop(name), state)
             if wanted:
                 await asyncio.sleep(0.2)

@@ -163,6 +163,15 @@ BUGS = {
         '            if row["position"] < 0:\n',
         219,
     ),
+    "a fork is not seen": Bug(
+        "server.voting.compaction", "            if entry.previous != previous:\n", "            if False:\n", 0
+    ),
+    "a loss that later casts hide resets nothing": Bug(
+        "server.voting.settlement",
+        '            if lost and lost[-1].position > row["reset_position"]:\n',
+        "            if False:\n",
+        0,
+    ),
     "a lost answer of a commit is taken for a commit": Bug(
         "server.voting.writer",
         "        changed_count, refused = await self._write(batches, compacted)\n        if changed_count < 0 and before",

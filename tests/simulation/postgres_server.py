@@ -17,13 +17,15 @@ from tests.simulation.postgres_model import Notice, Tables
 from tests.simulation.seen import Seen
 
 LATENCY_S = 0.004
+LATE_S_MAX = 0.6
 _SETTINGS = SimpleNamespace(in_hot_standby="off", default_transaction_read_only="off")
 # What a statement does: gets the rows that it sees, gives its answer.
 Statement = Callable[[Tables], Any]
 
 
 class Postgres:
-    """One server. chance_of_fault: that a statement fails, before or after its effect.
+    """One server. chance_of_fault: that a statement fails, before or after its effect; chance_of_late: that it is long on its way
+    while others overtake it, as on a connection that loses packets.
 
     committed: every entry that a commit has named: (shard, position) -> how many times
     """
@@ -35,6 +37,7 @@ class Postgres:
         self.clock = SimulatedClock(loop)
         self.is_up = True
         self.chance_of_fault = 0.0
+        self.chance_of_late = 0.0
         self.chance_of_lost_notice = 0.0
         self.slow_s = 0.0
         self.sessions: list[Session] = []
@@ -174,7 +177,11 @@ class Session:
             return statement(self._snapshot)
         request = _Request(self, statement, shards, holds=holds, commits=commits)
         self._underway.append(request)
-        server.loop.later(server.delay_s(), server.arrive, request)
+        delay_s, random = server.delay_s(), server.loop.random
+        if server.chance_of_late and random.random() < server.chance_of_late:
+            server.seen.add("a statement was overtaken by later ones")
+            delay_s += LATE_S_MAX * random.random()
+        server.loop.later(delay_s, server.arrive, request)
         try:
             return await request.answered
         finally:

@@ -50,6 +50,7 @@ class World:
         self.is_settled = False
         self.pause_s = self.random.choice((0.03, 0.1, 0.3))
         self.chance_of_cut_client = self.random.choice((0.0, 0.1))
+        self.chance_of_coming_back = self.random.choice((0.0, 0.0, 0.3))
         self._make_engines()
         self.nodes = [self._new_node(number) for number in (1, 2)]
         self.views = [View(self, self.show_ids[:2]), View(self, self.show_ids[1:])]
@@ -132,11 +133,12 @@ class World:
         self._fans_left -= 1
 
     async def _look(self) -> None:
-        """Connects watchers again whose node has died, and sees when all is settled."""
+        """Connects watchers again whose node has died or who leave, and sees when all is settled."""
         end_s = None
         while True:
             for view in self.views:
-                if view.node is None or view.node.process.is_dead:
+                leaves = bool(self.chance_of_coming_back) and self.random.random() < self.chance_of_coming_back
+                if view.node is None or view.node.process.is_dead or leaves:
                     up = [node for node in self.nodes if node.is_up]
                     if up:
                         view.attach(self.random.choice(up))
