@@ -1,6 +1,7 @@
 """Bugs that a soak has to find, planted one at a time into a copy of the sources: replacements in the text of a file.
 
     python -m tests.history.planted_bugs [NAME …]        # plants each one, and prints after how many rounds it was found
+    python -m tests.history.planted_bugs --table         # the table of docs/planted-bugs.md
 
 Together with those of tests/simulation/planted_bugs.py, which the simulation finds, they are more than thirty.
 """
@@ -15,6 +16,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.simulation.planted_bugs import BUGS as BUGS_OF_SIMULATION
 
 ROOT = Path(__file__).parents[2]
 # A crowd that a busy machine can serve: what is sought is wrong, not rare.
@@ -238,6 +241,19 @@ def play(bug: Bug, folder: Path) -> dict[str, Any]:
     return dict(json.loads(played.stdout))
 
 
+def table() -> list[str]:
+    """The rows of docs/planted-bugs.md."""
+    by_soak = [
+        f"| {name} | {bug.why} | a soak{'' if bug.faults == 'none' else f', under: {bug.faults}'} | {bug.rule} | {bug.found_after * ROUND_S} s |"
+        for name, bug in BUGS.items()
+    ]
+    by_simulation = [
+        f"| {name} | `{bug.module}` | the simulation | | {bug.found_after + 1} seeds |"
+        for name, bug in BUGS_OF_SIMULATION.items()
+    ]
+    return by_soak + by_simulation
+
+
 def _main(names: list[str]) -> None:
     for name in names or BUGS:
         with tempfile.TemporaryDirectory() as folder:
@@ -246,10 +262,13 @@ def _main(names: list[str]) -> None:
             except AssertionError as error:
                 print(f"NOT FOUND: {name}: {error}", flush=True)
                 continue
-        rules = sorted({text.partition(": ")[2].partition(":")[0] or text for text in found["wrong"]})
         is_right = any(BUGS[name].rule in text for text in found["wrong"])
-        print(f"{'found' if is_right else 'BY OTHERS'}: {name}: {len(found['rounds'])} rounds: {rules}", flush=True)
+        said = "found" if is_right else f"OTHER RULES: {found['wrong']}"
+        print(f"{name}: {len(found['rounds'])} rounds: {said}", flush=True)
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1:])
+    if sys.argv[1:] == ["--table"]:
+        print("\n".join(table()))
+    else:
+        _main(sys.argv[1:])

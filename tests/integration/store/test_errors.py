@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 
 from server.errors import StoreUnavailable
-from server.store.database import Database
+from server.store.database import Database, connect, translated
+from tests.support.node_process import until
+from tests.support.proxy import TcpProxy
+
+
+@asynccontextmanager
+async def proxied(database_url: str) -> AsyncIterator[tuple[TcpProxy, str]]:
+    """A proxy in front of PostgreSQL, and the address through it."""
+    parts = urlsplit(database_url)
+    async with TcpProxy.running(Path(parse_qs(parts.query)["host"][0]) / ".s.PGSQL.5432") as proxy:
+        yield proxy, f"postgresql://{parts.username or 'postgres'}@127.0.0.1:{proxy.port}{parts.path}"
 
 
 @pytest.mark.parametrize("code", ["53000", "53100", "53200", "54000", "58000", "58030", "XX000"])
@@ -39,3 +54,29 @@ async def test_a_plan_that_a_migration_outdates_is_unavailable(database_url: str
     finally:
         await other.close()
         await database.close()
+
+
+async def test_a_connection_that_is_reset_between_two_statements_is_unavailable(database_url: str) -> None:
+    """Of a pool, in a transaction, and one for LISTEN or leases: no write to a closed transport gets past the translation."""
+    async with proxied(database_url) as (proxy, url):
+        database = await Database.open(url, pool_size=1)
+
+        async def ask_twice() -> None:
+            async with database.transaction() as connection:
+                await connection.execute("select 1")
+                proxy.cut()
+                await until(connection.is_closed, "the reset is seen")
+                await connection.execute("select 1")
+
+        try:
+            with pytest.raises(StoreUnavailable):
+                await ask_twice()
+            async with database.transaction() as connection:
+                assert await connection.fetchval("select 1") == 1
+            listening = await connect(url)
+            proxy.cut()
+            await until(listening.is_closed, "the reset is seen")
+            with pytest.raises(StoreUnavailable), translated():
+                await listening.fetchval("select 1")
+        finally:
+            await database.close()
