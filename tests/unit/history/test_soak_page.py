@@ -6,6 +6,7 @@ import re
 
 from soak import Schedule
 
+from tests.history import planted_bugs
 from tests.history.faults import FAULTS, FAULTS_OF_FLEET, described
 from tests.history.planted_bugs import BUGS, ROOT
 
@@ -26,6 +27,12 @@ def test_the_page_has_every_fault() -> None:
     rows = [*described(FAULTS), *described(FAULTS_OF_FLEET)]
     assert len(rows) > 25
     assert [row for row in rows if row not in PAGE] == []
+
+
+def test_the_page_of_planted_bugs_has_each() -> None:
+    """`python -m tests.history.planted_bugs --table` prints the rows."""
+    page = (ROOT / "docs" / "planted-bugs.md").read_text()
+    assert [row for row in planted_bugs.table() if row not in page] == []
 
 
 def test_a_seed_chooses_the_same_faults_again() -> None:
