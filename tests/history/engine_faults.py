@@ -142,12 +142,18 @@ async def _ahead_s(service: Service, part: str) -> float:
 
 
 async def session_lost(name: str, service: Service, rng: Random) -> str:
+    """Ends all sessions of a name, as soon as there is one."""
     async with service.part("PostgreSQL"), service.postgres() as connection:
-        count = await connection.fetchval(
-            "select count(*) from (select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1) t",
-            name,
-        )
-    return f"{count} sessions '{name}' ended" if count else ""
+        until_s = time.monotonic() + BACK_S
+        while not (
+            count := await connection.fetchval(
+                "select count(*) from (select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1) t",
+                name,
+            )
+        ):
+            assert time.monotonic() < until_s, f"there is no session '{name}'"
+            await asyncio.sleep(0.1)
+    return f"{count} sessions '{name}' ended"
 
 
 async def notify_queue_full(service: Service, rng: Random) -> str:
