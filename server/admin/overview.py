@@ -311,17 +311,26 @@ def _button(found: Found) -> ConsoleButton | None:
 def _finding(found: Found) -> Finding:
     verdict = found.verdict
     return Finding(
-        name=verdict.name, severity=verdict.severity, cause=found.cause, act=verdict.act, button=_button(found)
+        name=verdict.name,
+        severity=verdict.severity,
+        cause=found.cause,
+        act=verdict.act,
+        by=verdict.by,
+        button=_button(found),
     )
 
 
 def _sentence(found: list[Found], *, is_admin: bool) -> VerdictSentence:
     if not found:
         return VerdictSentence(
-            level="well", sentence="All well." if is_admin else "Nothing waits for you.", act="", button=None
+            level="well",
+            sentence="All well." if is_admin else "Nothing waits for you.",
+            act="",
+            by="staff",
+            button=None,
         )
     first = _finding(found[0])
-    return VerdictSentence(level=first.severity, sentence=first.cause, act=first.act, button=first.button)
+    return VerdictSentence(level=first.severity, sentence=first.cause, act=first.act, by=first.by, button=first.button)
 
 
 def _node_row(vitals: NodeVitals, *, is_silent: bool) -> NodeRow:

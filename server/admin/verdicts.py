@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from server.protocol.identity import Role
 from server.protocol.levels import BURN_PAIRS
-from server.protocol.overview import Severity
+from server.protocol.overview import Actor, Severity
 from server.protocol.vitals import Fact
 
 
@@ -31,7 +31,8 @@ class Verdict:
            is_below, it holds below the limit instead of above; expr, of Prometheus, None: there is no alert; {limit} in it
            stands for the limit; lasts, for how long it must hold before Prometheus alerts; symptom and act, sentences;
            cause, one too, in which {subject}, {value} and {detail} are those of the fact; button, None: the act is a
-           command; role, the least that can act
+           command; by, who does the act: staff on the console, or the operator, who has the servers, their settings and
+           logs; role, the least that can act
     """
 
     name: str
@@ -45,6 +46,7 @@ class Verdict:
     expr: str | None = None
     lasts: str | None = None
     button: Button | None = None
+    by: Actor = "operator"
     role: Role = "admin"
 
     def holds(self, fact: Fact) -> bool:
@@ -219,7 +221,7 @@ VERDICTS: tuple[Verdict, ...] = (
         name="KeyRefused", severity="warning", fact="key_refused", limit=0,
         symptom="Sync jobs of one provider fail.",
         cause="{subject} does not accept our key: {detail}.",
-        act="Set a new key in the settings of the nodes and restart them (docs/providers.md).",
+        act="Get a new key from the provider, set it in the settings of the nodes, and restart them.",
         button=_SYNC,
     ),
     Verdict(
@@ -228,7 +230,7 @@ VERDICTS: tuple[Verdict, ...] = (
         symptom="A provider fails or refuses our requests; no node asks it for now.",
         cause="{subject} fails: {detail}. No node asks it for now.",
         act="Wait: nodes ask it again by themselves. Its status page may say more.",
-        button=_SYNC,
+        by="staff", button=_SYNC,
     ),
     Verdict(
         name="MailServerAway", severity="warning", fact="mail_away", limit=0,
@@ -250,7 +252,7 @@ VERDICTS: tuple[Verdict, ...] = (
         symptom="Events for a webhook have waited for more than 10 minutes.",
         cause="The webhook {subject} gets nothing: its oldest event has waited for {value} s. {detail}",
         act="Ask its owner, press Test, or disable it. What waits is sent by itself when it answers again.",
-        button=_WEBHOOKS,
+        by="staff", button=_WEBHOOKS,
     ),
     Verdict(
         name="ServiceInTrouble", severity="warning", fact="service_in_trouble", limit=0,
@@ -265,8 +267,8 @@ VERDICTS: tuple[Verdict, ...] = (
         expr="increase(mysetlist_vote_groups_total[10m]) > {limit}",
         symptom="Ballots of a show are alike as no crowd's are.",
         cause="{value} ballots look like the work of one hand: {subject}. They count until somebody decides.",
-        act="Read the reasons, and set the group aside or let it count. `GET /api/admin/groups` lists it.",
-        button=_ABUSE, role="moderator",
+        act="Read the reasons, and set the group aside or let it count.",
+        button=_ABUSE, by="staff", role="moderator",
     ),
     Verdict(
         name="TicketCodesGuessed", severity="warning", fact="codes_guessed", limit=0,
@@ -274,6 +276,7 @@ VERDICTS: tuple[Verdict, ...] = (
         symptom="An address or a show is over its budget of wrong ticket codes.",
         cause="Somebody may be guessing ticket codes at node {subject}: too many were wrong.",
         act="Nothing at once: the limit holds. Make longer codes when it goes on.",
+        by="staff",
     ),
     Verdict(
         name="ConnectionsRefused", severity="warning", fact="connections_refused", limit=0,
@@ -337,7 +340,7 @@ VERDICTS: tuple[Verdict, ...] = (
         symptom="More than one connection in twenty is too slow for its pushes.",
         cause="{percent} of the connections of node {subject} are too slow for their pushes.",
         act="Nothing at once: they skip states and lose nothing. Look at the venue's network.",
-        button=_CONNECTIONS,
+        by="staff", button=_CONNECTIONS,
     ),
     Verdict(
         name="HotCopyReset", severity="warning", fact="hot_copy_resets", limit=0,
@@ -366,6 +369,7 @@ VERDICTS: tuple[Verdict, ...] = (
         symptom="At this pace, the error budget of a service level does not last 30 days.",
         cause=_BURN_CAUSE,
         act="Nothing at once. Find in the next days what makes it miss its objective, before the budget is gone.",
+        by="staff",
     ),
     Verdict(
         name="ReplicaLeftOut", severity="warning", fact="replica_left_out", limit=0,

@@ -99,8 +99,8 @@ async def addresses_of(
         is_own = False
         if not _is_public(address):
             raise ValueError(
-                f"{host} leads to {address}, which is no public address. Give another `url`; to allow a network of your own,"
-                f" set {setting}."
+                f"{host} leads to {address}, which is no public address. Give another `url`. Whoever runs the servers can allow a network"
+                f" of their own: {setting}."
             )
         if url.scheme == "http":
             raise ValueError(f"`url` must start with https://. Only networks in {setting} are reached without TLS.")

@@ -11,6 +11,7 @@ from server.protocol.levels import BudgetWindow, LevelName
 from server.protocol.vitals import ErrorGroup, History, Second, State
 
 Severity = Literal["critical", "warning", "info"]
+Actor = Literal["staff", "operator"]
 WithHistory = Annotated[bool, msgspec.Meta(description="Whether the last hour of all nodes is asked for too.")]
 
 
@@ -28,12 +29,15 @@ class ConsoleButton(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is wrong: its row in the runbook, the cause and the act as sentences; `button` null: the act is a command."""
+    """Something that is wrong: its row in the runbook, the cause and the act as sentences; `by`: who does the act, staff on
+    the console or the operator of the servers. `button` null: the console has no page for it.
+    """
 
     name: str
     severity: Severity
     cause: str
     act: str
+    by: Actor
     button: ConsoleButton | None
 
 
@@ -43,6 +47,7 @@ class VerdictSentence(msgspec.Struct, frozen=True, kw_only=True):
     level: Literal["well"] | Severity
     sentence: str
     act: str
+    by: Actor
     button: ConsoleButton | None
 
 

@@ -191,7 +191,7 @@ class SyncRoutes:
         ):
             raise Refused(Code.BAD_REQUEST, f"`subject` of `{kind}` must be the number of an artist or a show.")
         if service not in self._providers:
-            raise Refused(Code.CONFLICT, f"This node has no key for {service}. Set the key (docs/providers.md).")
+            raise Refused(Code.CONFLICT, f"The servers have no key for {service}. Whoever runs them has to set one.")
         return await _queue(connection, service, kind, subject)
 
     async def _retry(self, connection: Connection, run: int) -> int:
@@ -200,7 +200,7 @@ class SyncRoutes:
         if row is None:
             raise Refused(Code.NOT_FOUND, f"No run {run} failed or was cancelled. Only such runs can be retried.")
         if row["kind"] not in _SERVICE_OF_KIND:
-            message = f"Run {run} ({row['kind']}) cannot be retried here. Use the command `mysetlist sync`."
+            message = f"Run {run} ({row['kind']}) cannot be retried here. Whoever runs the servers starts it with the command `mysetlist sync`."
             raise Refused(Code.NOT_FOUND, message)
         return await _queue(connection, row["service"], row["kind"], row["subject"])
 

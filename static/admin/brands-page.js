@@ -129,7 +129,7 @@ function open(desk) {
   return {
     element: h("div", { class: "stack" },
       h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, "Brands"), h("p", { class: "toolbar" }, button("New brand…", make, "n"))),
-      h("p", { class: "note" }, "The service under the name, colours and host of a venue or a band (docs/brands.md)."),
+      h("p", { class: "note" }, "A brand is the service under the name, colours and host of a venue or a band. Whoever opens that host sees it; votes, accounts and shows stay the same. First have the host lead to this server: whoever runs the servers sets that up."),
       loader.element, table.element),
     shortcuts: [{ key: "n", label: "New brand", act: make }, ...stepKeys(table.element, ".row-acts button", "brand")],
     close: stop,

@@ -45,7 +45,7 @@ const OPERATIONS = {
   "vacuum": { label: "Vacuum", lines: ["Makes the space of deleted rows usable again. Voting goes on; the disk has more work meanwhile."] },
   "reindex": { label: "Rebuild indexes", lines: ["Builds every index anew beside the old one. Voting goes on; it needs free space for the largest index."] },
   "integrity-check": { label: "Check integrity", lines: ["Compares counts with votes and looks for broken rules. Without the repair it changes nothing."] },
-  "cleanup": { label: "Clean up", lines: ["Deletes what is older than its time of keeping (docs/limits.md): ended sessions, sent mail, logs, removed songs with their votes, accounts without data. Votes that count stay."] },
+  "cleanup": { label: "Clean up", lines: ["Deletes what has been kept for long enough: removed songs with their votes, accounts without data and events of webhooks after 30 days, sent emails after 180, other logs after 2 to 400. Votes that count stay. Once a day all but the accounts goes by itself."] },
 };
 
 /** @typedef {keyof typeof OPERATIONS} Kind */
@@ -164,7 +164,7 @@ const sizeOf = ({ table_bytes, index_bytes }) => (table_bytes ?? 0) + (index_byt
 
 /** @param {Backups} backups */
 function backupText({ newest, age_max_s, is_overdue }) {
-  if (!newest) return "No backup was noted yet. The command mysetlist backup writes one and notes it; backups made in another way are not known here.";
+  if (!newest) return "No backup was noted yet. Whoever runs the servers writes one with the command mysetlist backup; backups made in another way are not known here.";
   const { age_s, size_bytes, file_name, host, made_at } = newest;
   return `The newest backup is ${duration(age_s)} old${is_overdue ? `, and may be ${duration(age_max_s)}` : ""}: ${file_name}, ${bytes(size_bytes)}, written on ${host} at ${moment(made_at)}.`;
 }

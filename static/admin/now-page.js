@@ -9,7 +9,7 @@ import * as texts from "./now-texts.js";
 import { createTable } from "./table.js";
 
 /**
- * @import { ActRow, Button, ConsolePage, Desk, ErrorRow, LiveShow, NodeRow, Overview, ServiceRow } from "./types.js"
+ * @import { ActRow, Button, ConsolePage, Desk, ErrorRow, Finding, LiveShow, NodeRow, Overview, ServiceRow } from "./types.js"
  */
 
 const CHANNEL = "overview";
@@ -82,9 +82,9 @@ function open(desk) {
     setAttribute(verdict, "data-level", found.level);
     setText(level, texts.LEVELS[found.level]);
     setText(sentence, found.sentence);
-    act.replaceChildren(h("span", {}, ...withCode(found.act)), ...buttonsOf(found.button));
+    act.replaceChildren(h("span", {}, ...actOf(found)), ...buttonsOf(found.button));
     others.replaceChildren(...findings.slice(1).map((finding) => h("li", { data: { level: finding.severity } },
-      h("p", {}, h("strong", {}, finding.cause), " ", ...withCode(finding.act)), ...buttonsOf(finding.button))));
+      h("p", {}, h("strong", {}, finding.cause), " ", ...actOf(finding)), ...buttonsOf(finding.button))));
     setHidden(others, findings.length < 2);
   }
 
@@ -146,6 +146,12 @@ function open(desk) {
  * @param {string} text
  */
 const withCode = (text) => text.split("`").map((part, index) => (index % 2 ? h("code", {}, part) : part));
+
+/**
+ * What helps. Staff backstage have no terminal: what is not theirs says so first.
+ * @param {{act: string, by: Finding["by"]}} finding
+ */
+const actOf = ({ act, by }) => (by === "operator" ? [h("strong", {}, texts.FOR_OPERATORS), " ", ...withCode(act)] : withCode(act));
 
 /** @param {NodeRow} row */
 const nodeRow = ({ node, state, reasons, figures, connection_count, shards_held, version }) => ({

@@ -30,6 +30,8 @@ export const FIGURES = [
   { name: "errors", title: "Errors a second", format: count },
 ];
 
+export const FOR_OPERATORS = "For whoever runs the servers:";
+
 export const TRACED = "Look for the trace in your tracing tool, and for the trace or the request in the logs of the node. Work without a request has a trace alone.";
 export const NOT_TRACED = "Traces are off, so an error has the id of its request only: look for it in the logs of the node.";
 

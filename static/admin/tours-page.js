@@ -85,7 +85,7 @@ function open(desk) {
   return {
     element: h("div", { class: "stack" },
       h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, "Tours"), h("p", { class: "toolbar" }, button("New tour…", make, "n"))),
-      h("p", { class: "note" }, "All shows of an artist from the first to the last date. Their points have a leaderboard together (docs/game.md)."),
+      h("p", { class: "note" }, "A tour is all shows of an artist from the first to the last date. Fans see one leaderboard for it: the sum of the points that they got for their picks at its finished shows."),
       loader.element, table.element),
     shortcuts: [{ key: "n", label: "New tour", act: make }, ...stepKeys(table.element, ".row-acts button", "tour")],
     close: stop,

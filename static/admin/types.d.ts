@@ -172,6 +172,8 @@ export interface Finding {
   severity: "critical" | "warning" | "info";
   cause: string;
   act: string;
+  /** Who does the act. */
+  by: "staff" | "operator";
   button: Button | null;
 }
 
@@ -261,7 +263,7 @@ export type History = { step_s: number; until: string } & { [Name in keyof Figur
 export interface Overview {
   seen_at: string;
   is_complete: boolean;
-  verdict: { level: "well" | Finding["severity"]; sentence: string; act: string; button: Button | null };
+  verdict: { level: "well" | Finding["severity"]; sentence: string; act: string; by: Finding["by"]; button: Button | null };
   findings: Finding[];
   figures: Figures;
   nodes: NodeRow[] | null;

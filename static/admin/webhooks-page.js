@@ -71,7 +71,7 @@ function openList(desk) {
   return {
     element: h("div", { class: "stack" },
       h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, "Webhooks"), h("p", { class: "toolbar" }, button("New webhook…", make, "n"))),
-      h("p", { class: "note" }, "Other programs that are told what happens at shows, with signed messages (docs/webhooks.md)."),
+      h("p", { class: "note" }, "A webhook tells another program what happens at shows, such as a chat or a partner's page. Messages are signed as Standard Webhooks say (standardwebhooks.com); its libraries check them with the secret. What does not arrive is sent again, for about three days."),
       loader.element, secret.element, table.element),
     shortcuts: [{ key: "n", label: "New webhook", act: make }, ...stepKeys(table.element, "th a", "webhook")],
     close: stop,

@@ -119,7 +119,7 @@ def classify_response(
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return Failure("busy", f"answered {status}")
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        return Failure("key", f"refused us with {status}; check the key (docs/providers.md)")
+        return Failure("key", f"refused us with {status}; check our key")
     if status != httpx.codes.OK:
         text = " ".join(redact(response.body[:300].decode("utf-8", "replace")).split())
         return Failure("refused", f"refused the request with {status}" + (f": {text}" if text else ""))

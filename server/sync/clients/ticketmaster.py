@@ -341,7 +341,7 @@ def _classify_failure(answer: Response) -> Failure | None:
     if code.endswith("SpikeArrestViolation"):
         return Failure("wait", "says that we ask too fast", 1.0)
     if answer.status == 401:
-        return Failure("key", "does not accept the key in TICKETMASTER_API_KEY; set a valid one")
+        return Failure("key", "does not accept our key; it needs a valid one")
     return None
 
 

@@ -29,7 +29,7 @@ connection-reason =
         [yes] Counts follow every few seconds, and your votes are sent.
        *[no] The page tries again by itself.
     }
-connection-origin = The server does not know this page's address. Its operator has to set MYSETLIST_ORIGINS. Until then nobody can vote here.
+connection-origin = The server does not know this page's address. Nobody can vote here until whoever runs it has mended that.
 connection-lost = The connection is lost. Your votes are kept.
 connection-again = Connected again.
 

@@ -28,7 +28,7 @@ connection-reason =
         [yes] Los votos se actualizan cada pocos segundos y los tuyos se envían.
        *[no] La página vuelve a intentarlo sola.
     }
-connection-origin = El servidor no conoce la dirección de esta página. Su responsable tiene que configurar MYSETLIST_ORIGINS. Hasta entonces aquí nadie puede votar.
+connection-origin = El servidor no conoce la dirección de esta página. Nadie puede votar aquí hasta que lo arreglen sus responsables.
 connection-lost = Se perdió la conexión. Tus votos están guardados.
 connection-again = Conexión recuperada.
 

@@ -28,7 +28,7 @@ connection-reason =
         [yes] 票数は数秒ごとに更新され、あなたの票も送信されます。
        *[no] ページは自動的に再接続します。
     }
-connection-origin = サーバーがこのページのアドレスを認識していません。運営者による MYSETLIST_ORIGINS の設定が必要です。それまでここでは投票できません。
+connection-origin = サーバーがこのページのアドレスを認識していません。運営者が直すまで、ここでは投票できません。
 connection-lost = 接続が切れました。あなたの票は保存されています。
 connection-again = 再接続しました。
 
