@@ -117,7 +117,7 @@ export interface ClientOptions {
   url?: string | (() => string);
   openSocket?(address: string, protocol: string): Socket;
   /** Opens HTTP in place of a websocket. Default: in a page of the server itself only, when `url` is not given. */
-  openPolling?(): Socket;
+  openPolling?(onAnswer: (took_ms: number) => void): Socket;
   whyBlocked?(): Promise<PollingReason>;
   /** Storage for unsent votes and marks, usually `localStorage`; without it they live as long as the page. */
   storage?: Storage | null;

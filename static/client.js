@@ -72,7 +72,7 @@ export class Client {
       isOnline: options.isOnline ?? (() => globalThis.navigator?.onLine ?? true),
       openSocket: connect && (() => connect(typeof url === "function" ? url() : url, PROTOCOL)),
       // HTTP is only known to be at the same address in a page of the server.
-      openPolling: options.openPolling ?? (options.url ? null : () => new Polling(clock, random)),
+      openPolling: options.openPolling ?? (options.url ? null : (onAnswer) => new Polling(clock, random, onAnswer)),
       whyBlocked: options.whyBlocked ?? whyBlocked,
       greet: (socket) => this.#greet(socket),
       onReady: () => this.#onReady(),

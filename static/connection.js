@@ -7,13 +7,14 @@
  */
 import { RequestError } from "./api.js";
 import { Requests } from "./requests.js";
+import { UpgradePace } from "./upgrade-pace.js";
 
 /**
  * @import { Clock, PollingReason, Socket, WireError } from "./client.d.ts"
  * @import { ConnectionStatus, ServerFrame } from "./types.js"
  * @typedef {{
  *   clock: Clock, random(): number, isOnline(): boolean,
- *   openSocket: (() => Socket)|null, openPolling: (() => Socket)|null, whyBlocked(): Promise<PollingReason>,
+ *   openSocket: (() => Socket)|null, openPolling: ((onAnswer: (took_ms: number) => void) => Socket)|null, whyBlocked(): Promise<PollingReason>,
  *   greet(socket: Socket): Promise<number>,
  *   onReady(): void, onFrame(frame: ServerFrame): void,
  *   onStatus(status: ConnectionStatus, refusal: number|null, reason: PollingReason|null): void,
@@ -29,7 +30,6 @@ const HANGING_MS = 1_000; // an attempt this old is given up when the network or
 const OPEN_TIMEOUT_MS = 10_000;
 const FALLBACK_MIN_MS = 4_000;
 const FALLBACK_SPREAD_MS = 2_000;
-const UPGRADE_EVERY_MS = 30_000;
 const PONG_TIMEOUT_MS = 6_000;
 const FINAL_CLOSE_CODE_MIN = 4400;
 const CLOSE_NORMAL = 1000;
@@ -66,7 +66,7 @@ export class Connection {
   #farewell = null;
   /** @type {PollingReason|null} */
   #reason = null;
-  #requests;
+  #requests; #pace;
   /** @type {Map<"open"|"reconnect"|"fallback"|"upgrade"|"ping", unknown>} the timers that run */
   #timers = new Map();
   #ping_ms = 0;
@@ -76,6 +76,7 @@ export class Connection {
   constructor(parts) {
     this.#parts = parts;
     this.#requests = new Requests(parts.clock);
+    this.#pace = new UpgradePace(parts.clock, parts.random);
   }
 
   get isReady() {
@@ -235,27 +236,27 @@ export class Connection {
     const hanging = this.#forgetSocket();
     this.#cancel("reconnect");
     this.#isPolling = true;
-    this.#socket = this.#listen(this.#parts.openPolling());
+    this.#pace.begin(this.#opened_ms);
+    this.#socket = this.#listen(this.#parts.openPolling((took_ms) => {
+      if (this.#pace.isBack(took_ms, this.#candidate, this.#reason)) this.#upgrade();
+    }));
     // It may be slow only: the first to open goes on.
-    if (hanging?.readyState === 0) {
-      this.#candidate = hanging;
-      this.#upgradeLater(OPEN_TIMEOUT_MS);
-    } else {
-      hanging?.close();
-      this.#upgradeLater();
-    }
+    const isSlow = hanging?.readyState === 0;
+    if (isSlow) this.#candidate = hanging;
+    else hanging?.close();
+    this.#upgradeLater(isSlow ? OPEN_TIMEOUT_MS : undefined);
   };
 
   /** @param {number} [delay_ms] */
-  #upgradeLater = (delay_ms = UPGRADE_EVERY_MS * (1 + this.#parts.random())) => {
+  #upgradeLater = (delay_ms = this.#pace.nextMs(this.#reason)) => {
     this.#after("upgrade", () => this.#upgrade(), delay_ms);
   };
 
   /** Tries a websocket while HTTP is in use. */
   #upgrade = () => {
-    this.#candidate?.close();
-    this.#candidate = null;
+    this.#forgetCandidate();
     if (!this.#isPolling || !this.#parts.openSocket) return;
+    this.#pace.tried();
     this.#candidate = this.#dial();
     this.#upgradeLater(this.#candidate ? OPEN_TIMEOUT_MS : undefined);
   };
@@ -325,12 +326,8 @@ export class Connection {
       this.#tellStatus(code);
       return;
     }
-    if (this.#isPolling) {
-      this.#isPolling = false;
-      this.#candidate?.close();
-      this.#candidate = null;
-      this.#cancel("upgrade");
-    }
+    this.#isPolling = false;
+    this.#forgetCandidate();
     const delay_ms = this.#drain
       ? this.#drain.min_ms + this.#parts.random() * (this.#drain.max_ms - this.#drain.min_ms)
       : this.retryDelayMs(retry_after_ms ?? this.#farewell?.retry_after_ms ?? null, this.#attempt);
@@ -355,12 +352,17 @@ export class Connection {
     return socket;
   };
 
-  /** Ends every attempt. */
-  #forgetSockets = () => {
+  #forgetCandidate = () => {
     this.#candidate?.close();
     this.#candidate = null;
+    this.#cancel("upgrade");
+  };
+
+  /** Ends every attempt. */
+  #forgetSockets = () => {
+    this.#forgetCandidate();
     this.#isPolling = false;
-    for (const name of /** @type {const} */ (["reconnect", "fallback", "upgrade"])) this.#cancel(name);
+    for (const name of /** @type {const} */ (["reconnect", "fallback"])) this.#cancel(name);
     return this.#forgetSocket();
   };
 

@@ -28,7 +28,7 @@ export class Polling {
   onmessage = null;
   /** @type {Socket["onclose"]} */
   onclose = null;
-  #clock; #random;
+  #clock; #random; #onAnswer;
   /** @type {unknown} */
   #timer;
   /** @type {string|null} of a browser that keeps no cookies */
@@ -41,10 +41,12 @@ export class Polling {
   /**
    * @param {Clock} clock
    * @param {() => number} random
+   * @param {(took_ms: number) => void} onAnswer  the server has given what was asked for
    */
-  constructor(clock, random) {
+  constructor(clock, random, onAnswer) {
     this.#clock = clock;
     this.#random = random;
+    this.#onAnswer = onAnswer;
     this.#timer = clock.setTimeout(() => {
       this.readyState = 1;
       this.onopen?.();
@@ -182,8 +184,11 @@ export class Polling {
    * @param {string} path
    * @param {RequestInit} [options]
    */
-  #call = (path, options = {}) => {
-    return call(path, this.#token ? { ...options, headers: { Authorization: `Bearer ${this.#token}` } } : options);
+  #call = async (path, options = {}) => {
+    const sent_ms = this.#clock.now();
+    const answer = await call(path, this.#token ? { ...options, headers: { Authorization: `Bearer ${this.#token}` } } : options);
+    if (this.readyState === 1) this.#onAnswer(this.#clock.now() - sent_ms);
+    return answer;
   };
 
   /** @param {object} frame */

@@ -6,8 +6,8 @@ import { FakeSocket, settled } from "./fakes.mjs";
 /** A client whose websockets hang or fail, with a socket that stands for HTTP. */
 function setUpBlocked(options = {}) {
   const polls = [];
-  const openPolling = () => {
-    polls.push(new FakeSocket("http", ""));
+  const openPolling = (onAnswer) => {
+    polls.push(Object.assign(new FakeSocket("http", ""), { onAnswer }));
     return polls.at(-1);
   };
   const parts = setUp({ openPolling, whyBlocked: async () => "blocked", ...options });
@@ -105,6 +105,81 @@ test("waking up while HTTP is in use tries a websocket at once", async () => {
   const before = sockets.length;
   client.wake();
   assert.equal(sockets.length, before + 1);
+});
+
+/** How many websockets a client has begun, 0.5 s after 0.5 s. */
+async function begun(clock, sockets, seconds, each = () => {}) {
+  const found = [];
+  for (let step = 0; step < 2 * seconds; step++) {
+    await clock.advance(500);
+    await each();
+    found.push(sockets.length);
+  }
+  return found;
+}
+
+test("when a network that stalled is back, a websocket takes over within seconds", async () => {
+  const { client, clock, sockets, polls, poll, emitted } = setUpBlocked();
+  client.connect();
+  await clock.advance(6_000);
+  const before = sockets.length;
+  await poll();
+  polls[0].onAnswer(5_000); // it had waited with all others
+  assert.equal(sockets.length, before);
+  await clock.advance(4_000);
+  polls[0].onAnswer(80);
+  assert.equal(sockets.length, before + 1);
+  assert.equal(sockets[0].readyState, 3); // never two at once
+  sockets.at(-1).open();
+  sockets.at(-1).receive({ re: 0, ok: {} });
+  assert.equal(polls[0].readyState, 3);
+  await sockets.at(-1).reply("hello", { user: null, installation: "db", time_ms: 0, ping_ms: 20_000 });
+  assert.equal(emitted("connection").at(-1).status, "live");
+});
+
+test("quick answers one after the other say nothing new: a websocket that hangs is tried again after ten seconds", async () => {
+  const { client, clock, sockets, polls, poll } = setUpBlocked();
+  client.connect();
+  await clock.advance(6_000);
+  await poll();
+  polls[0].onAnswer(50);
+  const before = sockets.length;
+  const counts = await begun(clock, sockets, 9, () => polls[0].onAnswer(50));
+  assert.equal(counts.at(-1), before);
+  await clock.advance(1_000);
+  assert.equal(sockets.length, before + 1);
+});
+
+test("a network that blocks websockets is asked after 2 to 4 s, then twice as late each time, up to a minute", async () => {
+  const { client, clock, sockets, poll } = setUpBlocked({ random: () => 0 });
+  client.connect();
+  await clock.advance(4_000);
+  await poll();
+  sockets[0].drop();
+  const waits = [];
+  for (let round = 0, last_ms = clock.now(); round < 6; round++) {
+    const before = sockets.length;
+    while (sockets.length === before) await clock.advance(500);
+    waits.push(clock.now() - last_ms);
+    last_ms = clock.now();
+    sockets.at(-1).drop();
+  }
+  assert.deepEqual(waits, [2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+});
+
+test("a server that takes no more websockets is left alone for half a minute, however quick its answers are", async () => {
+  const { client, clock, sockets, polls, poll } = setUpBlocked({ whyBlocked: async () => "overloaded" });
+  client.connect();
+  sockets[0].open();
+  sockets[0].receive({ re: null, error: { code: "overloaded", message: "Too many.", retry_after_ms: 60_000 } });
+  sockets[0].drop(4003);
+  await clock.advance(6_000);
+  await poll();
+  polls[0].onAnswer(50);
+  const counts = await begun(clock, sockets, 29, () => polls[0].onAnswer(50));
+  assert.equal(counts.at(-1), 1);
+  await clock.advance(20_000);
+  assert.equal(sockets.length, 2);
 });
 
 test("what the server says before it closes is the reason, and its time is kept", async () => {
