@@ -24,6 +24,8 @@ const notice = elementOf("notice");
 const connection = elementOf("connection");
 const help = elementOf("help");
 const leave = elementOf("sign-out");
+// On a phone the links would take a quarter of the screen.
+const menu = h("button", { class: "button nav-menu", type: "button", "aria-controls": "pages", on: { click: () => openMenu(!nav.dataset.open) } });
 
 /** @type {OpenPage|null} */
 let opened = null;
@@ -63,6 +65,13 @@ async function mayLeave() {
   return ask(desk, { title: "Leave this page?", lines, label: "Leave", cancelLabel: "Stay", isGrave: true, act: async () => "" });
 }
 
+/** @param {boolean} isOpen */
+function openMenu(isOpen) {
+  if (isOpen) nav.dataset.open = "true";
+  else delete nav.dataset.open;
+  setAttribute(menu, "aria-expanded", String(isOpen));
+}
+
 /** @param {string} address */
 async function go(address) {
   if (!(await mayLeave())) return;
@@ -80,6 +89,8 @@ function draw(isFirst = false) {
   opened = page?.open(desk, path) ?? { element: createMissing(name) };
   main.replaceChildren(opened.element);
   document.title = `${page?.title ?? "Not found"} · MySetlist console`;
+  setText(menu, page ? `Page: ${page.title}` : "Pages");
+  openMenu(false);
   for (const link of nav.querySelectorAll("a")) {
     setAttribute(link, "aria-current", link.dataset.page === page?.name ? "page" : null);
   }
@@ -107,7 +118,7 @@ function start(user) {
     watch: (channel, watcher) => live.watch(channel, watcher),
     repeat: (work, every_ms) => live.repeat(work, every_ms),
   };
-  nav.replaceChildren(h("ul", {}, ...pages().map((page) =>
+  nav.replaceChildren(menu, h("ul", { id: "pages" }, ...pages().map((page) =>
     h("li", {}, h("a", { href: addressOf(page), data: { link: "", page: page.name } }, page.title)))));
   const keys = createKeys({ pages, go: (page) => go(addressOf(page)), shortcuts: () => opened?.shortcuts ?? [] });
   help.addEventListener("click", () => keys.show());

@@ -28,7 +28,7 @@ export const brands = { name: "brands", title: "Brands", key: "r", role: "admin"
  */
 function open(desk) {
   const loader = createLoader();
-  const table = createTable("Brands", ["Brand", "Host", "Its list", "Colours", "Logo", "Acts"]);
+  const table = createTable("Brands", ["Brand", "Host", "Its list", "Colours", "Logo", "Acts"], { isNamed: true, none: "There is no brand yet." });
   const load = () => loader.load(() => /** @type {Promise<{items: Brand[]}>} */ (desk.call(`${PATH}?limit=100`)), ({ items }) =>
     table.update(items.map((one) => ({
       key: String(one.id),

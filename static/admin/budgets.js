@@ -25,16 +25,17 @@ export function createBudgets() {
   const figures = new Map();
   const charts = h("div", { class: "figures" });
   const table = createTable("Service levels", ["Level", "Error budget", ...Object.values(WINDOWS).map((window) => `Burn ${window}`),
-    "Aim", "Kept", "Missed"]);
+    "Aim", "Kept", "Missed"], { isNamed: true });
+  const details = h("details", { class: "as-table" }, h("summary", {}, "The service levels as a table"), table.element);
   const note = h("p", { class: "note" });
-  const element = h("section", { class: "budgets", "aria-label": "Error budgets" }, charts, table.element, note);
+  const element = h("section", { class: "budgets", "aria-label": "Error budgets" }, charts, details, note);
   return {
     element,
     /** @param {LevelRow[]|null} rows  null: not for this user */
     update(rows) {
       setHidden(element, rows === null);
       if (!rows) return;
-      setHidden(table.element, !rows.length);
+      setHidden(details, !rows.length);
       setHidden(charts, !rows.length);
       for (const row of rows) {
         let figure = figures.get(row.name);

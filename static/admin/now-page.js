@@ -32,7 +32,7 @@ function open(desk) {
   const others = h("ul", { class: "findings" });
   const age = h("p", { class: "note" });
   const charts = texts.FIGURES.map(({ name, title, format }) => ({ name, chart: createChart(title, format) }));
-  const minutes = createTable("Figures by five minutes", ["Time (UTC)", ...texts.FIGURES.map(({ title }) => title)]);
+  const minutes = createTable("Figures by five minutes", ["Time (UTC)", ...texts.FIGURES.map(({ title }) => title)], { isNamed: true });
   const details = h("details", { class: "as-table", on: { toggle: () => drawMinutes() } },
     h("summary", {}, "The figures as a table"), minutes.element);
   const budgets = createBudgets();

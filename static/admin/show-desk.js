@@ -1,5 +1,5 @@
 /** The desk of one show: its state live, the acts that it allows now, its sets, tickets and results. */
-import { h, setText } from "../dom.js";
+import { h, setAttribute, setText } from "../dom.js";
 import { download } from "./api.js";
 import { createFollowing } from "./following.js";
 import { number } from "./formats.js";
@@ -30,6 +30,7 @@ export function createShowDesk(desk, ref) {
   const saving = createLoader();
   const title = h("h1", { tabindex: "-1" }, "Show");
   const state = h("p", { class: "show-state", role: "status" });
+  const badge = h("span", { class: "badge" }); // the facts, which say the same, may be far below
   const news = h("p", { class: "news", role: "status" });
   const facts = createFacts("The show");
   const acts = h("p", { class: "toolbar" });
@@ -38,7 +39,7 @@ export function createShowDesk(desk, ref) {
   const sets = createSets(desk, () => shown, () => load());
   const tickets = createTickets(desk, () => shown);
   const element = h("div", { class: "stack" },
-    h("p", {}, h("a", { class: "back", href: "/admin/shows", data: { link: "" } }, "‹ Shows")),
+    h("p", { class: "page-head" }, h("a", { class: "back", href: "/admin/shows", data: { link: "" } }, "‹ Shows"), badge),
     h("div", { class: "page-head" }, title, links), loader.element, saving.element, state, following.element, news, acts, facts.element, sets.element, tickets.element);
   /** @type {ShowSettings|null} */
   let shown = null;
@@ -91,6 +92,8 @@ export function createShowDesk(desk, ref) {
   function drawFacts() {
     if (!shown) return;
     const { voting, status, opens_local, closes_local, votes_per_user_max, results, requires_ticket, bill, time_zone } = shown;
+    setText(badge, `Voting: ${voting}`);
+    setAttribute(badge, "class", `badge${voting === "open" ? " badge-open" : ""}`);
     facts.update([
       ["Voting", voting], ["Status", status], ["Votes", number(total)], ["Fans going", number(going)], ["Fans watching", number(watching)],
       ["Opens", local(opens_local)], ["Ends", local(closes_local)], ["Times in", time_zone.replaceAll("_", " ")],

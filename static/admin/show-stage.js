@@ -85,6 +85,7 @@ export function createStage(desk, ref) {
       const element = lists.querySelector(`[data-song="${song.id}"]`);
       if (!element) continue;
       setAttribute(element, "aria-pressed", String(song.played_at !== null));
+      setAttribute(/** @type {Element} */ (element.parentElement), "data-over", song.played_at !== null && song.id !== now?.id);
       setAttribute(element, "aria-current", song.id === now?.id ? "true" : null);
       setText(/** @type {Element} */ (element.querySelector(".stage-mark")), song.id === now?.id ? "now" : song.played_at ? "played" : "");
     }

@@ -24,7 +24,7 @@ export const shows = { name: "shows", title: "Shows", key: "s", role: "moderator
 /** @param {Desk} desk */
 function open(desk) {
   const isAdmin = desk.user.role === "admin";
-  const table = createTable("Shows", ["Show", "Voting", "Status", "Day", "Voting ends", "Votes"]);
+  const table = createTable("Shows", ["Show", "Voting", "Status", "Day", "Voting ends", "Votes"], { isNamed: true, none: "No such show." });
   const paged = createPaged((cursor) => /** @type {Promise<{items: ShowItem[], next: string|null}>} */ (
     desk.call(`/api/shows?${queryOf({ ...filters.values(), cursor, limit: 25 })}`)), (items) => table.update(items.map(rowOf)));
   const filters = createFilters("Find shows", [

@@ -19,12 +19,14 @@ const actsOf = new WeakMap();
 /**
  * @param {string} title
  * @param {string[]} heads
+ * @param {{isNamed?: boolean, none?: string}} [options]
+ *   isNamed: what stands above it says the same as the title, so that only screen readers get it; none: said of a table without rows
  */
-export function createTable(title, heads) {
-  const heading = h("h2", { tabindex: "-1" }, title);
+export function createTable(title, heads, { isNamed = false, none = "None." } = {}) {
+  const heading = h("h2", { tabindex: "-1", class: isNamed ? "sr" : null }, title);
   // The roles are those of the elements. Browsers forget them for cards.
   const body = h("tbody", { role: "rowgroup" });
-  const empty = h("p", { class: "note", hidden: true }, "None.");
+  const empty = h("p", { class: "note", hidden: true }, none);
   const table = h("table", { class: "table", role: "table" }, h("caption", { class: "sr" }, title),
     h("thead", { role: "rowgroup" },
       h("tr", { role: "row" }, ...heads.map((head) => h("th", { scope: "col", role: "columnheader" }, head)))), body);

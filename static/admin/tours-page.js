@@ -23,7 +23,7 @@ export const tours = { name: "tours", title: "Tours", key: "t", role: "admin", o
  */
 function open(desk) {
   const loader = createLoader();
-  const table = createTable("Tours", ["Tour", "Artist", "First date", "Last date", "Shows", "Acts"]);
+  const table = createTable("Tours", ["Tour", "Artist", "First date", "Last date", "Shows", "Acts"], { isNamed: true, none: "There is no tour yet." });
   const load = () => loader.load(() => /** @type {Promise<{items: Tour[]}>} */ (desk.call(`${PATH}?limit=100`)), ({ items }) =>
     table.update(items.map((one) => ({
       key: String(one.id),

@@ -41,7 +41,7 @@ export const webhooks = { name: "webhooks", title: "Webhooks", key: "w", role: "
 function openList(desk) {
   const loader = createLoader();
   const secret = createSecret();
-  const table = createTable("Webhooks", ["Webhook", "State", "Events", "Last attempt", "Not delivered"]);
+  const table = createTable("Webhooks", ["Webhook", "State", "Events", "Last attempt", "Not delivered"], { isNamed: true, none: "There is no webhook yet." });
   const load = () => loader.load(() => /** @type {Promise<{items: Webhook[]}>} */ (desk.call(`${PATH}?limit=100`)), ({ items }) =>
     table.update(items.map((one) => ({
       key: String(one.id), href: `/admin/webhooks/${one.id}`, level: levelOf(one),

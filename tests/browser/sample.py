@@ -46,6 +46,9 @@ CONSOLE_PAGES = tuple(
     sorted(path.name.removesuffix("-page.js") for path in data_folder("static").glob("admin/*-page.js"))
 )
 
+# Pages about one thing: the directing of a show, its stage, an account.
+CONSOLE_DETAILS = ("desk", "stage", "account")
+
 SEND = """async ([method, path, body]) => {
     const answer = await fetch(path, { method, body: body && JSON.stringify(body), headers: { "Content-Type": "application/json" } });
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
@@ -137,6 +140,9 @@ async def make_sample(node: Node, database_url: str, secret: str, fan: Fan) -> S
             "API": "/api/docs",
             **{wall: f"/{wall}/{shows['live']}" for wall in WALLS},
             **{f"console {name}": f"/admin/{name}" for name in CONSOLE_PAGES},
+            "console desk": f"/admin/shows/{shows['coming']}",
+            "console stage": f"/admin/shows/{shows['live']}/stage",
+            "console account": f"/admin/people/{admin}",
         },
         shows=shows,
         admin=token,

@@ -76,6 +76,7 @@ async def test_a_link_opens_the_console_and_the_page_now_is_live(
     assert await findings(page) == []
     monkeypatch.undo()
     await expect(page.locator(".verdict-sentence")).to_have_text("All well.")
+    await page.get_by_text("The service levels as a table").click()
     levels = page.get_by_role("region", name="Service levels")
     await expect(levels.get_by_role("row", name="votes that the service answers")).to_contain_text("99.9\u00a0%")
     await expect(page.get_by_role("img", name="Error budget of acknowledgements within 500 ms")).to_be_visible()
@@ -145,13 +146,13 @@ async def test_keys_alone_are_enough(node: Node, fans: FanPool, sql: Any) -> Non
         await expect(page.get_by_role("heading", name="Now")).to_be_focused()
         assert page.url == f"{node.url}/admin"
         await page.keyboard.press("t")
-        await expect(page.locator(".as-table")).to_have_attribute("open", "")
+        await expect(page.locator(".now > .as-table")).to_have_attribute("open", "")
         await page.keyboard.press("?")
         await dialog.get_by_label("Single keys act").focus()
         await page.keyboard.press("Space")
         await page.keyboard.press("Escape")
         await page.keyboard.press("t")
-        await expect(page.locator(".as-table")).to_have_attribute("open", "")
+        await expect(page.locator(".now > .as-table")).to_have_attribute("open", "")
 
 
 @pytest.mark.parametrize("viewport", [TABLET, pytest.param(DESKTOP, marks=pytest.mark.nightly)], ids=["768", "1440"])

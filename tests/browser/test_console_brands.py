@@ -49,6 +49,6 @@ async def test_a_brand_is_made_changed_and_deleted(fans: FanPool, console: Conso
         await confirm(page, "Save", says="The brand The Other Club is saved.")
         await row.get_by_role("button", name="Delete…").click()
         await confirm(page, "Delete for good", says="The brand The Other Club is deleted.")
-        await expect(page.get_by_text("None.")).to_be_visible()
+        await expect(page.get_by_text("There is no brand yet.")).to_be_visible()
     acts = await console.sql.fetch("select action from audit_log where action like 'brand.%' order by id")
     assert [row["action"] for row in acts] == ["brand.make", "brand.change", "brand.change", "brand.delete"]

@@ -40,6 +40,6 @@ async def test_a_tour_is_made_changed_and_deleted(fans: FanPool, console: Consol
         await confirm(page, "Save", says="The tour Summer is saved.")
         await row.get_by_role("button", name="Delete…").click()
         await confirm(page, "Delete for good", says="The tour Summer is deleted.")
-        await expect(page.get_by_text("None.")).to_be_visible()
+        await expect(page.get_by_text("There is no tour yet.")).to_be_visible()
     acts = await console.sql.fetch("select action from audit_log where action like 'tour.%' order by id")
     assert [row["action"] for row in acts] == ["tour.make", "tour.change", "tour.delete"]

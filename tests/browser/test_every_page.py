@@ -16,7 +16,7 @@ from server.protocol.identity import COOKIE
 from tests.browser.checks import SCHEMES, WATCH_POLICY, faint_texts, findings, problems, problems_of_a_wall
 from tests.browser.console import REFUSALS
 from tests.browser.pages import DESKTOP, NETWORK_ERRORS, PHONE, Fan, FanPool, Tab
-from tests.browser.sample import CONSOLE_PAGES, FAN_PAGES, WALLS, Sample, make_sample, open_page
+from tests.browser.sample import CONSOLE_DETAILS, CONSOLE_PAGES, FAN_PAGES, WALLS, Sample, make_sample, open_page
 from tests.support.engines import OpenDatabase
 from tests.support.node_process import SECRET
 from tests.support.running_node import running_node
@@ -109,7 +109,7 @@ async def test_a_wall(name: str, readers: Readers) -> None:
         assert await findings(tab.page, "color-contrast") == []
 
 
-@pytest.mark.parametrize("name", [f"console {name}" for name in CONSOLE_PAGES])
+@pytest.mark.parametrize("name", [f"console {name}" for name in (*CONSOLE_PAGES, *CONSOLE_DETAILS)])
 async def test_a_page_of_the_console(name: str, readers: Readers) -> None:
     """The same holds for each page of staff."""
     async with opened(readers.staff, readers.sample, name) as tab:
