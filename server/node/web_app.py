@@ -85,7 +85,7 @@ from server.web.listening import (
 )
 from server.web.openapi import document_endpoint
 from server.web.origins import check_origins
-from server.web.pages import Pages, answer_unknown_paths, make_add_headers
+from server.web.pages import Pages, answer_failed_pages, answer_unknown_paths, make_add_headers
 from server.web.request_log import add_request_id, observe_requests
 from server.web.routing import routes_of, take_turns
 from server.web.sitemaps import Sitemaps
@@ -229,6 +229,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
     app = web.Application(
         middlewares=[
             observe_requests(settings.trusted_proxies, rooms.request_counts, rooms.traces),
+            answer_failed_pages(files, rooms.known_brands),
             answer_errors,
             keep_files_for_probes,
             limit_forwarded(address_of, settings.limits, files_max()),

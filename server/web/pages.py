@@ -22,7 +22,8 @@ from server.web.service_worker import CLEARING_SCRIPT, worker_script
 from server.web.static_files import StaticFiles
 
 # Paths whose answers are read by programs. Any other unknown path is a page that a person has asked for.
-_NO_PAGES = ("/api", "/static", "/ws")
+_NO_PAGES = ("/api", "/static", "/ws", "/metrics")
+_KEPT_OF_PROBLEM = ("Cache-Control", "Retry-After")
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -165,6 +166,26 @@ def answer_unknown_paths(files: StaticFiles, known_brands: KnownBrands) -> Middl
             text = page_of_host(files.page_for(request, "not-found.html"), known_brands.of_host(request.host))
             return html_page(request, text, status=404)
         return await handler(request)
+
+    return middleware
+
+
+def answer_failed_pages(files: StaticFiles, known_brands: KnownBrands) -> Middleware:
+    """Makes the middleware that gives a person with a browser a page in place of a problem document, which programs read."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: RequestHandler) -> web.StreamResponse:
+        answer = await handler(request)
+        is_problem = answer.content_type == "application/problem+json"
+        if not is_problem or request.method not in ("GET", "HEAD") or request.raw_path.startswith(_NO_PAGES):
+            return answer
+        if "text/html" not in request.headers.get("Accept", ""):
+            return answer
+        name = "not-found.html" if answer.status == web.HTTPNotFound.status_code else "failed.html"
+        text = page_of_host(files.page_for(request, name), known_brands.of_host(request.host))
+        page = html_page(request, text, status=answer.status)
+        page.headers.update({name: answer.headers[name] for name in _KEPT_OF_PROBLEM if name in answer.headers})
+        return page
 
     return middleware
 

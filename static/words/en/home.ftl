@@ -36,3 +36,6 @@ trending = Trending now
 not-found-title = No such page
 not-found-heading = There is no page at this address
 not-found-lead = The link may be old, or a letter is missing. All shows are in the list.
+page-failed-title = This page cannot be shown now
+page-failed-heading = This page cannot be shown now
+page-failed-lead = The server has a problem. Votes that were sent are kept. Try again in a moment.

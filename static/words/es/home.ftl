@@ -34,3 +34,6 @@ trending = Lo más votado ahora
 not-found-title = Página no encontrada
 not-found-heading = No hay ninguna página en esta dirección
 not-found-lead = Puede que el enlace sea antiguo o que le falte una letra. En la lista están todos los conciertos.
+page-failed-title = La página no se puede mostrar ahora
+page-failed-heading = Esta página no se puede mostrar ahora
+page-failed-lead = El servidor tiene un problema. Los votos enviados se conservan. Vuelve a intentarlo en un momento.

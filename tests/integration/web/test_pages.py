@@ -10,7 +10,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from server.errors import Refused, StoreUnavailable
 from server.node.node import Node
+from server.protocol.codes import Code
 from tests.support.row_factory import RowFactory
 
 
@@ -86,3 +88,30 @@ async def test_the_page_of_a_show_has_one_address(http: aiohttp.ClientSession) -
     for path, target in [("/shows/7/", "/shows/7"), ("/shows/caf%C3%A9/?a=1", "/shows/caf%C3%A9?a=1")]:
         async with http.get(URL(path, encoded=True), allow_redirects=False) as response:
             assert (response.status, response.headers["Location"]) == (301, target)
+
+
+FAILURES = [
+    (StoreUnavailable("the database is away"), 503, "Votes that were sent are kept"),
+    (RuntimeError("a bug"), 500, "Votes that were sent are kept"),
+    (Refused(Code.FORBIDDEN, "not you"), 403, "This page cannot be shown now"),
+    (Refused(Code.NOT_FOUND, "gone"), 404, "There is no page at this address"),
+]
+
+
+@pytest.mark.parametrize(("failure", "status", "words"), FAILURES, ids=["503", "500", "403", "404"])
+async def test_a_person_sees_a_page_where_a_program_gets_a_problem(
+    failure: Exception, status: int, words: str, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever scans the code of a show while the server is in trouble reads no JSON; a program does."""
+
+    def fail(_code: str) -> None:
+        raise failure
+
+    monkeypatch.setattr("server.web.walls.show_of_join_code", fail)
+    async with http.get("/j/ABCDEF", headers={"Accept": "text/html,application/xhtml+xml"}) as response:
+        assert (response.status, response.content_type) == (status, "text/html")
+        assert response.headers["Cache-Control"] == "no-store"
+        assert words in await response.text()
+        assert response.headers.get("Retry-After") == ("1" if status == 503 else None)
+    async with http.get("/j/ABCDEF") as response:
+        assert (response.status, response.content_type) == (status, "application/problem+json")
