@@ -14,7 +14,7 @@ import { createKeeper } from "./keeper.js";
 import { offerLanguages } from "./language.js";
 import { createLatePages } from "./late-pages.js";
 import { createListLoading } from "./list-loading.js";
-import { createListView } from "./list-view.js";
+import { createLateList } from "./late-list.js";
 import * as messages from "./messages.js";
 import { createNavigation } from "./navigation.js";
 import { createNotices } from "./notices.js";
@@ -64,7 +64,7 @@ const keeper = createKeeper({ storage, getState: () => state, dispatch });
 const navigation = createNavigation(() => navigate());
 const latePages = createLatePages(draw);
 const loading = createListLoading(() => state, dispatch, keeper.list);
-const list = createListView({
+const list = createLateList(draw, {
   onSearch: (query, status = state.list.status) => loading.search(query, status),
   onStatus: (status) => loading.search(state.list.query, status),
   onNear: loading.near,
@@ -126,10 +126,10 @@ function drawPage(now_ms) {
 /** @param {number} now_ms */
 function drawList(now_ms) {
   showView = null;
-  mount(list.element);
   list.update(state, now_ms);
+  mount(list.element);
   document.title = phrase("home-title", { service: brand.name });
-  return { ...list, isReady: () => state.list.phase !== "loading" };
+  return { heading: list.heading, isReady: () => list.isReady() && state.list.phase !== "loading" };
 }
 
 /** @param {number} now_ms */

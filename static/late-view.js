@@ -27,7 +27,7 @@ export function createLateView(tag, attributes, load, { isBelow = false } = {}) 
     try {
       const [loaded] = await Promise.all([load(), loadStyles()]);
       view = loaded;
-      element.append(loaded.element);
+      element.replaceChildren(loaded.element);
       if (latest) view.update(...latest);
       wanted?.(view);
     } catch (cause) {

@@ -171,6 +171,10 @@ export function createPickView() {
 
   return {
     element,
+    open() {
+      details.open = true;
+      summary.focus({ preventScroll: true });
+    },
     /**
      * @param {LoadedShow} next
      * @param {number|null} visitor

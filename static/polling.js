@@ -41,7 +41,7 @@ export class Polling {
   /**
    * @param {Clock} clock
    * @param {() => number} random
-   * @param {(took_ms: number) => void} onAnswer  the server has given what was asked for
+   * @param {(took_ms: number) => void} onAnswer  a poll was answered
    */
   constructor(clock, random, onAnswer) {
     this.#clock = clock;
@@ -138,7 +138,10 @@ export class Polling {
   #poll = async () => {
     try {
       for (const show of new Set([...this.#states.keys()].map(showOf))) {
-        if (show !== null) this.#push(show, await this.#fetchShow(show));
+        if (show === null) continue;
+        const sent_ms = this.#clock.now();
+        this.#push(show, await this.#fetchShow(show));
+        if (this.readyState === 1) this.#onAnswer(this.#clock.now() - sent_ms);
       }
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
@@ -184,11 +187,8 @@ export class Polling {
    * @param {string} path
    * @param {RequestInit} [options]
    */
-  #call = async (path, options = {}) => {
-    const sent_ms = this.#clock.now();
-    const answer = await call(path, this.#token ? { ...options, headers: { Authorization: `Bearer ${this.#token}` } } : options);
-    if (this.readyState === 1) this.#onAnswer(this.#clock.now() - sent_ms);
-    return answer;
+  #call = (path, options = {}) => {
+    return call(path, this.#token ? { ...options, headers: { Authorization: `Bearer ${this.#token}` } } : options);
   };
 
   /** @param {object} frame */

@@ -182,6 +182,14 @@ export function placesOf(show, setlist) {
 }
 
 /**
+ * The place of each song in the order of the setlist.
+ * @param {Setlist} setlist
+ * @returns {Map<number, number>}
+ */
+export const positionsOf = ({ songs }) =>
+  new Map([...songs].sort((a, b) => a.position - b.position).map(({ id }, index) => [id, index + 1]));
+
+/**
  * Titles of the songs that were played although no predicted set has them; empty while nothing was predicted or played.
  * @param {ShowState} show
  * @returns {Set<number>} song ids
@@ -230,12 +238,22 @@ export function foreseenOf(show) {
  * @param {SortKey} sort
  */
 export function wantedOrder(show, setlist, sort) {
-  const songs = [...setlist.songs].sort((a, b) => a.position - b.position);
-  // An actual setlist records the songs that were played, in that order.
-  if (sort !== "votes" || setlist.type === "actual" || show.isHidden) return songs.map((song) => song.id);
-  // Songs that share a place stand in the order of the setlist.
-  const ranked = songs.map(({ id }) => ({ id, score: scoreOf(show, id) })).sort((a, b) => b.score - a.score);
-  return ranked.map((song) => song.id);
+  const songs = [...setlist.songs].sort((a, b) => a.position - b.position).map(({ id }) => ({ id, score: scoreOf(show, id) }));
+  // An actual setlist records the songs that were played, in that order. Songs that share a place stand in the order of the setlist.
+  if (sort === "votes" && setlist.type !== "actual" && !show.isHidden) songs.sort((a, b) => b.score - a.score);
+  return songs.map(({ id }) => id);
+}
+
+/**
+ * The songs of a set that were played, in that order. While others take votes, they fold into one line: in a dark hall nobody should
+ * have to scroll past them.
+ * @param {ShowState} show
+ * @param {Setlist} setlist
+ */
+export function wantedFold({ status }, { type, songs }) {
+  if (type !== "predicted" || (status?.voting !== "open" && status?.voting !== "locked")) return [];
+  const played = songs.filter(({ played_at: at }) => at !== null);
+  return played.sort((a, b) => Date.parse(a.played_at ?? "") - Date.parse(b.played_at ?? "")).map(({ id }) => id);
 }
 
 /**

@@ -5,9 +5,10 @@
  * Rows change places only when `order` in the state does. A held row (under a pointer, or with the focus in it) is never
  * taken out of the document: that would lose the focus or the tap in progress.
  */
-import { animateMoves, h, icon, setAttribute, setBar, setHidden, setText } from "./dom.js";
+import { h, icon, setAttribute, setBar, setHidden, setText } from "./dom.js";
 import * as messages from "./messages.js";
-import { choiceOf, countsOf, durabilityOf, placesOf, unforeseenSongs, whyNotTaken } from "./selectors.js";
+import { moveRows } from "./row-moves.js";
+import { choiceOf, countsOf, durabilityOf, placesOf, positionsOf, unforeseenSongs, whyNotTaken } from "./selectors.js";
 import { phrase } from "./words.js";
 
 /**
@@ -150,12 +151,20 @@ function createSet(id, groupId, onVote) {
   const name = h("span", { class: "section-name", dir: "auto" });
   const heading = h("h3", { id: `setlist-${id}`, class: "set-head" }, titleText, " ", name);
   const list = h("ol", { class: "rows" });
+  const nowPlaying = h("span");
+  const nowLine = h("span", { class: "playing" }, createBeat(), nowPlaying);
+  const playedText = h("span");
+  const summary = h("summary", { id: `played-${id}` }, nowLine, " ", playedText);
+  const playedList = h("ol", { class: "rows", "aria-labelledby": summary.id });
+  const fold = h("details", { class: "more-rows played-rows" }, summary, playedList);
   const empty = h("p", { class: "empty small" }, phrase("no-songs"));
-  const element = h("div", { class: "set" }, heading, list, empty);
+  const element = h("div", { class: "set" }, heading, fold, list, empty);
   /** @type {Map<number, ReturnType<typeof createRow>>} */
   const rows = new Map();
   /** @type {number[]} */
   let order = [];
+  /** @type {number[]} */
+  let folded = [];
 
   return {
     element,
@@ -176,32 +185,46 @@ function createSet(id, groupId, onVote) {
       const songs = new Map(setlist.songs.map((song) => [song.id, song]));
       removeOthers(rows, songs.keys());
       const next = show.order[setlist.id] ?? [];
-      const placed = next.flatMap((id) => {
+      const nextFolded = show.folded[setlist.id] ?? [];
+      const placedOf = (/** @type {number[]} */ ids) => ids.flatMap((id) => {
         const song = songs.get(id);
         return song ? [{ song, row: getOrCreate(rows, id, () => createRow(id, onVote)) }] : [];
       });
-      if (next !== order) {
-        moveRows(list, placed.map(({ row }) => row.element), heldSongs());
+      const played = placedOf(nextFolded);
+      const placed = placedOf(next.filter((id) => !nextFolded.includes(id)));
+      if (next !== order || nextFolded !== folded) {
+        moveRows([[playedList, played.map(({ row }) => row.element)], [list, placed.map(({ row }) => row.element)]], heldSongs());
         order = next;
+        folded = nextFolded;
       }
+      setHidden(fold, played.length === 0);
+      const now = songs.get(show.status.now_playing ?? 0);
+      setHidden(nowLine, !now);
+      setText(nowPlaying, now ? phrase("song-playing-title", { title: now.title }) : "");
+      setText(playedText, phrase("played-so-far", { count: played.length }));
       // In the order of the setlist the number is the position; a played set has no places.
       const isRanked = visitor.sort === "votes" && setlist.type === "predicted" && !show.isHidden;
-      const places = isRanked ? placesOf(show, setlist) : null;
-      placed.forEach(({ song, row }, index) => {
+      const places = isRanked ? placesOf(show, setlist) : positionsOf(setlist);
+      const draw = (/** @type {typeof placed} */ all, /** @type {boolean} */ isFolded) => all.forEach(({ song, row }, index) => {
         const { up, down } = counts.get(song.id) ?? { up: 0, down: 0 };
-        row.update(show, song, places?.get(song.id) ?? index + 1, { up, down }, scale);
+        row.update(show, song, isFolded ? index + 1 : places.get(song.id) ?? 0, { up, down }, scale);
         const why = whyNotTaken(visitor, show, song.id);
         row.setButtons((voting === "open" || voting === "locked") && song.played_at === null, why === null || why === "unknown");
         row.setUnforeseen(setlist.type === "actual" && unforeseen.has(song.id));
         // In an actual set every song was played: a tick would say nothing.
         row.setWasPlayed(setlist.type === "predicted" && song.was_played === true);
-        row.setJoined(isMedley(song, placed[index - 1]?.song), isMedley(song, placed[index + 1]?.song));
+        row.setJoined(isMedley(song, all[index - 1]?.song), isMedley(song, all[index + 1]?.song));
         // An actual set without votes shows the songs only, no rows of zeros.
         row.setVotesShown(setlist.type !== "actual" || voting === "open" || up + down > 0);
       });
+      draw(played, true);
+      draw(placed, false);
     },
   };
 }
+
+/** What moves beside the song that plays. */
+const createBeat = () => h("span", { class: "beat", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
 
 /** @type {(song: Song, other: Song|undefined) => boolean} */
 const isMedley = (song, other) => song.medley !== null && song.medley === other?.medley;
@@ -256,8 +279,7 @@ function createRow(id, onVote) {
   const title = h("span", { class: "title", dir: "auto", translate: "no" }, name);
   const tags = h("span", { class: "tags" });
   const spokenCounts = h("span", { class: "sr" });
-  const playing = h("span", { class: "playing" },
-    h("span", { class: "beat", "aria-hidden": "true" }, h("i"), h("i"), h("i")), phrase("song-playing"));
+  const playing = h("span", { class: "playing" }, createBeat(), phrase("song-playing"));
   const played = h("span", { class: "played" });
   const wasPlayed = h("span", { class: "sr" }, " ", phrase("song-was-played"));
   const unforeseen = h("span", { class: "unforeseen" }, messages.UNFORESEEN);
@@ -311,6 +333,8 @@ function createRow(id, onVote) {
      */
     setButtons(isOn, isTaken) {
       for (const { button } of directions) {
+        // What cannot be pressed loses the focus, and with it the reader's place.
+        if (!isOn && button === document.activeElement) name.focus({ preventScroll: true });
         setAttribute(button, "disabled", !isOn);
         setAttribute(button, "aria-disabled", isOn && !isTaken ? "true" : null);
       }
@@ -357,27 +381,4 @@ function createRow(id, onVote) {
       setAttribute(group, "aria-label", phrase("your-vote-on", { title: song.title }));
     },
   };
-}
-
-/**
- * Puts the rows into `wanted` order and animates them from their old places. Held rows are not touched.
- * @param {Element} list
- * @param {HTMLElement[]} wanted
- * @param {number[]} heldSongs
- */
-function moveRows(list, wanted, heldSongs) {
-  const isHeld = (/** @type {HTMLElement} */ row) =>
-    row.parentNode === list && heldSongs.includes(Number(row.dataset.song));
-  const held = wanted.find(isHeld);
-  const before = held?.getBoundingClientRect().top ?? 0;
-  animateMoves([...list.children], () => {
-    /** @type {Element|null} */
-    let next = null;
-    for (const row of [...wanted].reverse()) {
-      if (!isHeld(row) && (row.parentNode !== list || row.nextSibling !== next)) list.insertBefore(row, next);
-      next = row;
-    }
-    // Rows with long titles are higher. When one of them passes a held row, the page scrolls with it.
-    if (held) scrollBy({ top: held.getBoundingClientRect().top - before, behavior: "instant" });
-  });
 }

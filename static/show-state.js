@@ -1,5 +1,5 @@
 /** How one show changes: its page and the states of its channels arrive, and the visitor votes. Pure like state.js. */
-import { countedChoiceOf, holdOrder, songTitle, wantedOrder } from "./selectors.js";
+import { countedChoiceOf, holdOrder, songTitle, wantedFold, wantedOrder } from "./selectors.js";
 
 /**
  * @import { CastReply, ChannelStates, Choice, Vote } from "./client.js"
@@ -18,6 +18,7 @@ export const emptyShow = Object.freeze({
   status: null,
   setlists: [],
   order: {},
+  folded: {},
   at: { votes: 0, setlist: 0, status: 0 },
   tally: {},
   total: 0,
@@ -266,18 +267,23 @@ function followSetlists(order, setlists) {
  * @param {number[]} held  songs whose rows must stay where they are
  */
 export function arrange(show, sort, held) {
-  let isChanged = false;
-  /** @type {ShowState["order"]} */
-  const order = {};
+  const order = { ...show.order };
+  const folded = { ...show.folded };
   for (const setlist of show.setlists) {
-    const current = show.order[setlist.id] ?? [];
-    const next = holdOrder(current, wantedOrder(show, setlist, sort), held);
-    const isSame = next.length === current.length && next.every((song, place) => song === current[place]);
-    order[setlist.id] = isSame ? current : next;
-    if (!isSame) isChanged = true;
+    const { id } = setlist;
+    order[id] = keptIfSame(show.order[id], holdOrder(show.order[id] ?? [], wantedOrder(show, setlist, sort), held));
+    const [before, wanted] = [show.folded[id] ?? [], wantedFold(show, setlist)];
+    // A held row neither goes into the fold nor comes out of it.
+    const next = wanted.filter((song) => !held.includes(song) || before.includes(song));
+    folded[id] = keptIfSame(before, [...next, ...before.filter((song) => held.includes(song) && !wanted.includes(song))]);
   }
-  return isChanged ? { ...show, order } : show;
+  const isSame = show.setlists.every(({ id }) => order[id] === show.order[id] && folded[id] === show.folded[id]);
+  return isSame ? show : { ...show, order, folded };
 }
+
+/** @type {(before: number[]|undefined, next: number[]) => number[]} */
+const keptIfSame = (before, next) =>
+  before?.length === next.length && next.every((song, place) => song === before[place]) ? before : next;
 
 /**
  * @param {LoadedShow} show

@@ -100,6 +100,10 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
   let wasOffered = false;
   let ticketCode = "";
   let hasVoted = false;
+  let placedPick = 0; // the show for which the pick has its place
+  let hasOpened = false; // the pick
+  /** @type {LoadedShow|null} */
+  let pickOf = null;
 
   return {
     element,
@@ -217,15 +221,31 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       setHidden(foreseen.element, show.status.status !== "finished");
       if (show.status.status === "finished") foreseen.update(show);
       voteHistory.update(show.id, info.time_zone, skew_ms, totalOf(show) > 0);
+      // Once the show has begun, picks are locked, and the songs come before them. What is on screen stays where it is.
+      if (placedPick !== show.id) (show.status.status === "live" ? suggestions : setlists).element.before(pick.element);
+      placedPick = show.id;
       hasVoted = hasVoted || Object.keys(show.ballot).length > 0;
       if (hasVoted) receipt.update(show); // nothing is loaded for who only looks
       setlists.update(show, voting, state);
       suggestions.update(show, voting, user?.id ?? null);
-      pick.update(show, user?.id ?? null);
+      pickOf = show;
+      // A stranger has no pick yet: for them nothing is loaded before they open it.
+      if (user || hasOpened) pick.update(show, user?.id ?? null);
+      else if (!pick.element.firstChild) pick.element.append(createClosedPick());
       setHidden(pick.element, show.status.status === "cancelled");
       if (isClosing) windowText.focus({ preventScroll: true });
     },
   };
+
+  function createClosedPick() {
+    return h("details", { class: "pick-details", on: {
+      toggle: () => {
+        hasOpened = true;
+        pick.use((view) => view.open());
+        if (pickOf) pick.update(pickOf, null);
+      },
+    } }, h("summary", {}, phrase("pick-yours")));
+  }
 
   async function shareShow() {
     const address = location.origin + location.pathname;

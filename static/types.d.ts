@@ -421,13 +421,15 @@ export interface Intent {
   phase: "waiting" | "pending";
 }
 
-/** The parts of a show that exist before it is loaded. Keys of all records are song ids, except those of `order`. */
+/** The parts of a show that exist before it is loaded. Keys of all records are song ids, except those of `order` and `folded`. */
 interface ShowBase {
   ref: string;
   error: WireError | null;
   setlists: Setlist[];
   /** Setlist id -> song ids from top to bottom. */
   order: Record<string, number[]>;
+  /** The played songs of each set that are folded away, in the order in which they were played. */
+  folded: Record<string, number[]>;
   /** Newest position of each channel. */
   at: { votes: number; setlist: number; status: number };
   /** `at` is the position that set this song. */

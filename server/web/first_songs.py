@@ -25,21 +25,31 @@ def with_first_songs(text: str, show: Show) -> str:
     sets = [one for one in show["setlists"] if one["type"] == "predicted" and one["songs"]]
     if show["status"] not in ("live", "upcoming") or not sets:
         return text
-    songs = sets[0]["songs"]
+    songs, blank = sets[0]["songs"], "&nbsp;"
     if songs[0]["up"] is not None:
         songs = sorted(songs, key=lambda song: (song["down"] or 0) - (song["up"] or 0))
-    rows = "".join(_row(place, song) for place, song in enumerate(songs[:SONGS_MAX], start=1))
-    venue, blank = show["venue"], "&nbsp;"
+    ranked = list(enumerate(songs, start=1))
+    fold = ""
+    if show["voting"] in ("open", "locked"):
+        # As wantedFold in static/selectors.js: played songs fold into one line.
+        others = [one for one in ranked if one[1]["played_at"] is None]
+        if len(others) < len(ranked):
+            fold = f'<div class="more-rows played-rows"><span class="fold">{blank}</span></div>'
+        ranked = others
+    rows = "".join(_row(place, song) for place, song in ranked[:SONGS_MAX])
+    venue = show["venue"]
     supports = f'<p class="show-bill">{blank}</p>' if len(show["bill"]) > 1 else ""
     budget = "" if show["votes_per_user_max"] is None else ' data-budget=""'
     title = f'<h3 class="set-head">{blank}</h3>' if len(sets) > 1 else ""
     where = ", ".join(filter(None, (venue["name"], venue["city"], venue["region"] or venue["country"])))
+    # Once the show has begun, picks are locked, and the songs come before them.
+    pick = "" if show["status"] == "live" else '<div class="pick"></div>'
     first = (
         '<div class="page show first-songs"><div class="panel"><span class="back"></span>'
         f'<h1 dir="auto" translate="no">{html.escape(show["artist"]["name"])}</h1>'
         f'{supports}<p class="show-where" translate="no">{html.escape(where)}</p><p class="show-when">{blank}</p>'
-        f'<div class="window"></div></div><div class="content"><div class="toolbar"{budget}></div><div class="pick"></div>'
-        f'<div class="section"><div class="section-head"></div>{title}<ol class="rows">{rows}</ol></div></div></div>'
+        f'<div class="window"></div></div><div class="content"><div class="toolbar"{budget}></div>{pick}'
+        f'<div class="section"><div class="section-head"></div>{title}{fold}<ol class="rows">{rows}</ol></div></div></div>'
     )
     return text.replace(_MAIN, _MAIN + first, 1)
 

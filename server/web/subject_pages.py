@@ -5,6 +5,7 @@ One file, index.html, draws all of them. The server puts the head of the subject
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -42,6 +43,10 @@ _HEADS: Mapping[Subject, Callable[[Any, str, Language], Head]] = {
     "venue": head_of_venue,
     "song": head_of_song,
 }
+
+_SCRIPT = re.compile(r'<script type="module" src="([^"]+/)app\.js">')
+# The list is a script of its own, so that shows need not load it. The first page asks for both at once.
+_WITH_LIST = r'<link rel="modulepreload" href="\1list-view.js">\n  \g<0>'
 
 
 class SubjectPages:
@@ -85,7 +90,7 @@ class SubjectPages:
         words = self._files.words_for(request)
         brand, service = self._brand_of(request)
         base = self._base_url(request)
-        text = page_of_host(self._files.page("index.html", words.tag), brand)
+        text = _SCRIPT.sub(_WITH_LIST, page_of_host(self._files.page("index.html", words.tag), brand))
         return html_page(request, with_head(text, head_of_home(base, service, words), base, service))
 
     async def get_subject(self, subject: Subject, request: web.Request) -> web.Response:

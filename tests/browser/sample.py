@@ -24,7 +24,7 @@ JAPANESE_SONG = "夜明けまで誰にも言わずに走り続けた自転車と
 FAN_PAGES = {
     "home": ".card[data-show]",
     "nothing found": ".empty",
-    "live show": "[data-song]",
+    "live show": "[data-song]:visible",
     "show to come": ".pick-details",
     "paused show": "[data-song]",
     "cancelled show": "[data-song]",

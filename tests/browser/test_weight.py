@@ -22,8 +22,8 @@ async def test_a_page_is_small(open_fan: OpenFan, database_url: str) -> None:
     fan = await open_fan()
     async with aiohttp.ClientSession(auto_decompress=False, headers={"Accept-Encoding": "gzip"}) as http:
         for path, there, names in (
-            (f"/shows/{show.id}", ".pick > *", {"app.js", "pick-view.js", "pages.css"}),
-            ("/", ".card[data-show]", {"app.js", "style.css", "shows.css"}),
+            (f"/shows/{show.id}", ".pick > *", {"app.js"}),
+            ("/", ".card[data-show]", {"app.js", "list-view.js", "style.css", "shows.css"}),
             (
                 f"/artists/{show.artist}",
                 ".entry > *",
@@ -43,5 +43,6 @@ async def test_a_page_is_small(open_fan: OpenFan, database_url: str) -> None:
                     byte_counts[url.rpartition("/")[2]] = len(await response.read())
             assert names <= byte_counts.keys()
             assert "suggestions-view.js" not in byte_counts
+            assert ("list-view.js" in byte_counts) == (path == "/")
             assert sum(byte_counts.values()) <= BYTES_MAX, str(byte_counts)
             await tab.page.close()

@@ -173,8 +173,12 @@ song-tape-of = From tape, by { $artist }
 song-cover = Cover of { $artist }
 song-medley = Medley
 song-playing = Playing now
+# $title: of a song
+song-playing-title = Playing now: { $title }
 song-played-at = Played { $time }
 song-was-played = Was played.
+# $count: songs of a show that is going on. A line that shows them when it is tapped
+played-so-far = Played so far ({ $count })
 song-unforeseen = Not predicted
 # What a screen reader says of a song's counts
 song-counts = { $up } up, { $down } down.

@@ -254,3 +254,17 @@ async def test_a_made_up_host_breaks_out_of_nothing(http: aiohttp.ClientSession,
         assert "<b>.example" not in text.replace("&lt;b&gt;.example", ""), path
         async with http.get(path, headers={"Host": "x" * 4_000}) as response:
             assert response.status == 400
+
+
+async def test_only_the_first_page_asks_for_the_list_at_once(http: aiohttp.ClientSession, factory: RowFactory) -> None:
+    """The script of the list is there as soon as that of the page; who opens a show does not load it."""
+    show = await factory.show(7)
+    for path, count in (("/", 1), (f"/shows/{show.id}", 0)):
+        async with http.get(path) as response:
+            found = re.findall(
+                r'<link rel="modulepreload" href="(/static/[^"]+/list-view\.js)">', await response.text()
+            )
+        assert len(found) == count, path
+        for address in found:
+            async with http.get(address) as response:
+                assert response.status == 200

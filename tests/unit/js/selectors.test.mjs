@@ -66,6 +66,49 @@ test("an actual setlist stays in the order it was played", () => {
   assert.deepEqual(wantedOrder({ ...show, tally: { 104: { up: 99, down: 0 } } }, actual, "votes"), SONGS);
 });
 
+/** The songs as staff marks them: song -> minute in which it was played. */
+const played = (at, minutes) => ({
+  type: "push", channel: "setlist:7", at, payload: {
+    setlists: [{
+      id: 70, type: "predicted", name: "", songs: SONGS.map((id, index) => ({
+        id, title: `Song ${id}`, position: index + 1, played_at: minutes[id] ? `2026-11-24T03:${minutes[id]}:00Z` : null,
+      })),
+    }],
+  },
+});
+const status = (at, changes) => ({
+  type: "push", channel: "status:7", at,
+  payload: { status: "live", voting: "open", opens_at: null, closes_at: null, now_playing: null, results: "live", accuracy: null, ...changes },
+});
+const arrange = (...held) => ({ type: "arrange", held });
+const foldOf = (state) => state.show.folded[70];
+
+test("while others take votes, played songs fold in the order they were played, when the page is at rest", () => {
+  const state = run(loaded(), played(60, { 103: 10, 101: 20, 104: 30 }), status(60, { now_playing: 104 }), arrange());
+  assert.deepEqual(foldOf(state), [103, 101, 104]);
+  const later = run(state, played(61, { 103: 10, 101: 20, 104: 30, 102: 40 }), status(61, { now_playing: 102 }));
+  assert.equal(foldOf(later), foldOf(state)); // a push moves nothing
+  assert.deepEqual(foldOf(run(later, arrange())), [103, 101, 104, 102]);
+});
+
+test("a held row neither goes into the fold nor comes out of it", () => {
+  const state = run(loaded(), played(60, { 101: 10, 103: 20 }), arrange(101));
+  assert.deepEqual(foldOf(state), [103]);
+  const free = run(state, arrange());
+  assert.deepEqual(foldOf(free), [101, 103]);
+  const undone = run(free, played(61, { 103: 20 }), arrange(101));
+  assert.deepEqual(foldOf(undone), [103, 101]);
+  assert.deepEqual(foldOf(run(undone, arrange())), [103]);
+});
+
+test("when voting is over, every song is back in its place", () => {
+  const state = run(loaded(), played(60, { 101: 10 }), arrange());
+  assert.deepEqual(foldOf(state), [101]);
+  const closed = run(state, status(61, { status: "finished", voting: "final" }), arrange());
+  assert.deepEqual([foldOf(closed), orderOf(closed)], [[], SONGS]);
+  assert.deepEqual(foldOf(run(state, status(61, { voting: "locked" }), arrange())), [101]); // a pause is no end
+});
+
 test("a new song joins at the end and a removed one leaves the rest in place", () => {
   const state = run(loaded(), { type: "push", channel: "setlist:7", at: 60, payload: setlists(105, 104, 103, 101) });
   assert.deepEqual(orderOf(state), [101, 103, 104, 105]);

@@ -12,17 +12,23 @@ from server.web.static_files import StaticFiles
 DOCUMENT = '<body><main id="main" tabindex="-1">\n</main></body>'
 
 
+def song_of(number: int, title: str, up: int | None, down: int | None) -> dict[str, Any]:
+    """A song of a predicted set, which was not played."""
+    return {"id": number, "title": title, "up": up, "down": down, "played_at": None}
+
+
 def show_of(songs: list[tuple[str, int | None, int | None]], **changes: Any) -> Any:
     """The parts of a show that are used."""
     return {
         "status": "live",
+        "voting": "open",
         "artist": {"name": "Ann & <b>"},
         "venue": {"name": "Hall", "city": "Oslo", "region": "", "country": "NO"},
         "bill": [{}],
         "votes_per_user_max": None,
         "setlists": [
             {"type": "actual", "songs": []},
-            {"type": "predicted", "songs": [{"title": title, "up": up, "down": down} for title, up, down in songs]},
+            {"type": "predicted", "songs": [song_of(number, *song) for number, song in enumerate(songs, start=1)]},
         ],
     } | changes
 
@@ -41,6 +47,20 @@ def test_the_songs_stand_by_votes() -> None:
     assert '<span class="count">1,234</span>' in text
     long = show_of([(f"Song {number}", 0, 0) for number in range(40)])
     assert len(titles_of(with_first_songs(DOCUMENT, long))) == SONGS_MAX
+
+
+def test_played_songs_stand_behind_a_line() -> None:
+    """While voting goes on, the played songs are not there; afterwards all stand by votes."""
+    show = show_of([("One", 9, 0), ("Two", 8, 0), ("Three", 7, 0), ("Four", 6, 0)])
+    for song in (1, 3):
+        show["setlists"][1]["songs"][song - 1]["played_at"] = "2026-11-30T20:00:00Z"
+    text = with_first_songs(DOCUMENT, show)
+    assert titles_of(text) == ["Two", "Four"]
+    assert re.findall(r'class="rank"[^>]*>(\d+)<', text) == ["2", "4"]
+    assert 'class="fold"' in text
+    closed = with_first_songs(DOCUMENT, show | {"voting": "closed"})
+    assert titles_of(closed) == ["One", "Two", "Three", "Four"]
+    assert 'class="fold"' not in closed
 
 
 def test_hidden_counts_are_not_in_the_document() -> None:
