@@ -11,6 +11,7 @@ from asyncpg.connect_utils import SessionAttribute
 
 from server.errors import StoreUnavailable
 from server.store.address import hosts_of
+from server.store.type_lookup import Connection
 
 # So long a host is asked alone, before the next one is asked too: a machine that is switched off answers nothing.
 HEAD_START_S = 0.5
@@ -79,7 +80,7 @@ async def _first(hosts: list[str], wanted: SessionAttribute, options: dict[str, 
 
 
 async def _connect(host: str, wanted: SessionAttribute, options: dict[str, Any]) -> Any:
-    return await asyncpg.connect(host, target_session_attrs=wanted, **options)
+    return await asyncpg.connect(host, target_session_attrs=wanted, **options | {"connection_class": Connection})
 
 
 def _give_up(attempt: asyncio.Task[Any]) -> None:

@@ -1,0 +1,42 @@
+"""A connection that learns types at little cost.
+
+The driver asks each connection's server for every type that it does not know: for enums, and for arrays of all types. Its query also
+finds the parts of composite types, domains and ranges, and takes PostgreSQL 10 ms to plan. A node has a dozen connections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+# The columns are those of the driver's query. An array comes after the type of its elements.
+_SIMPLE_TYPES = """
+select t.oid, n.nspname as ns, t.typname as name, t.typtype as kind, t.typelem as elemtype, e.typname as elemtype_name,
+       e.typdelim as elemdelim, null as basetype, null as range_subtype, null as attrtypoids, null as attrnames
+  from pg_catalog.pg_type t
+  join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+  left join pg_catalog.pg_type e on e.oid = t.typelem
+ where t.oid = any ($1::oid[] || array(select typelem from pg_catalog.pg_type where oid = any ($1::oid[])))
+ order by t.typelem <> 0
+"""
+# Base types, enums and pseudo-types, as pg_type.typtype has them; the others have parts.
+_SIMPLE = (b"b", b"e", b"p")
+
+
+class Connection(asyncpg.Connection):
+    """A connection of asyncpg with a cheaper query for types without parts."""
+
+    _intro_query: str
+
+    async def _introspect_types(self, typeoids: Sequence[int], timeout: float | None) -> tuple[list[Any], Any]:
+        drivers_query = self._intro_query
+        self._intro_query = _SIMPLE_TYPES
+        try:
+            found, statement = await super()._introspect_types(typeoids, timeout)  # type: ignore[misc]  # no stub has it
+        finally:
+            self._intro_query = drivers_query
+        if any(row["kind"] not in _SIMPLE for row in found):
+            found, statement = await super()._introspect_types(typeoids, timeout)  # type: ignore[misc]
+        return found, statement
