@@ -16,7 +16,7 @@ from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PreviewQuery, Revision
 from server.protocol.instants import us_of
-from server.protocol.slugs import made_slug
+from server.protocol.slugs import Slug, made_slug
 from server.protocol.time_zones import canonical_zone
 from server.store.database import Database, savepoint
 
@@ -29,17 +29,17 @@ SLUGS_TRIED_MAX = 100
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
 SongTitle = Annotated[str, msgspec.Meta(min_length=1, max_length=300, pattern=r"\S")]
-Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=300, pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
 Genre = Annotated[str, msgspec.Meta(max_length=80)]
 City = Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=r"\S")]
 Region = Annotated[str, msgspec.Meta(max_length=80)]
 Country = Annotated[
-    str, msgspec.Meta(max_length=2, pattern="^[A-Z]{2}$", description="The two letters of a country, such as DE.")
+    str,
+    msgspec.Meta(max_length=2, pattern="^[A-Z]{2}$", description="The two letters of a country.", examples=["DE"]),
 ]
 CountryOrNone = Annotated[
     str,
     msgspec.Meta(
-        max_length=2, pattern="^([A-Z]{2})?$", description="The two letters of a country, such as DE; or empty."
+        max_length=2, pattern="^([A-Z]{2})?$", description="The two letters of a country; or empty.", examples=["DE"]
     ),
 ]
 Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]

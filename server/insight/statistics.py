@@ -53,6 +53,7 @@ Zone = Annotated[
         max_length=64,
         pattern="^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$",
         description="The time zone (IANA) of the patterns; by default the zone of the show or venue, else UTC.",
+        examples=["Europe/Paris"],
     ),
 ]
 

@@ -41,7 +41,11 @@ ADDRESS_PATTERN = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_LABEL}$(?!\n)"
 Address = Annotated[
     str,
     msgspec.Meta(
-        min_length=3, max_length=ADDRESS_CHARS_MAX, pattern=ADDRESS_PATTERN, extra_json_schema={"format": "email"}
+        min_length=3,
+        max_length=ADDRESS_CHARS_MAX,
+        pattern=ADDRESS_PATTERN,
+        examples=["fan@example.org"],
+        extra_json_schema={"format": "email"},
     ),
 ]
 Kinds = Annotated[list[EmailKind], msgspec.Meta(max_length=len(KINDS))]

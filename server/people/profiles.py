@@ -37,7 +37,11 @@ class ProfileBody(msgspec.Struct, frozen=True, kw_only=True):
     display_name: Annotated[str, msgspec.Meta(max_length=NAME_CHARS_MAX)] | UnsetType | None = UNSET
     bio: Annotated[str, msgspec.Meta(max_length=BIO_CHARS_MAX)] | UnsetType | None = UNSET
     city: Annotated[str, msgspec.Meta(max_length=CITY_CHARS_MAX)] | UnsetType | None = UNSET
-    country: Annotated[str, msgspec.Meta(min_length=2, max_length=2, pattern="^[A-Z]{2}$")] | UnsetType | None = UNSET
+    country: (
+        Annotated[str, msgspec.Meta(min_length=2, max_length=2, pattern="^[A-Z]{2}$", examples=["DE"])]
+        | UnsetType
+        | None
+    ) = UNSET
     is_public: bool | UnsetType | None = UNSET
     language: LanguageTag | UnsetType | None = UNSET
 

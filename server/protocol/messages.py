@@ -151,16 +151,19 @@ def _explain(data: str | bytes, error: Exception) -> BadRequest:
     try:
         envelope = _envelope_decoder.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return BadRequest(_sentence(error), None)
+        return BadRequest(sentence_of(error), None)
     if envelope.id is None:
         return BadRequest("The request has no integer `id`. Give it one.", None)
     if envelope.op not in OPS:
         return BadRequest(f"The `op` is unknown. Known are {', '.join(OPS)}.", envelope.id)
-    return BadRequest(_sentence(error), envelope.id)
+    return BadRequest(sentence_of(error), envelope.id)
 
 
-def _sentence(error: Exception) -> str:
+def sentence_of(error: Exception) -> str:
+    """What is wrong with a JSON text, of the exception that decoding it raised."""
     if isinstance(error, RecursionError):
         return "The JSON is nested too deeply."
+    if str(error) == "Input data was truncated":
+        return "The JSON is empty or ends too early."
     # msgspec's messages name the place and the rule, and quote only the keys of these types.
     return f"{str(error)[:200]}."

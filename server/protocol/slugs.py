@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import Annotated
 
+import msgspec
 from anyascii import anyascii
 
 from server.protocol.texts import clean_line
 
+# What a client or a file gives as a slug. Digits alone are read as an id (`parse_reference`), so nobody could ask by such a slug.
+Slug = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=300,
+        pattern="^(?![0-9]+$)[a-z0-9]+(-[a-z0-9]+)*$",
+        description="Small Latin letters, digits and single hyphens; digits alone are an id.",
+        examples=["grand-hall-leeds"],
+    ),
+]
 # Room for a number behind a slug.
 _MADE_CHARS_MAX = 280
 

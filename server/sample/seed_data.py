@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from server.protocol.slugs import Slug
+
 # An artist of size theatre plays venues of up to THEATRE_MAX people, one of size arena those of at least ARENA_MIN; some
 # venues suit both.
 THEATRE_MAX = 10_000
 ARENA_MIN = 8_000
-
-Slug = Annotated[str, msgspec.Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
 
 
 class Artist(msgspec.Struct, frozen=True):

@@ -13,7 +13,9 @@ from server.protocol.http.cursors import ID_MAX
 Service = Literal["musicbrainz", "setlistfm", "ticketmaster", "spotify"]
 SERVICES: tuple[Service, ...] = ("musicbrainz", "setlistfm", "ticketmaster", "spotify")
 JobId = Annotated[int, msgspec.Meta(ge=1, le=ID_MAX, description="The number of a run.")]
-ScheduleName = Annotated[str, msgspec.Meta(min_length=1, max_length=40, pattern="^[a-z-]+$")]
+ScheduleName = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=40, pattern="^[a-z-]+$", examples=["upcoming-shows"])
+]
 ServiceName = Annotated[Service, msgspec.Meta(description="Only this service.")]
 
 

@@ -11,11 +11,11 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
+from server.protocol.slugs import Slug
 from server.protocol.texts import clean_line
 from server.protocol.time_zones import canonical_zone
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Slug = Annotated[str, msgspec.Meta(max_length=300, pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
 Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
 Place = Annotated[int, msgspec.Meta(ge=1, le=1000)]

@@ -30,7 +30,10 @@ _SESSION_CONSTRAINT = "webpush_devices_session_id_fkey"
 Hour = Annotated[
     str,
     msgspec.Meta(
-        max_length=5, pattern=r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)", description="Hours and minutes, as in 22:30."
+        max_length=5,
+        pattern=r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)",
+        description="Hours and minutes.",
+        examples=["22:30"],
     ),
 ]
 

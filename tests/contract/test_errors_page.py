@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.protocol.codes import Code
+from server.protocol.codes import HTTP_STATUS, Code
 from server.protocol.replies import CHANNEL_CODES, COMMON_CODES, OPERATIONS
 from server.web.openapi import codes_of
 from tests.support.contract import ENDPOINTS, title
@@ -30,6 +30,13 @@ def rows(heading: str) -> dict[str, set[str]]:
     """The quoted words of the second column, by the quoted word of the first."""
     found = re.findall(r"^\| `([^`]+)` \|([^|]*)\|$", section(heading), re.MULTILINE)
     return {name: set(re.findall(r"`([^`]+)`", told)) for name, told in found}
+
+
+def test_each_code_has_one_row() -> None:
+    """The first table has every code once, with its HTTP status."""
+    table = PAGE.partition("## Error codes")[2].partition("\n## ")[0]
+    found = re.findall(r"^\| `(\w+)` \| (\d+)", table, re.MULTILINE)
+    assert sorted(found) == sorted((str(code), str(HTTP_STATUS[code])) for code in Code)
 
 
 def test_each_op_and_its_codes() -> None:

@@ -12,6 +12,7 @@ import msgspec
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.protocol.http.cursors import CURSOR_CHARS_MAX, ID_MAX
+from server.protocol.messages import sentence_of
 from server.protocol.positions import EXACT_MAX
 from server.protocol.texts import clean_text, clean_texts
 
@@ -94,9 +95,7 @@ def parse_body(data: bytes, kind: Any) -> Any:
     """
     try:
         body = _decode(data, kind)
-    except RecursionError:
-        raise Refused(Code.BAD_REQUEST, "The JSON is nested too deeply.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(Code.BAD_REQUEST, _sentence(error, kind, _decoded(data))) from None
     for name, text in _texts(body, ""):
         _refuse_unprintable(text, name, allowed="\n\r\t")
@@ -162,7 +161,7 @@ def _sentence(error: Exception, kind: Any, given: Any) -> str:
                 msgspec.json.encode(value).decode() if not isinstance(value, str) else repr(value[:_SHOWN_CHARS_MAX])
             )
             return f"`{name}` is {shown}. Give {wanted}."
-    return f"{str(error).replace('$.', '')[:200]}."
+    return sentence_of(error).replace("$.", "")
 
 
 def _wanted(kind: Any, name: str) -> str | None:
@@ -187,6 +186,9 @@ def _wanted_of(schema: dict[str, Any]) -> str | None:
             words = "true or false"
         case {"type": "integer" | "number" as word}:
             words = " ".join(["an integer" if word == "integer" else "a number", *_bounds(schema)])
+        case {"type": "string", "pattern": str(), "examples": [example, *_]}:
+            rule = schema.get("description", "").rstrip(".")
+            words = f"a text such as {example}" + (f" ({rule[:1].lower()}{rule[1:]})" if rule else "")
         case {"type": "string", "minLength": shortest, "maxLength": longest}:
             words = f"a text of {shortest} to {longest} characters"
         case {"type": "string", "maxLength": longest}:
@@ -202,7 +204,8 @@ def _bounds(schema: dict[str, Any]) -> Iterator[str]:
         words["maximum"] = "and at most" if "exclusiveMinimum" in schema else "of at most"
     for name, word in words.items():
         if name in schema:
-            yield f"{word} {schema[name]:.15g}"
+            bound = schema[name]
+            yield f"{word} {bound if isinstance(bound, int) else format(bound, '.15g')}"
 
 
 def _refuse_unprintable(value: str, name: str, *, allowed: str = "") -> None:

@@ -112,6 +112,7 @@ async def test_a_show_is_made_with_its_bill(boss: Person, factory: RowFactory) -
         ({"artist": 99}, "not_found"), ({"venue": 99}, "not_found"), ({"bill": [1]}, "bad_request"),
         ({"bill": [99]}, "not_found"), ({"slug": show["slug"]}, "conflict"), ({"starts_at": "1066-10-14"}, "bad_request"),
         ({"starts_at": "2030-03-10T02:30:00"}, "bad_request"), ({"starts_at": "9999-12-31T23:59:59"}, "bad_request"),
-        ({"opens_at": "2030-07-02T20:00:00"}, "bad_request"),
+        ({"opens_at": "2030-07-02T20:00:00"}, "bad_request"), ({"opens_at": "0001-01-01T00:00:00Z"}, "bad_request"),
+        ({"closes_at": "0001-01-01T00:00:00Z"}, "bad_request"), ({"slug": "7"}, "bad_request"),
     ):  # fmt: skip
         assert await boss.refused("POST", "/api/admin/shows", body | change) == code, change

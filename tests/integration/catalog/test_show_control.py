@@ -123,6 +123,7 @@ async def test_an_impossible_change_is_refused(administrator: Person, show: Show
         {"closes_at": "2030-11-03T01:30:00"},  # occurs twice there
         {"closes_at": "9999-12-31T23:59:59"},
         {"closes_at": in_s(86_400 * 366 * 11)},
+        {"opens_at": "0001-01-01T00:00:00Z"},
         {"votes_per_user_max": 0},
         {"status": "asleep"},
     ):

@@ -10,6 +10,8 @@ import pytest
 
 from server.errors import Refused
 from server.protocol.http.parameters import parse_body, parse_query
+from server.protocol.positions import EXACT_MAX
+from server.protocol.slugs import Slug
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +57,11 @@ def test_a_parameter_is_given_once() -> None:
         parse_query([("count", "1"), ("count", "1")], Query)
 
 
+WANTED_SLUG = (
+    "Give a text such as grand-hall-leeds (small Latin letters, digits and single hyphens; digits alone are an id)."
+)
+
+
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """One field of each kind."""
 
@@ -65,6 +72,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     at: Annotated[dt.datetime, msgspec.Meta(tz=True)] | None = None
     is_open: bool = False
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=5)] = "x"
+    country: Annotated[str, msgspec.Meta(max_length=2, pattern="^[A-Z]{2}$", examples=["DE"])] = "DE"
+    slug: Slug = "a"
+    id: Annotated[int, msgspec.Meta(ge=1, le=EXACT_MAX)] = 1
 
 
 @pytest.mark.parametrize(
@@ -77,6 +87,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         ("at", "today", "`at` is 'today'. Give a time such as 2026-11-29T20:00:00Z."),
         ("is_open", "perhaps", "`is_open` is 'perhaps'. Give true or false."),
         ("name", "x" * 50, f"`name` is '{'x' * 40}'. Give a text of 1 to 5 characters."),
+        ("country", "x", "`country` is 'x'. Give a text such as DE."),
+        ("slug", "A B", f"`slug` is 'A B'. {WANTED_SLUG}"),
+        ("slug", "2026", f"`slug` is '2026'. {WANTED_SLUG}"),
+        ("id", "x", "`id` is 'x'. Give an integer from 1 to 9007199254740991."),
     ],
 )
 def test_a_refusal_says_what_was_found_and_what_is_wanted(name: str, value: str, sentence: str) -> None:
@@ -88,6 +102,13 @@ def test_a_refusal_says_what_was_found_and_what_is_wanted(name: str, value: str,
         with pytest.raises(Refused) as caught:
             parse_body(msgspec.json.encode({name: value}), Wanted)
         assert caught.value.message == sentence
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b'{"limit": 1'])
+def test_a_body_that_ends_too_early_is_named_so(body: bytes) -> None:
+    """Nothing at all, and half of an object."""
+    with pytest.raises(Refused, match=r"^The JSON is empty or ends too early\.$"):
+        parse_body(body, Wanted)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{", b'{"limit": {"a": 1}}'])
