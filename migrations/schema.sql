@@ -1890,6 +1890,12 @@ CREATE FUNCTION ledger_log(wanted bigint) RETURNS TABLE(size bigint, checkpoint 
      where l.show_id = wanted
 $$;
 
+CREATE FUNCTION ledger_name(fan public.ledger_secrets, wanted bigint) RETURNS bytea
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select coalesce(fan.names[array_position(fan.show_ids, wanted)], substr(sha256(fan.secret || int8send(wanted)), 1, 16))
+$$;
+
 CREATE FUNCTION ledger_opened(wanted bigint, first_number bigint, end_number bigint) RETURNS bytea
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -1906,12 +1912,31 @@ CREATE FUNCTION ledger_own(wanted bigint) RETURNS TABLE(pseudonym bytea, first b
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
-    select distinct f.pseudonym, e.first, e.entries
-      from ledger_fans f
-      join votes v on v.user_id = f.user_id and v.show_id = f.show_id
+    select distinct n.name, e.first, e.entries
+      from ledger_secrets s
+     cross join lateral (select ledger_name(s, wanted) as name) n
+      join votes v on v.user_id = s.user_id and v.show_id = wanted
      cross join lateral (select round(date_part('epoch', v.cast_at) * 1000)::bigint as ms) t
-      join ledger_entries e on e.show_id = f.show_id and e.first_ms <= t.ms and e.last_ms >= t.ms
-     where f.show_id = wanted and f.user_id = app_user_id() and position(f.pseudonym in e.entries) > 0
+      join ledger_entries e on e.show_id = wanted and e.first_ms <= t.ms and e.last_ms >= t.ms
+     where s.user_id = app_user_id() and position(n.name in e.entries) > 0
+$$;
+
+CREATE FUNCTION ledger_own_names() RETURNS TABLE(show_id bigint, name bytea)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    select w.show_id, ledger_name(s, w.show_id)
+      from ledger_secrets s cross join lateral ledger_shows(s) as w (show_id)
+     where s.user_id = app_user_id()
+$$;
+
+CREATE FUNCTION ledger_shows(fan public.ledger_secrets) RETURNS SETOF bigint
+    LANGUAGE sql STABLE
+    AS $$
+    select show_id from voter_days where user_id = fan.user_id
+    union select show_id from voters_to_count where user_id = fan.user_id
+    union select show_id from votes where user_id = fan.user_id
+    union select unnest(fan.show_ids)
 $$;
 
 CREATE FUNCTION list_group(status public.show_status) RETURNS smallint
@@ -2463,6 +2488,11 @@ CREATE FUNCTION note_changed_votes_for_ledger() RETURNS trigger
 declare
     is_erasure boolean := current_setting('app.erasing', true) is not distinct from 'on';
 begin
+    insert into ledger_notes (kind, show_id, pseudonym, at)
+    select distinct 'erased'::ledger_note, r.show_id, ledger_name(s, r.show_id), date_trunc('hour', now(), 'UTC')
+      from removed r join ledger_secrets s on s.user_id = r.user_id
+     where is_erasure
+     order by r.show_id;
     insert into ledger_notes (kind, show_id, user_id, setlist_song_id, choice, at)
     select 'changed', r.show_id, r.user_id, r.setlist_song_id, null, now()
       from removed r
@@ -2501,15 +2531,20 @@ begin
     return instant;
 end $$;
 
-CREATE FUNCTION note_forgotten_fans_for_ledger() RETURNS trigger
+CREATE FUNCTION note_erased_fan_for_ledger() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
     AS $$
 begin
     insert into ledger_notes (kind, show_id, pseudonym, at)
-    select 'erased', f.show_id, f.pseudonym, date_trunc('hour', now(), 'UTC')
-      from forgotten f join shows w on w.id = f.show_id order by f.show_id;
-    return null;
+    select 'erased', l.show_id, n.name, date_trunc('hour', now(), 'UTC')
+      from ledger_secrets s
+     cross join lateral ledger_shows(s) as w (show_id)
+      join ledger_logs l on l.show_id = w.show_id
+     cross join lateral (select ledger_name(s, l.show_id) as name) n
+     where s.user_id = old.id and not exists (select from ledger_notes o where o.kind = 'erased' and o.pseudonym = n.name)
+     order by l.show_id;
+    return old;
 end $$;
 
 CREATE FUNCTION note_former_members_for_ledger() RETURNS trigger
@@ -4062,11 +4097,18 @@ GRANT ALL ON FUNCTION public.ledger_hashes(wanted bigint, wanted_level integer, 
 REVOKE ALL ON FUNCTION ledger_log(wanted bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ledger_log(wanted bigint) TO mysetlist_request;
 
+REVOKE ALL ON FUNCTION ledger_name(fan public.ledger_secrets, wanted bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ledger_opened(wanted bigint, first_number bigint, end_number bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ledger_opened(wanted bigint, first_number bigint, end_number bigint) TO mysetlist_request;
 
 REVOKE ALL ON FUNCTION ledger_own(wanted bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ledger_own(wanted bigint) TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION ledger_own_names() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ledger_own_names() TO mysetlist_request;
+
+REVOKE ALL ON FUNCTION ledger_shows(fan public.ledger_secrets) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION lock_show(wanted bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.lock_show(wanted bigint) TO mysetlist_request;
@@ -4914,24 +4956,6 @@ ALTER TABLE ONLY ledger_epochs ADD CONSTRAINT ledger_epochs_name_key UNIQUE (nam
 ALTER TABLE ONLY ledger_epochs ADD CONSTRAINT ledger_epochs_pkey PRIMARY KEY (id);
 ALTER TABLE ledger_epochs ENABLE ROW LEVEL SECURITY;
 
--- ──────────────────────────────────────────────────────────────────────────────────────────────────────── ledger_fans
-
-CREATE TABLE ledger_fans (
-    show_id bigint NOT NULL,
-    user_id bigint NOT NULL,
-    pseudonym bytea NOT NULL,
-    CONSTRAINT ledger_fans_pseudonym_check CHECK ((octet_length(pseudonym) = 16))
-);
-COMMENT ON TABLE ledger_fans IS 'The name of a fan in the log of a show: random, another one in each show. An erasure deletes it.';
-ALTER TABLE ONLY ledger_fans ADD CONSTRAINT ledger_fans_pkey PRIMARY KEY (show_id, user_id);
-CREATE INDEX ledger_fans_user_id_idx ON ledger_fans USING btree (user_id);
-CREATE TRIGGER ledger_fans_forgotten AFTER DELETE ON ledger_fans REFERENCING OLD TABLE AS forgotten FOR EACH STATEMENT EXECUTE FUNCTION note_forgotten_fans_for_ledger();
-ALTER TABLE ONLY ledger_fans ADD CONSTRAINT ledger_fans_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows(id) ON DELETE CASCADE;
-ALTER TABLE ONLY ledger_fans ADD CONSTRAINT ledger_fans_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
-ALTER TABLE ledger_fans ENABLE ROW LEVEL SECURITY;
-CREATE POLICY ledger_fans_own ON ledger_fans FOR SELECT TO mysetlist_request USING ((user_id = ( SELECT app_user_id() AS app_user_id)));
-GRANT SELECT ON TABLE ledger_fans TO mysetlist_request;
-
 -- ──────────────────────────────────────────────────────────────────────────────────────────────────────── ledger_logs
 
 CREATE TABLE ledger_logs (
@@ -4994,6 +5018,22 @@ ALTER TABLE ONLY ledger_notes ADD CONSTRAINT ledger_notes_pkey PRIMARY KEY (id);
 CREATE INDEX ledger_notes_user_id_idx ON ledger_notes USING btree (user_id) WHERE (user_id IS NOT NULL);
 ALTER TABLE ONLY ledger_notes ADD CONSTRAINT ledger_notes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 ALTER TABLE ledger_notes ENABLE ROW LEVEL SECURITY;
+
+-- ───────────────────────────────────────────────────────────────────────────────────────────────────── ledger_secrets
+
+CREATE TABLE ledger_secrets (
+    user_id bigint NOT NULL,
+    secret bytea NOT NULL,
+    show_ids bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    names bytea[] DEFAULT '{}'::bytea[] NOT NULL,
+    CONSTRAINT ledger_secrets_check CHECK ((cardinality(names) = cardinality(show_ids))),
+    CONSTRAINT ledger_secrets_secret_check CHECK ((octet_length(secret) = 32))
+);
+COMMENT ON TABLE ledger_secrets IS 'A random secret of a fan, from which the fan''s name in the log of each show follows. An erasure deletes it: then nobody can tell the names.';
+COMMENT ON COLUMN ledger_secrets.show_ids IS 'Shows in which the fan has a name from before the secret; names: these names.';
+ALTER TABLE ONLY ledger_secrets ADD CONSTRAINT ledger_secrets_pkey PRIMARY KEY (user_id);
+ALTER TABLE ONLY ledger_secrets ADD CONSTRAINT ledger_secrets_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+ALTER TABLE ledger_secrets ENABLE ROW LEVEL SECURITY;
 
 -- ────────────────────────────────────────────────────────────────────────────────────────────────────── level_minutes
 
@@ -6272,6 +6312,7 @@ CREATE INDEX users_created_at_idx ON users USING btree (created_at);
 CREATE UNIQUE INDEX users_nobody_idx ON users USING btree (nobody) WHERE (nobody IS NOT NULL);
 CREATE INDEX users_staff_idx ON users USING btree (role) WHERE (role <> 'user'::user_role);
 CREATE TRIGGER users_forget_voter AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION forget_voter();
+CREATE TRIGGER users_ledger_erased BEFORE DELETE ON users FOR EACH ROW EXECUTE FUNCTION note_erased_fan_for_ledger();
 CREATE TRIGGER users_touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 ALTER TABLE users ENABLE ROW LEVEL SECURITY;
 CREATE POLICY users_promote ON users FOR UPDATE TO mysetlist_request USING (( SELECT app_is_admin() AS app_is_admin)) WITH CHECK (( SELECT app_is_admin() AS app_is_admin));

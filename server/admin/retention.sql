@@ -320,7 +320,7 @@ select u.id
    and not exists (select from picks p where p.user_id = u.id)
    and not exists (select from standings s where s.user_id = u.id)
    and not exists (select from crew_members c where c.user_id = u.id)
-   and not exists (select from ledger_fans f where f.user_id = u.id)
+   and not exists (select from ledger_secrets f where f.user_id = u.id)
    and not exists (select from ledger_notes n where n.user_id = u.id)
    and not exists (select from vote_analytics h where h.user_id = u.id)
  limit :count::bigint;
@@ -345,7 +345,7 @@ with gone as (
        and not exists (select from picks x where x.user_id = u.id)
        and not exists (select from standings x where x.user_id = u.id)
        and not exists (select from crew_members x where x.user_id = u.id)
-       and not exists (select from ledger_fans x where x.user_id = u.id)
+       and not exists (select from ledger_secrets x where x.user_id = u.id)
        and not exists (select from ledger_notes x where x.user_id = u.id)
        and not exists (select from venue_reviews x where x.user_id = u.id)
        and not exists (select from reports x where x.reporter_id = u.id)

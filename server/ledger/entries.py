@@ -18,13 +18,10 @@ ENTRY_BYTES = 58
 # What an erasure leaves of an entry.
 BLANK = bytes(ENTRY_BYTES)
 FAN_AT = 34
-# The zero in front makes it what a leaf hash is made of (RFC 6962).
-LEAF = struct.Struct(">x16sBBQQ16sQ")
-_ENTRY = struct.Struct(">16sBBQQ16sQ")
+ENTRY = struct.Struct(">16sBBQQ16sQ")
 _LENGTH = struct.Struct(">H")
 
-assert _ENTRY.size == ENTRY_BYTES
-assert _ENTRY.size + 1 == LEAF.size
+assert ENTRY.size == ENTRY_BYTES
 
 
 class Kind(IntEnum):
@@ -66,7 +63,7 @@ class Entry(NamedTuple):
     @classmethod
     def parse(cls, data: bytes) -> Entry | None:
         """Reads an entry; None: it is none."""
-        return cls(*_ENTRY.unpack(data)) if len(data) == ENTRY_BYTES else None
+        return cls(*ENTRY.unpack(data)) if len(data) == ENTRY_BYTES else None
 
 
 def entries_in(data: bytes) -> Iterator[bytes]:

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from server.ledger.entries import FAN_BYTES, LEAF, NO_FAN, SALT_BYTES, Choice, Kind
+from server.ledger.entries import ENTRY, FAN_BYTES, NO_FAN, SALT_BYTES, Choice, Kind
 from server.ledger.notes import Checkpoint, sign
-from server.ledger.tree import Frontier
+from server.ledger.tree import Frontier, leaf_hashes
 
 # The entries of a row. More of them are hashed between two turns of the event loop.
 ROW_ENTRIES_MAX = 1024
 
+_SALT = struct.Struct(f"{SALT_BYTES}s")
 
-# What an entry says, without the show and the salt: its kind, choice, song, fan and time [ms].
-Item: TypeAlias = tuple[int, int, int, bytes, int]
+
+class Vote(NamedTuple):
+    """What an entry says that tells of a fan. Takes: song, 0: it is about the whole ballot; fan, the id of the user."""
+
+    song: int
+    fan: int
+    time_ms: int
+    choice: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +55,14 @@ class GrowingLog:
         self.old_size: int = 0 if row is None else row["size"]
         self.frontier = Frontier() if row is None else Frontier.parse(row["size"], row["frontier"])
         self.was_opened: bool = row is not None and row["was_opened"]
-        self.items: list[Item] = []
         self.rows: list[Row] = []
         self.nodes: dict[tuple[int, int], bytes] = {}
         self.checkpoint = ""
+        self._entries: list[bytes] = []
+        self._times_ms: list[int] = []
         self._origin = f"{epoch['origin']}/shows/{show_id}"
         if row is not None and row["epoch_id"] != self.epoch_id:
-            self.items.append((Kind.CONTINUED, Choice.NONE, self.size, self.frontier.root()[:FAN_BYTES], now_ms))
+            self.add(Kind.CONTINUED, song=self.size, fan=self.frontier.root()[:FAN_BYTES], time_ms=now_ms)
 
     @property
     def size(self) -> int:
@@ -65,37 +73,43 @@ class GrowingLog:
         """Voting opens, again perhaps, or closes."""
         kind = Kind.CLOSED if not is_open else Kind.REOPENED if self.was_opened else Kind.OPENED
         self.was_opened |= is_open
-        self.items.append((kind, Choice.NONE, 0, NO_FAN, time_ms))
+        self.add(kind, time_ms=time_ms)
+
+    def add(self, kind: int, *, song: int = 0, fan: bytes = NO_FAN, time_ms: int) -> None:
+        """Adds an entry that tells of no choice."""
+        salt = secrets.token_bytes(SALT_BYTES)
+        self._entries.append(ENTRY.pack(salt, kind, Choice.NONE, self.show_id, song, fan, time_ms))
+        self._times_ms.append(time_ms)
+
+    def add_votes(self, kind: int, votes: Sequence[tuple[int, int, int, int]], names: Mapping[int, bytes]) -> None:
+        """Adds an entry for each vote, given as `Vote` says. Takes: names, of all their fans.
+
+        Cost: with `grow`, what a vote costs
+        """
+        pack, show_id = ENTRY.pack, self.show_id
+        salts = _SALT.iter_unpack(secrets.token_bytes(SALT_BYTES * len(votes)))
+        self._entries += [
+            pack(salt, kind, choice, show_id, song, names[fan], time_ms)
+            for (salt,), (song, fan, time_ms, choice) in zip(salts, votes, strict=True)
+        ]
+        self._times_ms += [vote[2] for vote in votes]
 
     async def grow(self, key: Ed25519PrivateKey) -> bool:
         """Hashes the new entries and signs. Gives: whether there are any."""
-        for start in range(0, len(self.items), ROW_ENTRIES_MAX):
-            if start:
-                await asyncio.sleep(0)
-            self._append(self.items[start : start + ROW_ENTRIES_MAX])
-        if self.items:
+        for start in range(0, len(self._entries), ROW_ENTRIES_MAX):
+            # Also before the first ones: many small logs take as long as a large one.
+            await asyncio.sleep(0)
+            end = start + ROW_ENTRIES_MAX
+            self._append(self._entries[start:end], self._times_ms[start:end])
+        if self._entries:
             self.checkpoint = sign(Checkpoint(self._origin, self.size, self.frontier.root()), key)
-        return bool(self.items)
+        return bool(self._entries)
 
-    def _append(self, items: list[Item]) -> None:
-        """Appends some entries. This is what a vote costs."""
-        pack, show_id, first = LEAF.pack, self.show_id, self.size
-        salts = secrets.token_bytes(SALT_BYTES * len(items))
-        packed = [
-            pack(salts[place : place + SALT_BYTES], kind, choice, show_id, song, fan, time_ms)
-            for place, (kind, choice, song, fan, time_ms) in zip(range(0, len(salts), SALT_BYTES), items, strict=True)
-        ]
-        leaves = [sha256(leaf).digest() for leaf in packed]
+    def _append(self, entries: list[bytes], times_ms: list[int]) -> None:
+        first, leaves = self.size, leaf_hashes(entries)
         self.nodes |= self.frontier.append(leaves)
-        times_ms = [item[4] for item in items]
         self.rows.append(
             Row(
-                show_id,
-                first,
-                len(items),
-                min(times_ms),
-                max(times_ms),
-                b"".join(leaves),
-                b"".join([leaf[1:] for leaf in packed]),
+                self.show_id, first, len(entries), min(times_ms), max(times_ms), b"".join(leaves), b"".join(entries)
             )
-        )
+        )  # fmt: skip

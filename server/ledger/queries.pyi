@@ -72,24 +72,16 @@ class LockNotesRow(TypedDict):
 
 class FetchCastsRow(TypedDict):
     id: int | Any
-    songs: list[int] | Any
-    fans: list[int] | Any
-    choices: list[int] | Any
-    times_ms: list[int] | Any
-
-class FetchAllVotesRow(TypedDict):
-    songs: list[int] | Any
-    fans: list[int] | Any
-    choices: list[int] | Any
-    times_ms: list[int] | Any
+    votes: bytes | Any
 
 class FetchSetAsideRow(TypedDict):
     user_id: int
 
-class PutFansRow(TypedDict):
-    show_id: int | Any
+class PutSecretsRow(TypedDict):
     user_id: int | Any
-    pseudonym: bytes | Any
+    secret: bytes | Any
+    show_ids: list[int] | Any
+    names: list[bytes] | Any
 
 class LockLogsRow(TypedDict):
     show_id: int
@@ -127,23 +119,18 @@ class _Sequencer:
         self,
         connection: Connection,
         *,
-        note_ids: Sequence[int | None] | None,
         show_ids: Sequence[int | None] | None,
+        note_ids: Sequence[int | None] | None,
         first_ids: Sequence[int | None] | None,
         last_ids: Sequence[int | None] | None,
         first_ats: Sequence[datetime | None] | None,
         last_ats: Sequence[datetime | None] | None,
     ) -> AsyncIterator[FetchCastsRow]: ...
-    async def fetch_all_votes(self, connection: Connection, *, show_id: int | None) -> FetchAllVotesRow: ...
+    async def fetch_all_votes(self, connection: Connection, *, show_id: int | None) -> bytes | Any | None: ...
     def fetch_set_aside(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[FetchSetAsideRow]: ...
-    def put_fans(
-        self,
-        connection: Connection,
-        *,
-        show_ids: Sequence[int | None] | None,
-        user_ids: Sequence[int | None] | None,
-        pseudonyms: Sequence[bytes | None] | None,
-    ) -> AsyncIterator[PutFansRow]: ...
+    def put_secrets(
+        self, connection: Connection, *, user_ids: Sequence[int | None] | None, secrets: Sequence[bytes | None] | None
+    ) -> AsyncIterator[PutSecretsRow]: ...
     async def users_left(self, connection: Connection, *, user_ids: Sequence[int | None] | None) -> bool | Any: ...
     def lock_logs(
         self, connection: Connection, *, show_ids: Sequence[int | None] | None

@@ -46,32 +46,29 @@ delete from ledger_notes where id = any (:ids::bigint[]);
 
 -- name: fetch_casts
 -- takes: note_ids, of casts; show_ids, first_ids, last_ids, first_ats, last_ats, what the notes say
--- gives: a row for each note with casts: the songs, fans, choices (0: none, 1: up, 2: down) and times [ms] in their order
+-- gives: a row for each note with casts, in their order: of each the song, the fan and the time [ms] in 8 bytes, and the choice in 1
+--        (0: none, 1: up, 2: down); as bytes, because arrays cost twice as much on both sides
 -- A merge may have changed the song of a row since; the fans of the rows that an erasure has renamed are gone.
-select n.id, array_agg(case when m.is_merged
-                            then coalesce((select f.gone_id from merge_folds f
-                                            where f.show_id = h.show_id and h.id = any (f.history) order by f.id limit 1),
-                                          h.setlist_song_id)
-                            else h.setlist_song_id end order by h.id) as songs,
-       array_agg(h.user_id order by h.id) as fans,
-       array_agg(case h.choice when 'up' then 1 when 'down' then 2 else 0 end order by h.id) as choices,
-       array_agg(round(date_part('epoch', h.cast_at) * 1000)::bigint order by h.id) as times_ms
+select n.id, string_agg(int8send(case when (select exists (select from merge_folds where show_id = any (:show_ids::bigint[])))
+                                      then coalesce((select f.gone_id from merge_folds f
+                                                      where f.show_id = h.show_id and h.id = any (f.history) order by f.id limit 1),
+                                                    h.setlist_song_id)
+                                      else h.setlist_song_id end)
+                        || int8send(h.user_id) || int8send(round(date_part('epoch', h.cast_at) * 1000)::bigint)
+                        || case h.choice when 'up' then '\x01'::bytea when 'down' then '\x02' else '\x00' end, '' order by h.id) as votes
   from unnest(:note_ids::bigint[], :show_ids::bigint[], :first_ids::bigint[], :last_ids::bigint[], :first_ats::timestamptz[],
               :last_ats::timestamptz[]) as n (id, show_id, first_id, last_id, first_at, last_at)
- cross join lateral (select exists (select from merge_folds f where f.show_id = n.show_id) as is_merged) m
   join vote_analytics h on h.show_id = n.show_id and h.cast_at between n.first_at and n.last_at
    and h.id between n.first_id and n.last_id
  where h.user_id <> 0
  group by n.id;
 
--- name: fetch_all_votes^
+-- name: fetch_all_votes$
 -- takes: show_id
--- gives: 1 row: the songs, fans, choices and times [ms] of all votes of the show; null: there are none
-select array_agg(v.setlist_song_id order by v.cast_at, v.setlist_song_id, v.user_id) as songs,
-       array_agg(v.user_id order by v.cast_at, v.setlist_song_id, v.user_id) as fans,
-       array_agg(case v.choice when 'up' then 1 else 2 end order by v.cast_at, v.setlist_song_id, v.user_id) as choices,
-       array_agg(round(date_part('epoch', v.cast_at) * 1000)::bigint
-                 order by v.cast_at, v.setlist_song_id, v.user_id) as times_ms
+-- gives: all votes of the show as in fetch_casts; null: there are none
+select string_agg(int8send(v.setlist_song_id) || int8send(v.user_id) || int8send(round(date_part('epoch', v.cast_at) * 1000)::bigint)
+                  || case v.choice when 'up' then '\x01'::bytea else '\x02' end, ''
+                  order by v.cast_at, v.setlist_song_id, v.user_id)
   from setlist_songs s
   join votes v on v.setlist_song_id = s.id
  where s.show_id = :show_id;
@@ -81,32 +78,27 @@ select array_agg(v.setlist_song_id order by v.cast_at, v.setlist_song_id, v.user
 -- gives: the fans of the show whose ballots are set aside
 select user_id from vote_group_members where show_id = :show_id and is_set_aside order by user_id;
 
--- name: put_fans
--- takes: show_ids, user_ids; pseudonyms, for those who have none in the show
+-- name: put_secrets
+-- takes: user_ids; secrets, for those who have none
 -- locks: rows of users against deletion, but waits for none
--- gives: the fans and their pseudonyms; a fan who is being erased is missing
+-- gives: the fans, their secrets, and their names from before the secret; a fan who is being erased is missing
 with wanted as (
-    select show_id, user_id, pseudonym
-      from unnest(:show_ids::bigint[], :user_ids::bigint[], :pseudonyms::bytea[]) as w (show_id, user_id, pseudonym)
+    select user_id, secret from unnest(:user_ids::bigint[], :secrets::bytea[]) as w (user_id, secret)
 ), known as materialized (
-    select f.show_id, f.user_id, f.pseudonym from wanted w join ledger_fans f on f.show_id = w.show_id and f.user_id = w.user_id
+    select s.user_id, s.secret, s.show_ids, s.names from wanted w join ledger_secrets s on s.user_id = w.user_id
 ), held as materialized (
     select u.id
       from users u
-     where u.id in (select user_id from (select show_id, user_id from wanted except select show_id, user_id from known) missing)
+     where u.id in (select user_id from wanted except select user_id from known)
        for key share skip locked
 ), made as (
-    insert into ledger_fans (show_id, user_id, pseudonym)
-    select w.show_id, w.user_id, w.pseudonym
-      from wanted w
-      join held h on h.id = w.user_id
-      join shows s on s.id = w.show_id
-     where not exists (select from known k where k.show_id = w.show_id and k.user_id = w.user_id)
-    returning show_id, user_id, pseudonym
+    insert into ledger_secrets (user_id, secret)
+    select w.user_id, w.secret from wanted w join held h on h.id = w.user_id
+    returning user_id, secret, show_ids, names
 )
-select show_id, user_id, pseudonym from known
+select user_id, secret, show_ids, names from known
 union all
-select show_id, user_id, pseudonym from made;
+select user_id, secret, show_ids, names from made;
 
 -- name: users_left$
 -- takes: user_ids
@@ -115,13 +107,13 @@ select exists (select from users where id = any (:user_ids::bigint[]));
 
 -- name: lock_logs
 -- takes: show_ids
--- locks: rows of ledger_logs, in the order of shows
+-- locks: rows of ledger_logs, in the order of shows; it fails when somebody holds one: an erasure would wait for the notes meanwhile
 -- gives: 0..n rows: the logs of these shows
 select show_id, epoch_id, size, frontier, was_opened
   from ledger_logs
  where show_id = any (:show_ids::bigint[])
  order by show_id
-   for update;
+   for update nowait;
 
 -- name: shows_left
 -- takes: show_ids

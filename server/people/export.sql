@@ -123,9 +123,9 @@ select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
 
 -- name: ledger_names^
 select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows
-  from (select f.show_id, w.name as show_name, encode(f.pseudonym, 'hex') as name
-          from ledger_fans f join shows w on w.id = f.show_id
-         where f.user_id = :user_id::bigint order by f.show_id desc limit :count::bigint) s;
+  from (select n.show_id, w.name as show_name, encode(n.name, 'hex') as name
+          from ledger_own_names() n join shows w on w.id = n.show_id
+         where :user_id::bigint = app_user_id() order by n.show_id desc limit :count::bigint) s;
 
 -- name: tickets^
 select count(*) as row_count, coalesce(json_agg(s), '[]')::text as rows

@@ -131,6 +131,8 @@ async def test_rows_stay_through_the_newest_migration(full: str) -> None:
     before, tables = await rows(full), await schema(full)
     await migrate_down(full, FOLDER)
     for name, kept in (await rows(full)).items():
+        if name not in before:
+            continue
         assert kept == [{key: row[key] for key in kept[0]} for row in before[name]], name
     await migrate_up(full, FOLDER)
     assert await schema(full) == tables

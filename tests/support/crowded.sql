@@ -284,7 +284,7 @@ insert into ledger_epochs (name, origin, public_key, fingerprint, reason) values
 insert into ledger_logs select n, 1, 1, sha256('x'), true, '', now() from generate_series(1, 20000) n;
 insert into ledger_entries select n, 0, 1, 1, 1, sha256('x'), substr(sha512('x'), 1, 58) from generate_series(1, 20000) n;
 insert into ledger_nodes select n, 1, 0, sha256('x') from generate_series(1, 20000) n;
-insert into ledger_fans select 1 + n % 20000, n, substr(sha256(n::text::bytea), 1, 16) from generate_series(1, 20000) n;
+insert into ledger_secrets select n, sha256(n::text::bytea) from generate_series(1, 20000) n;
 insert into webpush_devices (user_id, endpoint, public_key, auth_secret, kinds, time_zone, quiet_from, quiet_to)
 select n, 'https://push.example.org/' || n, sha512('x') || '\x00', substr(sha256('x'), 1, 16), enum_range(null::webpush_kind), 'UTC',
        case n % 5 when 0 then '22:00'::time end, case n % 5 when 0 then '07:00'::time end

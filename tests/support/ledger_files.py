@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from server.ledger.entries import LEAF, Kind, bundle_of
+from server.ledger.entries import ENTRY, Kind, bundle_of
 from server.ledger.notes import Checkpoint, VerifierKey, sign
 from server.ledger.tiles import tiles_of
 from server.ledger.tree import Frontier, leaf_hash
@@ -22,7 +22,7 @@ def entry(
     fan: int, song: int, choice: int, *, kind: int = Kind.CAST, salt: int = 0, show: int = SHOW, time_ms: int = 1
 ) -> bytes:
     """One entry. Takes: fan, a number for its pseudonym."""
-    return LEAF.pack(salt.to_bytes(16), kind, choice, show, song, fan.to_bytes(16), time_ms)[1:]
+    return ENTRY.pack(salt.to_bytes(16), kind, choice, show, song, fan.to_bytes(16), time_ms)
 
 
 def publish(
@@ -64,5 +64,14 @@ def publish(
         }
         for song, (up, down, aside_up, aside_down) in counts.items()
     ]
-    (folder / "api/shows/7/results").write_text(json.dumps({"standing": standing, "songs": songs}))
+    (folder / "api/shows/7/results").write_text(
+        json.dumps(
+            {
+                "show": {"id": SHOW, "slug": "show-7", "name": "Show"},
+                "standing": standing,
+                "total": sum(up + down for up, down, _, _ in counts.values()),
+                "songs": songs,
+            }
+        )
+    )
     return checkpoint

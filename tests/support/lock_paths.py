@@ -135,7 +135,7 @@ TABLES = (
     "artist_songs", "show_accuracy", "voter_accuracy", "picks", "picked_shows", "standings", "crew_members", "crews", "show_identities", "show_trending", "artist_stats",
     "venue_reviews", "user_profiles", "content_moderation", "reports", "venues", "email_preferences", "email_queue",
     "user_bans", "users", "open_shows", "activity_clock", "webhooks", "webhook_deliveries",
-    "ledger_notes", "ledger_logs", "ledger_fans", "webpush_devices", "webpush_deliveries",
+    "ledger_notes", "ledger_logs", "ledger_secrets", "webpush_devices", "webpush_deliveries",
 )  # fmt: skip
 
 Transaction = Callable[[Any], Awaitable[None]]

@@ -86,8 +86,9 @@ async def fill_every_table(factory: RowFactory, person: Person, moderator: Perso
         insert into picks (show_id, user_id, song_ids, picked_at)
         values (7, {person.id}, '{{1}}', now()), (7, {moderator.id}, '{{1}}', now());
         insert into standings values ('show', 7, {person.id}, 9, 1, 1, 1), ('show', 7, {moderator.id}, 9, 1, 1, 2);
-        insert into ledger_fans values (7, {person.id}, substr(sha256('p'), 1, 16)), (7, {moderator.id}, substr(sha256('m'), 1, 16))
-            on conflict do nothing;
+        insert into ledger_secrets values
+        ({person.id}, sha256('p'), '{{7}}', array[substr(sha256('p'), 1, 16)]),
+        ({moderator.id}, sha256('m'), '{{7}}', array[substr(sha256('m'), 1, 16)]) on conflict do nothing;
         insert into ledger_notes (kind, show_id, user_id, at) values ('set_aside', 999, {person.id}, now()), ('set_aside', 999, {moderator.id}, now());
         insert into crews (code, name) values ('0123456789abcdef', '{NAME}'), ('0123456789abcdee', 'Mo');
         insert into crew_members (crew_id, user_id) values (1, {person.id}), (2, {moderator.id});

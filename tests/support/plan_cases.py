@@ -253,6 +253,7 @@ CALLS: dict[str, tuple[str | None, str]] = {
     "ledger_hashes": (REQUEST_ROLE, "select ledger_hashes(7, 0, 0, 256), ledger_hashes(7, 1, 0, 1)"),
     "ledger_opened": (REQUEST_ROLE, "select ledger_opened(7, 0, 256)"),
     "ledger_own": (REQUEST_ROLE, "select ledger_own(7)"),
+    "ledger_own_names": (REQUEST_ROLE, "select ledger_own_names()"),
     "note_votes_for_ledger": (
         OWNER,
         "update votes set choice = choice where user_id = 101",

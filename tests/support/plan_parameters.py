@@ -17,6 +17,7 @@ DAY = dt.timedelta(days=1)
 EXAMPLES: dict[str, Any] = {
     "begun_ids": [7, 8],
     "pseudonyms": [b"7" * 16],
+    "secrets": [b"7" * 32, b"7" * 32],
     "note_ids": [1, 2],
     "first_ids": [1, 2],
     "last_ids": [9, 9],

@@ -134,7 +134,7 @@ EXPECTED = {
     "ledger_logs": Expected(),
     "ledger_entries": Expected(),
     "ledger_nodes": Expected(),
-    "ledger_fans": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
+    "ledger_secrets": Expected(),
     "ledger_notes": Expected(),
     "webpush_key": Expected(),
     "webpush_devices": Expected(user="s. .. .. ..", moderator="s. .. .. ..", admin="s. .. .. .."),
@@ -391,9 +391,7 @@ ROWS = {
         "values ({n}, 0, 1, 1, 1, sha256('x'), substr(sha512('x'), 1, 58))", "show_id = {n}", "first_ms = 0"
     ),
     "ledger_nodes": Row("values ({n}, 1, 0, sha256('x'))", "show_id = {n}", "hash = sha256('y')"),
-    "ledger_fans": Row(
-        "values ({n}, {n}, substr(sha256('x'), 1, 16))", "show_id = {n}", "pseudonym = substr(sha256('y'), 1, 16)"
-    ),
+    "ledger_secrets": Row("values ({n}, sha256('x'))", "user_id = {n}", "secret = sha256('y')"),
     "ledger_notes": Row(
         "(kind, show_id, user_id) values ('set_aside', 90 + {n}, {n})", "show_id = 90 + {n}", "count = 2"
     ),

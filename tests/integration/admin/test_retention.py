@@ -334,7 +334,7 @@ async def test_only_users_without_any_data_are_deleted(
         "email_log": "(queue_id, user_id, kind, status) values (1, $1, 'show_result', 'sent')",
         "picks": "(show_id, user_id, song_ids, picked_at) values (7, $1, '{1}', now())",
         "standings": "(board, subject_id, user_id, points, show_count, rank, number) values ('show', 7, $1, 1, 1, 1, 1)",
-        "ledger_fans": "(show_id, user_id, pseudonym) values (7, $1, substr(sha256('f'), 1, 16))",
+        "ledger_secrets": "(user_id, secret) values ($1, sha256('f'))",
         "ledger_notes": "(kind, show_id, user_id, at) values ('set_aside', 7, $1, now())",
         "api_keys": "(name, key_hash, role, user_id) values ('k', sha256('k'), 'user', $1)",
         "database_operations": "(started_by, operation, status, finished_at) values ($1, 'cleanup', 'failed', now())",

@@ -11,6 +11,7 @@ import pytest
 
 from server.clock import SystemClock
 from server.errors import StoreError
+from server.ledger.entries import BLANK, NO_FAN, Entry, entries_in
 from server.ledger.sequencer import Sequencer
 from server.store.database import translated_all
 from tests.support.row_factory import RowFactory, Show
@@ -102,8 +103,23 @@ async def test_an_erasure_in_the_way(factory: RowFactory, other: Any) -> None:
             pass
         # Opened and the vote; then the vote of the nobody, and that a fan was erased.
         assert await sizes(factory) == {7: count}
-    assert await factory.sql.fetchval("select count(*) from ledger_fans where user_id = $1", leaver) == 0
-    assert await factory.sql.fetchval("select array_agg(user_id) from ledger_fans") is not None
+    assert await factory.sql.fetchval("select count(*) from ledger_secrets where user_id = $1", leaver) == 0
+    assert await factory.sql.fetchval("select array_agg(user_id) from ledger_secrets") is not None
+
+
+async def test_a_log_that_somebody_holds(factory: RowFactory, other: Any) -> None:
+    """The sequencer does not wait for it: it would hold notes, for which erasures wait, and votes for those."""
+    show = await factory.show(7)
+    await put_votes(factory, show, await factory.users(1))
+    while await append(factory.sql):
+        pass
+    await put_votes(factory, show, await factory.users(1))
+    async with other.transaction():
+        await other.execute("select from ledger_logs for update")
+        assert await append(factory.sql) == 0
+    while await append(factory.sql):
+        pass
+    assert await sizes(factory) == {7: 3}
 
 
 async def test_another_key(factory: RowFactory) -> None:
@@ -119,3 +135,88 @@ async def test_another_key(factory: RowFactory) -> None:
     assert await sizes(factory) == {7: 4}
     reasons = await factory.sql.fetch("select reason::text from ledger_epochs order by id")
     assert [row[0] for row in reasons] == ["first", "key"]
+
+
+async def names(factory: RowFactory, show: int) -> list[bytes]:
+    """The names of fans in the entries of a ledger, in their order."""
+    rows = await factory.sql.fetch("select entries from ledger_entries where show_id = $1 order by first", show)
+    parsed = [Entry.parse(data) for row in rows for data in entries_in(row["entries"])]
+    return [entry.fan for entry in parsed if entry is not None and entry.fan != NO_FAN]
+
+
+async def test_names(factory: RowFactory) -> None:
+    """A fan has one name in a show, whichever node appends, and PostgreSQL knows it; another one in another show."""
+    show, other_show = await factory.show(7), await factory.show(8)
+    fans = await factory.users(2)
+    for each in (show, other_show):
+        await put_votes(factory, each, fans)
+    while await append(factory.sql):
+        pass
+    first = await names(factory, 7)
+    assert len(set(first) | set(await names(factory, 8))) == 4
+    await factory.sql.execute("update votes set choice = 'down' where show_id = 7")
+    while await append(factory.sql):
+        pass
+    assert sorted(await names(factory, 7)) == sorted(first * 2)
+    told = await factory.sql.fetch("select ledger_name(s, 7) from ledger_secrets s order by user_id")
+    assert [row[0] for row in told] == first
+
+
+async def test_names_from_before_the_secret(factory: RowFactory) -> None:
+    """A fan who was in a ledger before there were secrets keeps the name there; an erasure blanks it too."""
+    show, other_show = await factory.show(7), await factory.show(8)
+    (fan,) = await factory.users(1)
+    old = bytes(range(16))
+    await factory.sql.execute("insert into ledger_secrets values ($1, sha256('x'), '{7}', array[$2::bytea])", fan, old)
+    for each in (show, other_show):
+        await put_votes(factory, each, [fan])
+    while await append(factory.sql):
+        pass
+    assert await names(factory, 7) == [old]
+    assert await names(factory, 8) != [old]
+    await factory.sql.execute("delete from votes where show_id = 7")
+    while await append(factory.sql):
+        pass
+    await factory.sql.execute("select erase_user($1)", fan)
+    while await append(factory.sql):
+        pass
+    # Opened, the vote, that it was taken back, that a fan was erased; in the other show a nobody holds the vote.
+    assert await sizes(factory) == {7: 4, 8: 4}
+    assert old not in await names(factory, 7)
+
+
+async def test_an_erased_fan_without_votes(factory: RowFactory) -> None:
+    """Entries of a fan who has taken every vote back are blanked too, whether or not the statistics know the fan already."""
+    (fan,) = await factory.users(1)
+    for show in (await factory.show(7), await factory.show(8)):
+        await put_votes(factory, show, [fan])
+        await factory.sql.execute("delete from votes where show_id = $1", show.id)
+    while await append(factory.sql):
+        pass
+    await factory.sql.execute("insert into voter_days values (7, $1, current_date)", fan)
+    await factory.sql.execute("insert into voters_to_count values (8, $1, current_date)", fan)
+    await factory.sql.execute("select erase_user($1)", fan)
+    while await append(factory.sql):
+        pass
+    for show_id in (7, 8):
+        rows = await factory.sql.fetch("select entries from ledger_entries where show_id = $1", show_id)
+        assert [data for row in rows for data in entries_in(row["entries"])].count(BLANK) == 2
+        assert await names(factory, show_id) == []
+
+
+async def test_an_undone_secret(factory: RowFactory) -> None:
+    """A sequencer whose commit has failed makes the secret again, and does not go on with one that is nowhere stored."""
+    show = await factory.show(7)
+    await put_votes(factory, show, await factory.users(1))
+    await factory.sql.execute(
+        "create function refuse_logs() returns trigger language plpgsql as $$ begin raise exception 'undone'; end $$;"
+        " create constraint trigger refuse_logs after insert on ledger_logs deferrable initially deferred"
+        " for each row execute function refuse_logs()"
+    )
+    one = sequencer()
+    assert await append(factory.sql, one) == 0
+    await factory.sql.execute("drop function refuse_logs cascade")
+    while await append(factory.sql, one):
+        pass
+    told = await factory.sql.fetch("select ledger_name(s, 7) from ledger_secrets s")
+    assert await names(factory, 7) == [row[0] for row in told]

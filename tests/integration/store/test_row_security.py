@@ -271,7 +271,7 @@ async def test_functions_with_the_owners_rights_are_known(sql: Any) -> None:
         "sign_up", "renew_session", "adopt_token", "open_link", "erase_history", "erase_user", "leave_queue", "ask_for_export", "find_people", "use_api_key",
         "last_vote_at", "most_accurate_voters", "sign_in_as", "redeem_ticket", "require_ticket", "decision_on_suggestion", "merged_into",
         "find_people_by_address", "lock_show", "set_group_rule", "set_ticket_source", "give_ticket", "make_crew", "join_crew", "leave_crew", "show_crew", "crew_standings",
-        "make_code", "open_code", "ledger_log", "ledger_hashes", "ledger_opened", "ledger_own",
+        "make_code", "open_code", "ledger_log", "ledger_hashes", "ledger_opened", "ledger_own", "ledger_own_names",
     }  # fmt: skip
     assert {row["proname"] for row in callable_ones if row["by_writer"]} == {
         "apply_decisions",

@@ -184,7 +184,7 @@ TABLES = {
     "ledger_logs": ("ledger/sequencer.sql:put_logs", "ledger/routes.sql:fetch_log > ledger_log()"),
     "ledger_entries": ("ledger/sequencer.sql:insert_entries", "ledger/routes.sql:fetch_entries > ledger_opened()"),
     "ledger_nodes": ("ledger/sequencer.sql:insert_nodes", "ledger/routes.sql:fetch_hashes > ledger_hashes()"),
-    "ledger_fans": ("ledger/sequencer.sql:put_fans", "ledger/routes.sql:fetch_own > ledger_own()"),
+    "ledger_secrets": ("ledger/sequencer.sql:put_secrets", "ledger/routes.sql:fetch_own > ledger_own()"),
     "webpush_key": ("webpush/routes.sql:make_key", "webpush/routes.sql:fetch_key"),
     "webpush_devices": ("webpush/routes.sql:put_device", "webpush/routes.sql:list_devices"),
     "webpush_notices": ("webpush/notices.sql:make_notices", "webpush/sender.sql:claim_due"),
