@@ -11,7 +11,7 @@ from server.cli.terminal import URL_DEFAULT, DataDir, Url, run_to_end, settings_
 from server.errors import BadArgument, SetupError
 
 if TYPE_CHECKING:
-    from server.ledger.audit import Audit
+    from server.ledger.recount import Audit
     from server.moderation.audit_chain import Findings
 
 
@@ -72,7 +72,8 @@ def _recount(
     except Missing as error:
         raise SetupError(f"{error}. Look at --url and the show.") from error
     for line in [*found.facts, *found.problems]:
-        typer.echo(line)
+        # Names and titles come from the server, which must not write to the terminal what is no text.
+        typer.echo("".join(character if character.isprintable() else "?" for character in line))
     if found.problems:
         raise typer.Exit(1)
     if keep is not None:

@@ -6,7 +6,7 @@ Source: C2SP, tlog-tiles
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import NamedTuple
 
 from server.ledger.tree import HASH_BYTES, node_hash, root_of, split
@@ -55,11 +55,13 @@ class Tile(NamedTuple):
         return tile if is_known and tile.path == f"tile/{path}" else None
 
 
-def tiles_of(level: int | None, size: int) -> list[Tile]:
+def tiles_of(level: int | None, size: int) -> Iterator[Tile]:
     """The tiles of a level in a tree of this size, the last one perhaps partial."""
     count = size >> TILE_HEIGHT * (level or 0)
     full, rest = divmod(count, TILE_HASHES)
-    return [Tile(level, number) for number in range(full)] + ([Tile(level, full, rest)] if rest else [])
+    yield from (Tile(level, number) for number in range(full))
+    if rest:
+        yield Tile(level, full, rest)
 
 
 Fetch = Callable[[Tile], Awaitable[bytes]]

@@ -10,10 +10,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from server.ledger.audit import Audit, Hidden, audit
+from server.ledger.audit import Hidden, audit
 from server.ledger.entries import Choice, Entry, Kind, entries_of
 from server.ledger.files import public_files
 from server.ledger.notes import VerifierKey, read
+from server.ledger.recount import Audit
 from server.ledger.tree import check_inclusion, leaf_hash
 from server.node.node import Node
 from tests.support import one_node
@@ -151,10 +152,11 @@ async def test_an_erased_fan(node: Node, factory: RowFactory, people: People, sq
     await appended(sql)
     async with public_files(node.url) as get:
         earlier = (await get("api/shows/9/ledger/checkpoint")).decode()
-    name = await sql.fetchval("select pseudonym from ledger_fans where user_id = $1", leaver.id)
+    name = await sql.fetchval("select ledger_name(s, 9) from ledger_secrets s where user_id = $1", leaver.id)
+    assert await sql.fetchval("select exists (select from ledger_entries where position($1 in entries) > 0)", name)
     await leaver.ok("DELETE", "/api/me", status=204)
     await appended(sql)
-    assert not await sql.fetchval("select exists (select from ledger_fans where pseudonym = $1)", name)
+    assert not await sql.fetchval("select exists (select from ledger_secrets s where ledger_name(s, 9) = $1)", name)
     assert not await sql.fetchval("select exists (select from ledger_entries where position($1 in entries) > 0)", name)
     found = await audited(node, 9, earlier)
     assert found.problems == []

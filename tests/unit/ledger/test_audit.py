@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from server.ledger.audit import Audit, audit
+from server.ledger.audit import Missing, audit
 from server.ledger.entries import BLANK, Choice, Kind
 from server.ledger.files import public_files
-from server.ledger.notes import VerifierKey
-from server.ledger.tree import leaf_hash
+from server.ledger.notes import Checkpoint, VerifierKey, sign
+from server.ledger.recount import Audit
+from server.ledger.tree import leaf_hash, root_of
 from tests.support.ledger_files import KEY, ORIGIN, entry, publish
 from tests.support.witness import Refusal, Witness
 
@@ -162,3 +165,92 @@ async def test_what_cannot_be_compared(tmp_path: Path) -> None:
     found = await audited(tmp_path)
     assert (found.problems, found.counts) == ([], None)
     assert "cannot be recounted yet" in found.facts[-1]
+
+
+def resigned(folder: Path, size: int) -> None:
+    """Signs a checkpoint of any size."""
+    signed = sign(Checkpoint(ORIGIN, size, bytes(32)), KEY)
+    (folder / "api/shows/7/ledger/checkpoint").write_text(signed)
+
+
+async def test_an_endless_ledger(tmp_path: Path) -> None:
+    """A checkpoint with a size beyond reason ends the audit at once, and takes no memory."""
+    publish(tmp_path, VOTES, COUNTS)
+    resigned(tmp_path, 10**17)
+    assert "This program reads at most" in (await audited(tmp_path)).problems[0]
+
+
+async def test_a_wrong_continuation(tmp_path: Path) -> None:
+    """An entry of another origin has to tell the tree before it."""
+    root = root_of([leaf_hash(data) for data in VOTES[:280]])
+    for told, count in ((root, 0), (bytes(32), 1)):
+        goes_on = entry(int.from_bytes(told[:16]), 280, NONE, kind=Kind.CONTINUED)
+        publish(tmp_path / str(count), [*VOTES[:280], goes_on, *VOTES[280:]], COUNTS)
+        assert len((await audited(tmp_path / str(count))).problems) == count
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"show": {"id": 8, "slug": "s", "name": "Other"}}, "The results are of show 8, and the ledger is of show 7."),
+        ({"total": 300}, "The published total is 300"),
+        ({"songs": [1, 1]}, "The published results have a song twice."),
+    ],
+)
+async def test_results_that_contradict(tmp_path: Path, change: dict[str, Any], problem: str) -> None:
+    """Results of another show, with another total, or with a song that is listed twice are found."""
+    publish(tmp_path, VOTES, COUNTS)
+    file = tmp_path / "api/shows/7/results"
+    results = json.loads(file.read_bytes())
+    if "songs" in change:
+        change = {"songs": [*results["songs"], results["songs"][0]]}
+    file.write_text(json.dumps(results | change))
+    assert any(problem in found for found in (await audited(tmp_path)).problems)
+
+
+async def test_another_show_than_asked(tmp_path: Path) -> None:
+    """A server that answers with the ledger of another show is found when the show was asked for by its number."""
+    publish(tmp_path, VOTES, COUNTS)
+    (tmp_path / "api/shows/7").rename(tmp_path / "api/shows/9")
+    async with public_files(tmp_path.as_uri()) as get:
+        assert "You asked for show 9" in (await audit(get, "9", settle_s=0)).problems[0]
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"{}", b'{"songs": 1}', b'{"show": {"id": 1e999}}', b"\xff"])
+async def test_results_that_are_none(tmp_path: Path, content: bytes) -> None:
+    """Results that cannot be read end the audit with a sentence."""
+    publish(tmp_path, VOTES, COUNTS)
+    (tmp_path / "api/shows/7/results").write_bytes(content)
+    with pytest.raises(Missing, match="is no result"):
+        await audited(tmp_path)
+
+
+async def test_counts_that_move_without_votes(tmp_path: Path) -> None:
+    """A server whose counts are others each time, so that they never can be compared, is found by its ledger, which stays."""
+    publish(tmp_path, VOTES, COUNTS)
+    publish(tmp_path / "later", VOTES, COUNTS | {1: (298, 1, 1, 0)})
+    async with public_files(tmp_path.as_uri()) as get, public_files((tmp_path / "later").as_uri()) as get_later:
+        asked: list[str] = []
+
+        async def moving(path: str) -> bytes:
+            asked.append(path)
+            return await (get_later if asked.count("api/shows/7/results") > 1 else get)(path)
+
+        problems = (await audit(moving, "7", settle_s=0)).problems
+    assert problems == ["The published counts have changed during the audit, and the ledger has no entry of it."]
+
+
+async def test_hidden_entries_of_public_results(tmp_path: Path) -> None:
+    """A server that shows counts and hides some of the entries that they come from says a thing that cannot be."""
+    publish(tmp_path, VOTES, COUNTS)
+    (tmp_path / "api/shows/7/ledger/tile/entries/001.p/52").unlink()
+    problems = (await audited(tmp_path)).problems
+    assert problems == ["The results are public, but the server hides the entries that they come from."]
+
+
+async def test_late_votes_are_told(tmp_path: Path) -> None:
+    """A vote with a time after the closing is told; the clocks of an honest server may differ, so it is no problem."""
+    publish(tmp_path, [*VOTES, entry(9, 2, DOWN, time_ms=2)], COUNTS | {2: (0, 2, 0, 0)})
+    found = await audited(tmp_path)
+    assert found.problems == []
+    assert any(fact.startswith("votes with a time after voting had closed: 1;") for fact in found.facts)
