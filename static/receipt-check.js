@@ -8,10 +8,14 @@
  */
 
 const ENTRY_BYTES = 58;
+const KIND_AT = 16;
 const CHOICE_AT = 17;
 const SHOW_AT = 18;
 const SONG_AT = 26;
+const FAN_AT = 34;
+const TIME_AT = 50;
 const CHOICES = { up: 1, down: 2 };
+const KINDS_OF_VOTES = [0, 1]; // cast, or changed by something else than the fan
 const KEY_KIND = 1;
 
 /**
@@ -23,9 +27,10 @@ export async function check(receipt) {
   const count = Number(size);
   const signature = await checkSignature(receipt.checkpoint, receipt.key, origin);
   const isOfShow = origin.endsWith(`/shows/${receipt.show}`) && String(count) === size;
+  const names = new Set(receipt.votes.map(({ entry }) => hex(bytesOf(entry).slice(FAN_AT, TIME_AT))));
   const votes = await Promise.all(receipt.votes.map(async (vote) => {
     const { song, choice, index } = vote;
-    const isIn = isOfShow && signature !== "bad" && says(bytesOf(vote.entry), receipt.show, vote)
+    const isIn = isOfShow && signature !== "bad" && names.size === 1 && says(bytesOf(vote.entry), receipt.show, vote)
       && await leadsTo(vote, count, bytesOf(root));
     return { song, choice, index, isIn };
   }));
@@ -41,7 +46,7 @@ export async function check(receipt) {
 function says(entry, show, { song, choice }) {
   if (entry.length !== ENTRY_BYTES) return false;
   const view = new DataView(entry.buffer, entry.byteOffset);
-  return view.getUint8(CHOICE_AT) === CHOICES[choice] && numberAt(view, SHOW_AT) === show && numberAt(view, SONG_AT) === song;
+  return KINDS_OF_VOTES.includes(view.getUint8(KIND_AT)) && view.getUint8(CHOICE_AT) === CHOICES[choice] && numberAt(view, SHOW_AT) === show && numberAt(view, SONG_AT) === song;
 }
 
 /** @type {(view: DataView, at: number) => number} */
