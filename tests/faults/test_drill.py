@@ -1,4 +1,4 @@
-"""The drill: thirteen incidents, and the page Now names the cause of each within five seconds of the first thing that is seen.
+"""The drill: fourteen incidents, and the page Now names the cause of each within five seconds of the first thing that is seen.
 
 One node serves all of them. The order matters: what is remembered for minutes, such as a botnet, comes before what outranks it.
 """
@@ -289,6 +289,22 @@ async def test_a_statement_is_slow(drill: Drill) -> None:
         await running
     await connection.close()
     await drill.is_over("StatementSlow")
+
+
+async def test_the_ledger_is_late(drill: Drill) -> None:
+    """Somebody's session holds the log of a show, so nothing can be appended; votes go on."""
+    sql = drill.factory.sql
+    await until(lambda: sql.fetchval("select exists (select from ledger_logs where show_id = $1)", drill.show.id))
+    holder = await asyncpg.connect(drill.engines.server_url.replace("/mysetlist?", "/drill?"))
+    async with holder.transaction():
+        await holder.execute("select from ledger_logs where show_id = $1 for update", drill.show.id)
+        await drill.cast()
+        await until(lambda: sql.fetchval("select exists (select from ledger_notes)"))
+        # As if it were seconds later.
+        await sql.execute("update ledger_notes set noted_at = noted_at - interval '10 seconds'")
+        await drill.is_named("LedgerLate", "s behind the votes")
+    await holder.close()
+    await drill.is_over("LedgerLate")
 
 
 async def test_a_clock_is_off_by_a_minute(drill: Drill, monkeypatch: pytest.MonkeyPatch) -> None:
