@@ -27,7 +27,8 @@ class Faults:
             (self._stop, self._cut_leases, self._slow_postgres), (self._lock, self._crash), (self._lock, self._fault_valkey),
             (self._restart_postgres, self._restart_valkey), (self._restart_postgres, self._restart_valkey, self._crash),
             (self._close_by_hand, self._slow_postgres, self._cut_listener), (self._fault_valkey, self._fault_postgres),
-            (self._close, self._slow_postgres), (self._late_postgres, self._restart_valkey), (self._lose_lock,), (self._close_by_hand, self._slow_postgres),
+            (self._close, self._slow_postgres), (self._late_postgres, self._restart_valkey), (self._lose_lock,),
+            (self._lose_shown,), (self._close_by_hand, self._slow_postgres),
         ]  # fmt: skip
         if self.random.random() < 0.6:
             self.kinds = list(self.random.choice(pairs))
@@ -124,6 +125,22 @@ class Faults:
         valkey.save()
         if await self.world.change_lock(show_id, is_locked=True):
             valkey.restart(0.02)
+
+    def _lose_shown(self) -> None:
+        self.world.loop.spawn(self._show_and_lose(), None, "faults")
+
+    async def _show_and_lose(self) -> None:
+        """While PostgreSQL is away, counts with new votes are shown; then Valkey restarts without these votes."""
+        world, valkey = self.world, self.world.valkey
+        valkey.save()
+        world.postgres.restart(0.9)
+        for _ in range(40):
+            await asyncio.sleep(0.02)
+            ends = [hot.last or 0 for hot in valkey.saved.shards]
+            if any(at > ends[world.shard_of(show_id)] for show_id, at in world.shown):
+                world.seen.add("counts were shown whose votes Valkey then lost")
+                valkey.restart(0.02)
+                return
 
     def _close_by_hand(self) -> None:
         """Somebody changes a row by other means than the server: Valkey takes votes that the database will refuse."""
