@@ -98,8 +98,8 @@ BUGS = {
         "server/voting/intake.py",
         "        for cast, answer in zip(casts, answers, strict=True):\n            code = answer[0]",
         "        for cast, answer in zip(casts, answers[1:] + answers[:1], strict=True):\n            code = answer[0]",
-        "a fan gets the ballot of another fan",
-        "a ballot is what its fan voted",
+        "a fan gets the answer of another fan, whose cast may be refused or cold",
+        "a committed vote is in PostgreSQL",
     ),
     "an unknown outcome is told as a refusal": Bug(
         "server/voting/casts.py",
