@@ -238,6 +238,7 @@ def play(bug: Bug, folder: Path) -> dict[str, Any]:
     command = [sys.executable, "bench/soak.py", *_LOAD, "--faults", bug.faults]
     played = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert played.returncode == 1, f"{played.returncode}: {played.stderr[-3_000:]}"
+    assert played.stdout, f"the soak itself failed: {played.stderr[-3_000:]}"
     return dict(json.loads(played.stdout))
 
 
