@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from server.ledger.entries import ENTRY, FAN_BYTES, NO_FAN, SALT_BYTES, Choice, Kind
+from server.ledger.entries import BLANK, ENTRY, ENTRY_BYTES, FAN_BYTES, NO_FAN, SALT_BYTES, Choice, Kind
 from server.ledger.notes import Checkpoint, sign
 from server.ledger.tree import Frontier, leaf_hashes
 
@@ -59,6 +59,7 @@ class GrowingLog:
         self.nodes: dict[tuple[int, int], bytes] = {}
         self.checkpoint = ""
         self._entries: list[bytes] = []
+        self._blank: set[bytes] = set()
         self._times_ms: list[int] = []
         self._origin = f"{epoch['origin']}/shows/{show_id}"
         if row is not None and row["epoch_id"] != self.epoch_id:
@@ -94,6 +95,14 @@ class GrowingLog:
         ]
         self._times_ms += [vote[2] for vote in votes]
 
+    def add_erased(self, count: int, *, time_ms: int) -> None:
+        """Adds entries of erased fans that are blank from the start, and one that tells of them."""
+        unknown = [secrets.token_bytes(ENTRY_BYTES) for _ in range(count)]
+        self._entries += unknown
+        self._blank.update(unknown)
+        self._times_ms += [time_ms] * count
+        self.add(Kind.ERASED, song=count, time_ms=time_ms)
+
     async def grow(self, key: Ed25519PrivateKey) -> bool:
         """Hashes the new entries and signs. Gives: whether there are any."""
         for start in range(0, len(self._entries), ROW_ENTRIES_MAX):
@@ -108,6 +117,8 @@ class GrowingLog:
     def _append(self, entries: list[bytes], times_ms: list[int]) -> None:
         first, leaves = self.size, leaf_hashes(entries)
         self.nodes |= self.frontier.append(leaves)
+        if self._blank:
+            entries = [BLANK if entry in self._blank else entry for entry in entries]
         self.rows.append(
             Row(
                 self.show_id, first, len(entries), min(times_ms), max(times_ms), b"".join(leaves), b"".join(entries)

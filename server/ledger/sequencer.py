@@ -32,6 +32,7 @@ log = structlog.get_logger()
 # Half of what is promised. A signature costs as much as thirty votes, and each show that got votes has one each time.
 EVERY_S = 0.5
 ASK_EVERY_S = 1.0
+HOUR_MS = 3_600_000
 # Longer than any pause. A stopped process would otherwise keep the turn for ever.
 IDLE_S_MAX = 10.0
 # Much at once, because each show that has votes in it is signed: at 20,000 votes a second it is what half a second brings.
@@ -67,6 +68,8 @@ class Sequencer:
         # What this node has signed in this epoch, show -> size. A database with less was taken back.
         self._signed: dict[int, int] = {}
         self._epoch_id = 0
+        # Notes were left that belong close behind those that were appended, such as an erasure behind the votes of its nobody.
+        self._has_left = False
 
     async def run(self) -> None:
         """Waits for this node's turn, then appends, until cancelled. While PostgreSQL is away, it waits."""
@@ -88,18 +91,21 @@ class Sequencer:
                     check_takes_writes(connection)
             while True:
                 check_takes_writes(connection)
+                is_in_the_way = False
                 try:
                     with translated_all():
-                        count = await self.append_next(connection)
+                        await self.append_next(connection)
                 except StoreError as error:
                     if connection.is_closed():
                         raise
                     # An erasure holds a note or a fan, or somebody holds a log; it takes a moment.
                     log.info("ledger.waiting", error=str(error))
-                    count = 0
+                    is_in_the_way = True
                 with translated_all():
-                    await _measure(connection)
-                await asyncio.sleep(0 if count else self._every_s)
+                    behind_s = await _measure(connection)
+                if is_in_the_way or not self._has_left:
+                    # What has come meanwhile waits for more, because it would be signed again at once.
+                    await asyncio.sleep(self._every_s if is_in_the_way else max(0.0, self._every_s - behind_s))
         finally:
             self._names.forget()
             connection.terminate()
@@ -110,6 +116,7 @@ class Sequencer:
         Gives:  how many notes are done; 0: there was none
         Raises: the driver's exceptions; StoreUnavailable: nothing was appended, and the same notes can be tried again
         """
+        self._has_left = False
         try:
             async with connection.transaction():
                 found = [note async for note in queries.lock_notes(connection, count=NOTES_AT_ONCE)]
@@ -132,6 +139,7 @@ class Sequencer:
             self._names.forget()
             raise
         self._keep(grown)
+        self._has_left = len(notes) < len(found)
         return len(notes)
 
     def _keep(self, grown: Sequence[GrowingLog]) -> None:
@@ -197,9 +205,14 @@ class Sequencer:
                 continue
             if note["kind"] in ("opened", "closed"):
                 logs[show].add_voting(is_open=note["kind"] == "opened", time_ms=_ms(note["at"]))
+            kept_count = 0
             for kind, told in votes[note["id"]]:
                 kept = [vote for vote in told if vote[1] not in gone] if gone else told
                 logs[show].add_votes(kind, kept, names[show])
+                kept_count += len(kept)
+            if note["kind"] == "casts" and kept_count < note["count"]:
+                # Of fans who were erased before this: nobodies hold their votes, and that must be explained.
+                logs[show].add_erased(note["count"] - kept_count, time_ms=_ms(note["at"]) // HOUR_MS * HOUR_MS)
 
     async def _write(self, connection: Any, grown: Sequence[GrowingLog]) -> None:
         """Writes logs with all that they have grown by."""
@@ -233,8 +246,11 @@ class Sequencer:
             await queries.insert_nodes(connection, show_ids=shows, levels=levels, numbers=numbers, hashes=hashes)
 
 
-async def _measure(connection: Any) -> None:
-    LEDGER_BEHIND_SECONDS.set(await queries.behind_s(connection) or 0.0)
+async def _measure(connection: Any) -> float:
+    """Publishes the age of the oldest note [s], and gives it."""
+    behind_s = await queries.behind_s(connection) or 0.0
+    LEDGER_BEHIND_SECONDS.set(behind_s)
+    return behind_s
 
 
 def _first_of(found: Sequence[Any]) -> list[Any]:

@@ -48,7 +48,7 @@ delete from ledger_notes where id = any (:ids::bigint[]);
 -- takes: note_ids, of casts; show_ids, first_ids, last_ids, first_ats, last_ats, what the notes say
 -- gives: a row for each note with casts, in their order: of each the song, the fan and the time [ms] in 8 bytes, and the choice in 1
 --        (0: none, 1: up, 2: down); as bytes, because arrays cost twice as much on both sides
--- A merge may have changed the song of a row since; the fans of the rows that an erasure has renamed are gone.
+-- A merge may have changed the song of a row since. Rows that an erasure has renamed are missing: their fans are gone.
 select n.id, string_agg(int8send(case when (select exists (select from merge_folds where show_id = any (:show_ids::bigint[])))
                                       then coalesce((select f.gone_id from merge_folds f
                                                       where f.show_id = h.show_id and h.id = any (f.history) order by f.id limit 1),

@@ -165,6 +165,24 @@ async def test_an_erased_fan(node: Node, factory: RowFactory, people: People, sq
     assert sorted(await kinds(node, 9)) == [-1, -1, -1, Kind.CAST, Kind.INHERITED, Kind.OPENED, Kind.ERASED]
 
 
+async def test_a_fan_who_is_erased_at_once(node: Node, factory: RowFactory, people: People, sql: Any) -> None:
+    """A vote whose fan is erased before it is in the ledger has a leaf too, blank from the start, so an audit finds nothing wrong."""
+    show = await factory.show(18)
+    leaver, stayer = await people.persons(2)
+    await vote(stayer, 18, (show.first, "up"))
+    await appended(sql)
+    async with sql.transaction():
+        await sql.execute("select from ledger_logs where show_id = 18 for update")
+        await vote(leaver, 18, (show.first, "up"), (show.songs[1], "up"))
+        await leaver.ok("DELETE", "/api/me", status=204)
+    await appended(sql)
+    found = await audited(node, 18)
+    assert found.problems == []
+    assert found.counts == {show.first: (2, 0, 0, 0), show.songs[1]: (1, 0, 0, 0)}
+    told = sorted(await kinds(node, 18))
+    assert told == [-1, -1, Kind.CAST, Kind.INHERITED, Kind.INHERITED, Kind.OPENED, Kind.ERASED]
+
+
 async def test_hidden_counts(node: Node, factory: RowFactory, people: People, sql: Any) -> None:
     """Before everybody may see the counts, hashes and receipts are public, and entries are not."""
     show = await factory.show(10)
