@@ -25,8 +25,8 @@
 -- 9. **`webhooks`**, then `webhook_deliveries`, by the sender and administrators alone. What happens is noted in `webhook_events`
 --    without a lock, so no vote waits for a webhook.
 --
--- 10. **`ledger_logs`** in the order of shows, by the sequencer alone. It waits for no row of `ledger_notes` or `users`: when an erasure
---     holds one, it begins again later. Whoever changes votes only adds notes.
+-- 10. **`ledger_logs`** in the order of shows, by the sequencer alone. It waits for no row of these, of `ledger_notes` or `users`: when
+--     somebody holds one, it begins again later. Whoever changes votes only adds notes.
 -- 11. **`webpush_devices`** in the order of their ids, then `webpush_deliveries`, by the sender and their fans. A deleted user takes theirs along.
 --
 -- Checks of foreign keys lock the referenced row against deletion. The table leaves them out, because only erasures, merges and the
@@ -81,7 +81,7 @@
 -- | delete_webhook | webhooks, `lock_webhook` | webhooks, webhook_deliveries |
 -- | settle_webpush | webpush, `note_health` | webpush_devices, webpush_deliveries |
 -- | delete_device | webpush, `delete_device` | webpush_devices, webpush_deliveries |
--- | append_ledger | ledger, `lock_notes` | ledger_logs |
+-- | append_ledger | ledger, `lock_notes` | none |
 -- | settle_mail | mail, `settle` | email_queue |
 -- | change_mail | mail, `save_preferences` | email_preferences |
 -- | erase | `erase_user()` | log_positions, vote_group_members, votes, show_trending, user_show_attendance, shows, user_follows_artists, artist_stats, venue_reviews, reports, venues, user_profiles, content_moderation, email_queue, email_preferences, user_bans, users, song_suggestions, user_vote_limits, voter_accuracy, cast_orders, picks, standings, crew_members, webpush_devices, ledger_notes, webpush_deliveries |
