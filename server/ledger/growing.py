@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,17 +17,44 @@ from server.ledger.tree import Frontier, leaf_hashes
 
 # The entries of a row. More of them are hashed between two turns of the event loop.
 ROW_ENTRIES_MAX = 1024
+TIME_MS_MAX = (1 << 63) - 1
 
+# A vote as the queries give it: song, user, time [ms], choice.
+VOTE = struct.Struct(">qqqB")
+_FAN = struct.Struct(">8xq9x")
 _SALT = struct.Struct(f"{SALT_BYTES}s")
 
 
-class Vote(NamedTuple):
-    """What an entry says that tells of a fan. Takes: song, 0: it is about the whole ballot; fan, the id of the user."""
+class Votes(NamedTuple):
+    """What some entries of one kind say that tell of fans.
 
-    song: int
-    fan: int
-    time_ms: int
-    choice: int
+    Takes: packed, of each the song (0: the whole ballot), the id of the user, the time [ms] and the choice, as VOTE has them; first_ms,
+           last_ms, between which the times are
+    """
+
+    kind: int
+    packed: bytes
+    first_ms: int
+    last_ms: int
+
+    @classmethod
+    def one(cls, kind: int, song: int, user: int, time_ms: int, choice: int) -> Votes:
+        """A single entry."""
+        return cls(kind, VOTE.pack(song, user, time_ms, choice), time_ms, time_ms)
+
+    @property
+    def entry_count(self) -> int:
+        """The number of entries."""
+        return len(self.packed) // VOTE.size
+
+    def fans(self) -> set[int]:
+        """The users."""
+        return {user for (user,) in _FAN.iter_unpack(self.packed)}
+
+    def without(self, users: set[int]) -> Votes:
+        """Those that tell of other fans."""
+        kept = [VOTE.pack(*vote) for vote in VOTE.iter_unpack(self.packed) if vote[1] not in users]
+        return self._replace(packed=b"".join(kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +87,8 @@ class GrowingLog:
         self.checkpoint = ""
         self._entries: list[bytes] = []
         self._blank: set[bytes] = set()
-        self._times_ms: list[int] = []
+        # Of all new entries: rows of one transaction have them together.
+        self._first_ms, self._last_ms = TIME_MS_MAX, 0
         self._origin = f"{epoch['origin']}/shows/{show_id}"
         if row is not None and row["epoch_id"] != self.epoch_id:
             self.add(Kind.CONTINUED, song=self.size, fan=self.frontier.root()[:FAN_BYTES], time_ms=now_ms)
@@ -80,27 +108,26 @@ class GrowingLog:
         """Adds an entry that tells of no choice."""
         salt = secrets.token_bytes(SALT_BYTES)
         self._entries.append(ENTRY.pack(salt, kind, Choice.NONE, self.show_id, song, fan, time_ms))
-        self._times_ms.append(time_ms)
+        self._note_times(time_ms, time_ms)
 
-    def add_votes(self, kind: int, votes: Sequence[tuple[int, int, int, int]], names: Mapping[int, bytes]) -> None:
-        """Adds an entry for each vote, given as `Vote` says. Takes: names, of all their fans.
-
-        Cost: with `grow`, what a vote costs
-        """
-        pack, show_id = ENTRY.pack, self.show_id
-        salts = _SALT.iter_unpack(secrets.token_bytes(SALT_BYTES * len(votes)))
+    def add_votes(self, votes: Votes, names: Mapping[int, bytes]) -> None:
+        """Adds entries. Takes: names, of all their fans. Cost: with `grow`, what a vote costs."""
+        pack, show_id, kind = ENTRY.pack, self.show_id, votes.kind
+        salts = _SALT.iter_unpack(secrets.token_bytes(SALT_BYTES * votes.entry_count))
         self._entries += [
-            pack(salt, kind, choice, show_id, song, names[fan], time_ms)
-            for (salt,), (song, fan, time_ms, choice) in zip(salts, votes, strict=True)
+            pack(salt, kind, choice, show_id, song, names[user], time_ms)
+            for (salt,), (song, user, time_ms, choice) in zip(salts, VOTE.iter_unpack(votes.packed), strict=True)
         ]
-        self._times_ms += [vote[2] for vote in votes]
+        self._note_times(votes.first_ms, votes.last_ms)
+
+    def _note_times(self, first_ms: int, last_ms: int) -> None:
+        self._first_ms, self._last_ms = min(self._first_ms, first_ms), max(self._last_ms, last_ms)
 
     def add_erased(self, count: int, *, time_ms: int) -> None:
         """Adds entries of erased fans that are blank from the start, and one that tells of them."""
         unknown = [secrets.token_bytes(ENTRY_BYTES) for _ in range(count)]
         self._entries += unknown
         self._blank.update(unknown)
-        self._times_ms += [time_ms] * count
         self.add(Kind.ERASED, song=count, time_ms=time_ms)
 
     async def grow(self, key: Ed25519PrivateKey) -> bool:
@@ -108,19 +135,18 @@ class GrowingLog:
         for start in range(0, len(self._entries), ROW_ENTRIES_MAX):
             # Also before the first ones: many small logs take as long as a large one.
             await asyncio.sleep(0)
-            end = start + ROW_ENTRIES_MAX
-            self._append(self._entries[start:end], self._times_ms[start:end])
-        if self._entries:
+            self._append(self._entries[start : start + ROW_ENTRIES_MAX])
+        has_grown = bool(self._entries)
+        if has_grown:
             self.checkpoint = sign(Checkpoint(self._origin, self.size, self.frontier.root()), key)
-        return bool(self._entries)
+            self._entries = []
+        return has_grown
 
-    def _append(self, entries: list[bytes], times_ms: list[int]) -> None:
+    def _append(self, entries: list[bytes]) -> None:
         first, leaves = self.size, leaf_hashes(entries)
         self.nodes |= self.frontier.append(leaves)
         if self._blank:
             entries = [BLANK if entry in self._blank else entry for entry in entries]
         self.rows.append(
-            Row(
-                self.show_id, first, len(entries), min(times_ms), max(times_ms), b"".join(leaves), b"".join(entries)
-            )
-        )  # fmt: skip
+            Row(self.show_id, first, len(entries), self._first_ms, self._last_ms, b"".join(leaves), b"".join(entries))
+        )

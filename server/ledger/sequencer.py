@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
-from typing import Any, TypeAlias
+from typing import Any
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from server.clock import Clock, utc_now
 from server.errors import StoreError, StoreUnavailable
 from server.ledger.entries import Choice, Kind, blanked
-from server.ledger.growing import GrowingLog, Vote
+from server.ledger.growing import VOTE, GrowingLog, Votes
 from server.ledger.names import FanNames
 from server.ledger.notes import key_of
 from server.ledger.queries import sequencer as queries
@@ -39,8 +38,6 @@ IDLE_S_MAX = 10.0
 NOTES_AT_ONCE = 2_000
 ENTRIES_AT_ONCE = 16_384
 
-# A vote as the queries give it: song, fan, time [ms], choice.
-_VOTE = struct.Struct(">qqqB")
 _CHOICES = {None: Choice.NONE, "up": Choice.UP, "down": Choice.DOWN}
 _KINDS = {
     "changed": Kind.CHANGED,
@@ -128,9 +125,9 @@ class Sequencer:
                     # Their secrets must not stay here.
                     self._names.forget()
                     await _forget(connection, notes, logs)
+                    grown = [each for each in logs.values() if await each.grow(self._key)]
                 else:
-                    await self._add(connection, notes, logs)
-                grown = [each for each in logs.values() if await each.grow(self._key)]
+                    grown = await self._add(connection, notes, logs)
                 if grown:
                     await self._write(connection, grown)
                 await queries.delete_notes(connection, ids=[note["id"] for note in notes])
@@ -189,30 +186,27 @@ class Sequencer:
         now_ms = self._clock.now_ms()
         return {show: GrowingLog(show, epoch, rows.get(show), now_ms=now_ms) for show in left}
 
-    async def _add(self, connection: Any, notes: Sequence[Any], logs: dict[int, GrowingLog]) -> None:
-        """Adds the entries of notes to the logs."""
+    async def _add(self, connection: Any, notes: Sequence[Any], logs: dict[int, GrowingLog]) -> list[GrowingLog]:
+        """Adds the entries of notes to the logs. Gives: those that have grown."""
         votes = await _votes(connection, notes)
-        fans: dict[int, set[int]] = {show: set() for show in logs}
+        of_show: dict[int, list[Any]] = {show: [] for show in logs}
         for note in notes:
             if note["show_id"] in logs:
-                for _, told in votes[note["id"]]:
-                    fans[note["show_id"]].update([vote[1] for vote in told])
+                of_show[note["show_id"]].append(note)
+        fans = {
+            show: set[int]().union(*(each.fans() for note in told for each in votes[note["id"]]))
+            for show, told in of_show.items()
+        }
         gone = await self._names.learn(connection, set().union(*fans.values()))
-        names = {show: self._names.of(show, users) for show, users in fans.items()}
-        for note in notes:
-            show = note["show_id"]
-            if show not in logs:
-                continue
-            if note["kind"] in ("opened", "closed"):
-                logs[show].add_voting(is_open=note["kind"] == "opened", time_ms=_ms(note["at"]))
-            kept_count = 0
-            for kind, told in votes[note["id"]]:
-                kept = [vote for vote in told if vote[1] not in gone] if gone else told
-                logs[show].add_votes(kind, kept, names[show])
-                kept_count += len(kept)
-            if note["kind"] == "casts" and kept_count < note["count"]:
-                # Of fans who were erased before this: nobodies hold their votes, and that must be explained.
-                logs[show].add_erased(note["count"] - kept_count, time_ms=_ms(note["at"]) // HOUR_MS * HOUR_MS)
+        grown = []
+        # A log after the other, so that what is made for one of them stays in the caches of the processor.
+        for show, told in of_show.items():
+            names = self._names.of(show, fans[show])
+            for note in told:
+                _add_note(logs[show], note, votes[note["id"]], gone, names)
+            if await logs[show].grow(self._key):
+                grown.append(logs[show])
+        return grown
 
     async def _write(self, connection: Any, grown: Sequence[GrowingLog]) -> None:
         """Writes logs with all that they have grown by."""
@@ -267,36 +261,51 @@ def _first_of(found: Sequence[Any]) -> list[Any]:
     return notes
 
 
-# Votes of one kind, each as growing.Vote.
-Votes: TypeAlias = tuple[int, Sequence[tuple[int, int, int, int]]]
+def _add_note(log: GrowingLog, note: Any, votes: Sequence[Votes], gone: set[int], names: Mapping[int, bytes]) -> None:
+    """Adds the entries of a note to its log. Takes: gone, fans who have no name any more."""
+    if note["kind"] in ("opened", "closed"):
+        log.add_voting(is_open=note["kind"] == "opened", time_ms=_ms(note["at"]))
+        return
+    count = 0
+    for told in votes:
+        kept = told.without(gone) if gone else told
+        log.add_votes(kept, names)
+        count += kept.entry_count
+    if note["kind"] == "casts" and count < note["count"]:
+        # Of fans who were erased before this: nobodies hold their votes, and that must be explained.
+        log.add_erased(note["count"] - count, time_ms=_ms(note["at"]) // HOUR_MS * HOUR_MS)
 
 
 async def _votes(connection: Any, notes: Sequence[Any]) -> dict[int, list[Votes]]:
     """What each note tells of votes and ballots."""
     votes: dict[int, list[Votes]] = {note["id"]: [] for note in notes}
-    casts = [note for note in notes if note["kind"] == "casts"]
+    casts = {note["id"]: note for note in notes if note["kind"] == "casts"}
     if casts:
         async for row in queries.fetch_casts(
             connection,
-            note_ids=[note["id"] for note in casts],
-            show_ids=[note["show_id"] for note in casts],
-            first_ids=[note["first_id"] for note in casts],
-            last_ids=[note["last_id"] for note in casts],
-            first_ats=[note["at"] for note in casts],
-            last_ats=[note["last_at"] for note in casts],
+            note_ids=list(casts),
+            show_ids=[note["show_id"] for note in casts.values()],
+            first_ids=[note["first_id"] for note in casts.values()],
+            last_ids=[note["last_id"] for note in casts.values()],
+            first_ats=[note["at"] for note in casts.values()],
+            last_ats=[note["last_at"] for note in casts.values()],
         ):
-            votes[row["id"]].append((Kind.CAST, list(_VOTE.iter_unpack(row["votes"]))))
+            note = casts[row["id"]]
+            votes[row["id"]].append(Votes(Kind.CAST, row["votes"], _ms(note["at"]), _ms(note["last_at"])))
     for note in notes:
         told = votes[note["id"]]
         if note["kind"] in _KINDS:
-            vote = Vote(note["setlist_song_id"] or 0, note["user_id"], _ms(note["at"]), _CHOICES[note["choice"]])
-            told.append((_KINDS[note["kind"]], [vote]))
+            song, choice = note["setlist_song_id"] or 0, _CHOICES[note["choice"]]
+            told.append(Votes.one(_KINDS[note["kind"]], song, note["user_id"], _ms(note["at"]), choice))
         elif note["kind"] == "all_votes":
             found = await queries.fetch_all_votes(connection, show_id=note["show_id"]) or b""
-            told.append((Kind.CHANGED, list(_VOTE.iter_unpack(found))))
+            if times_ms := [vote[2] for vote in VOTE.iter_unpack(found)]:
+                told.append(Votes(Kind.CHANGED, found, min(times_ms), max(times_ms)))
             noted_ms = _ms(note["noted_at"])
-            aside = [row["user_id"] async for row in queries.fetch_set_aside(connection, show_id=note["show_id"])]
-            told.append((Kind.SET_ASIDE, [Vote(0, fan, noted_ms, Choice.NONE) for fan in aside]))
+            told += [
+                Votes.one(Kind.SET_ASIDE, 0, row["user_id"], noted_ms, Choice.NONE)
+                async for row in queries.fetch_set_aside(connection, show_id=note["show_id"])
+            ]
     return votes
 
 
