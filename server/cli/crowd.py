@@ -11,7 +11,9 @@ from server.cli.terminal import URL_DEFAULT, Url, raise_file_limit, run_to_end
 
 def crowd(
     url: Url = URL_DEFAULT,
-    show: Annotated[int | None, typer.Option(help="Id of the show [default: every show with open voting].")] = None,
+    show: Annotated[
+        int | None, typer.Option(help="Id of the show.", show_default="every show with open voting")
+    ] = None,
     voters: Annotated[int, typer.Option(help="Number of connections that vote.")] = 50,
     watchers: Annotated[int, typer.Option(help="Number of connections that only watch.")] = 0,
     rate: Annotated[float, typer.Option(help="Casts a second, all voters together; 0: as fast as answered.")] = 20.0,

@@ -22,7 +22,10 @@ class DumpFormat(StrEnum):
 def dump_public(
     folder: Annotated[Path, typer.Argument(help="Folder for the files. It is made when it is not there.")],
     dump_format: Annotated[
-        DumpFormat, typer.Option("--format", help="csv; json: one object in a line; parquet: needs mysetlist[parquet].")
+        DumpFormat,
+        typer.Option(
+            "--format", help="csv; json: one object in a line; parquet: needs the extra `parquet` of the package."
+        ),
     ] = DumpFormat.csv,
     data_dir: DataDir = None,
 ) -> None:

@@ -21,8 +21,8 @@ class Profile(StrEnum):
 def seed(
     profile: Annotated[Profile, typer.Option(help="demo: a few shows; large: a large catalogue.")] = Profile.demo,
     random_seed: Annotated[int, typer.Option("--seed", help="The same number gives the same data.")] = 1,
-    shows: Annotated[int | None, typer.Option(help="large only: number of shows [default: 1000].")] = None,
-    votes: Annotated[int | None, typer.Option(help="large only: number of votes [default: 5000 a show].")] = None,
+    shows: Annotated[int | None, typer.Option(help="large only: number of shows.", show_default="1000")] = None,
+    votes: Annotated[int | None, typer.Option(help="large only: number of votes.", show_default="5000 a show")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Add sample data. Data that is there already stays as it is."""

@@ -42,7 +42,7 @@ def sync_import(
 
 @app.command("status")
 def sync_status(
-    run: Annotated[int | None, typer.Argument(min=1, help="Number of a run [default: the latest runs].")] = None,
+    run: Annotated[int | None, typer.Argument(min=1, help="Number of a run.", show_default="the latest runs")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """List the latest runs, or the outcome of each record of one run."""
