@@ -28,13 +28,20 @@ def _folder(text: str) -> Path:
     return Path(text)
 
 
+def _address(text: str) -> str:
+    # A client would ask a wrong one again and again before it gives up.
+    if not re.match(r"https?://[^/?#]+|file:///", text):
+        raise BadArgument(f"--url: {text!r} is no address; write http://host:8080 or https://host")
+    return text
+
+
 DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir", metavar="FOLDER", parser=_folder, help="Folder for the node's data [MYSETLIST_DATA_DIR]."
     ),
 ]
-Url = Annotated[str, typer.Option("--url", help="Address of a running node.")]
+Url = Annotated[str, typer.Option("--url", metavar="URL", parser=_address, help="Address of a running node.")]
 URL_DEFAULT = "http://127.0.0.1:8080"
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 # A pipe has no width. In a narrow table, reasons would be cut off.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from server.cli.terminal import DataDir, duration_s, run_to_end, settings_from
 from server.errors import BadArgument
+
+if TYPE_CHECKING:
+    from server.settings import Settings
 
 # A token cannot be revoked alone, so it must end some day.
 TTL_DAYS_MAX = 365
@@ -43,7 +46,7 @@ def token(
         )
     settings = settings_from(data_dir=data_dir)
     maker = f"mysetlist token, run by {command_line_user()}"
-    url = settings.public_url or f"http://{settings.host}:{settings.port}"
+    url = address_for_links(settings)
 
     async def command() -> str:
         async with database_for(settings) as database:
@@ -53,3 +56,12 @@ def token(
             return await create_user(database, settings.secret, role.value, ttl_s, maker)
 
     typer.echo(run_to_end(command()))
+
+
+def address_for_links(settings: Settings) -> str:
+    """The address in a link, as a node chooses it; its own one has the port of the node that runs with the data dir."""
+    from server.node.upgrades import running_nodes
+
+    nodes = running_nodes(settings.data_dir)
+    port = nodes[0].port if len(nodes) == 1 else settings.port
+    return settings.public_url or next(iter(settings.origins), f"http://{settings.host}:{port}")

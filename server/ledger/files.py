@@ -40,7 +40,9 @@ async def public_files(url: str, *, timeout_s: float = TIMEOUT_S) -> AsyncIterat
             except TimeoutError as error:
                 raise Missing(f"{url}/{path} cannot be read: it takes more than {timeout_s:g} s") from error
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise Missing(f"{url}/{path} cannot be read: {str(error) or type(error).__name__}") from error
+                raise Missing(
+                    f"{url}/{path} cannot be read: {str(error).rstrip('.') or type(error).__name__}"
+                ) from error
 
         yield get
 

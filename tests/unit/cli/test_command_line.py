@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from server.cli import main as command_line
 from server.cli.terminal import duration_s, raise_file_limit
-from server.errors import SetupError
+from server.errors import BadArgument, SetupError
 
 COMMANDS = (
     "serve", "migrate", "sync", "seed", "crowd", "watch", "reconcile", "audit", "token", "export", "backup", "restore", "drill", "doctor",
@@ -72,6 +72,14 @@ def test_help_imports_nothing_heavy() -> None:
     code = f"import sys, server.cli.main; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("words", [("crowd",), ("watch", "7"), ("audit", "7")])
+@pytest.mark.parametrize("url", ["nope", "127.0.0.1:8080", "http://", "ftp://host", ""])
+def test_an_address_is_an_address(words: tuple[str, ...], url: str) -> None:
+    """A wrong one is named at once, not after half a minute of attempts."""
+    with pytest.raises(BadArgument, match=r"^--url: .* write http://host:8080 or https://host$"):
+        CliRunner().invoke(command_line.app, [*words, "--url", url], catch_exceptions=False)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("15m", 900), ("1h", 3600), ("7d", 604_800)])
