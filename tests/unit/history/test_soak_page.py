@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from soak import Schedule
+from soak import Schedule, growth
 
 from tests.history import planted_bugs
 from tests.history.faults import FAULTS, FAULTS_OF_FLEET, described
@@ -44,3 +45,31 @@ def test_a_seed_chooses_the_same_faults_again() -> None:
         assert steps != [other.next() for _ in range(2 * len(table))]
         assert sorted(name for step in steps[: len(table)] for name in step) == sorted(table)
         assert all(len({*step}) == 2 for step in steps[len(table) :])
+
+
+def _lived(
+    rounds: int, *, pid: int = 1, memory_mb: float = 0, files: int = 0, clients: int = 0
+) -> list[dict[str, Any]]:
+    """Rounds of one process of node A. Takes: what it has more of in each round than in the one before."""
+    return [
+        {
+            "nodes": {
+                "A": {
+                    "pid": pid,
+                    "memory_mb": 100 + number * memory_mb,
+                    "files": {"clients": 300 + number * clients, "Valkey": 9, "other files": 20 + number * files},
+                }
+            }
+        }
+        for number in range(rounds)
+    ]
+
+
+def test_what_grows_in_a_process_is_named() -> None:
+    """Memory and files are compared with the first half of a process's life. Clients go from node to node and are counted elsewhere."""
+    assert growth(_lived(8)) == []
+    assert growth(_lived(8, clients=20)) == []
+    assert "memory" in growth(_lived(8, memory_mb=10))[0]
+    assert "open files" in growth(_lived(8, files=10))[0]
+    # A process that has just started is another one, and too young.
+    assert growth([*_lived(8), *_lived(5, pid=2, memory_mb=50)]) == []
