@@ -190,9 +190,9 @@ class View:
             self._doubt(f"show {show_id} has two states at {at}: {known} and {counts}")
 
     def _doubt(self, what: str) -> None:
-        """Fails, unless Valkey has lost votes that a node goes on showing until it finds the loss (docs/simulation.md)."""
-        if self.world.valkey.has_lost:
-            self.world.seen.add("lost votes were shown for a moment")
+        """Fails, unless Valkey has counted votes that are lost or refused, until it is read anew (docs/simulation.md)."""
+        if self.world.valkey.has_lost or self.world.postgres.refused:
+            self.world.seen.add("lost or refused votes were shown for a moment")
         else:
             self.world.fail(what)
 
