@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from server.ledger.audit import Missing
+from server.ledger.entries import Choice
 from server.ledger.files import FILE_BYTES_MAX, public_files
+from tests.support.commands import run_command
+from tests.support.ledger_files import entry, publish
 
 Handler = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
 
@@ -97,3 +103,16 @@ async def test_a_file_that_trickles() -> None:
 
     assert "it takes more than 0.3 s" in await error_of(trickle, timeout_s=0.3)
     waiting.set()
+
+
+async def test_text_that_steers_a_terminal(tmp_path: Path) -> None:
+    """A name that would clear the screen, or write a line of its own, is printed without what does so."""
+    publish(tmp_path, [entry(1, 1, Choice.UP)], {1: (1, 0, 0, 0)})
+    file = tmp_path / "api/shows/7/results"
+    results = json.loads(file.read_bytes())
+    results["show"]["name"] = "Show\x1b[2J\rthe final result has the same counts"
+    file.write_text(json.dumps(results))
+    code, output, _ = await run_command("audit", "7", "--url", tmp_path.as_uri(), environ=dict(os.environ))
+    assert code == 0
+    assert "show 7: Show?[2J?the final result has the same counts\n" in output
+    assert "\x1b" not in output
