@@ -61,7 +61,7 @@ $$;
 revoke execute on function ledger_own, ledger_own_names, ledger_name, ledger_shows from public;
 grant execute on function ledger_own, ledger_own_names to mysetlist_request;
 
--- The fan of an erasure loses their entries in the shows whose votes are handed on, and then in all others.
+-- The fan of an erasure loses their entries in the shows whose votes are handed on here, and with their row in all that are known.
 create or replace function note_changed_votes_for_ledger() returns trigger
     language plpgsql security definer set search_path to public, pg_temp as $$
 declare
@@ -94,7 +94,7 @@ begin
      cross join lateral ledger_shows(s) as w (show_id)
       join ledger_logs l on l.show_id = w.show_id
      cross join lateral (select ledger_name(s, l.show_id) as name) n
-     where s.user_id = old.id and not exists (select from ledger_notes o where o.kind = 'erased' and o.pseudonym = n.name)
+     where s.user_id = old.id
      order by l.show_id;
     return old;
 end $$;

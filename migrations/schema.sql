@@ -2542,7 +2542,7 @@ begin
      cross join lateral ledger_shows(s) as w (show_id)
       join ledger_logs l on l.show_id = w.show_id
      cross join lateral (select ledger_name(s, l.show_id) as name) n
-     where s.user_id = old.id and not exists (select from ledger_notes o where o.kind = 'erased' and o.pseudonym = n.name)
+     where s.user_id = old.id
      order by l.show_id;
     return old;
 end $$;

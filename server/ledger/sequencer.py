@@ -258,6 +258,10 @@ def _first_of(found: Sequence[Any]) -> list[Any]:
         if notes and count > ENTRIES_AT_ONCE:
             break
         notes.append(note)
+    if is_erasure:
+        # An erasure notes some names twice: where votes are handed on, and where the statistics know the fan.
+        names = {note["pseudonym"] for note in notes}
+        notes += [note for note in found[len(notes) :] if note["pseudonym"] in names]
     return notes
 
 

@@ -220,3 +220,16 @@ async def test_an_undone_secret(factory: RowFactory) -> None:
         pass
     told = await factory.sql.fetch("select ledger_name(s, 7) from ledger_secrets s")
     assert await names(factory, 7) == [row[0] for row in told]
+
+
+async def test_an_erasure_is_noted_twice(factory: RowFactory) -> None:
+    """A name that is noted with the votes that are handed on, and again with the account, is looked for once."""
+    (fan,) = await factory.users(1)
+    await put_votes(factory, await factory.show(7), [fan])
+    while await append(factory.sql):
+        pass
+    await factory.sql.execute("insert into voter_days values (7, $1, current_date)", fan)
+    await factory.sql.execute("select erase_user($1)", fan)
+    assert await factory.sql.fetchval("select count(*) from ledger_notes where kind = 'erased'") == 2
+    # Both notes, then the vote of the nobody.
+    assert [await append(factory.sql), await append(factory.sql), await append(factory.sql)] == [2, 1, 0]
