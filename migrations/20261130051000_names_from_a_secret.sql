@@ -2,6 +2,8 @@
 -- A fan's name in the ledger of a show follows from a secret of the fan: one row for each fan, not one for each fan and show (docs/adr/0050).
 
 set local lock_timeout = '1s';
+-- A commit begins at log_positions, so a writer waits here and holds no other lock: for a second where 300,000 names are there.
+lock table log_positions in exclusive mode;
 -- Sequencers of older nodes would go on to make names at random: without the table they append nothing, and votes go on.
 lock table ledger_fans in access exclusive mode;
 
@@ -103,6 +105,7 @@ create trigger users_ledger_erased before delete on users for each row execute f
 -- migrate:down
 
 set local lock_timeout = '1s';
+lock table log_positions in exclusive mode;
 lock table ledger_secrets in access exclusive mode;
 
 create table ledger_fans (
