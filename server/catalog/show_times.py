@@ -11,25 +11,19 @@ from server.protocol.instants import instant_of, iso
 
 # A window ends within this time, so that a typing error does not leave a show open for ever.
 WINDOW_YEARS_MAX = 10
-# Local times and openings are counted from an instant: near the year 1 they could not be written.
-_FIRST_INSTANT = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
 
 
 def instants_of(fields: dict[str, Any], time_zone: str) -> dict[str, dt.datetime]:
     """The fields that hold a time, as instants.
 
-    Raises: Refused: bad_request, a local time that does not exist, occurs twice, or is out of range; an instant before 1900
+    Raises: Refused: bad_request, a local time that does not exist, occurs twice, or is out of range
     """
     try:
-        times = {name: instant_of(given, time_zone) for name, given in fields.items() if isinstance(given, dt.datetime)}
+        return {name: instant_of(given, time_zone) for name, given in fields.items() if isinstance(given, dt.datetime)}
     except ValueError as error:
         raise Refused(Code.BAD_REQUEST, str(error)) from error
     except OverflowError as error:
-        raise Refused(Code.BAD_REQUEST, "A time lies outside the years 1 to 9999. Give another time.") from error
-    for name, instant in times.items():
-        if instant < _FIRST_INSTANT:
-            raise Refused(Code.BAD_REQUEST, f"`{name}` {iso(instant)} is before 1900. Give a later time.")
-    return times
+        raise Refused(Code.BAD_REQUEST, f"A time is wrong: {error}. Give another time.") from error
 
 
 def check_start(starts_at: dt.datetime, now: dt.datetime) -> None:

@@ -72,12 +72,22 @@ def root(
 def main() -> None:
     """Runs the command line. An error for the user is one line on stderr and exit code 1, or 2 for a wrong argument; a traceback is a bug."""
     try:
+        _refuse_unreadable(sys.argv[1:])
         app()
     except MysetlistError as error:
         print(_last_line(error), file=sys.stderr)
         sys.exit(2 if isinstance(error, BadArgument) else 1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _refuse_unreadable(words: list[str]) -> None:
+    # No database, no address and no log takes bytes that are no text.
+    for word in words:
+        if any("\udc80" <= char <= "\udcff" for char in word):
+            raise BadArgument(
+                f"{word!r} is not UTF-8; write it in UTF-8, and rename a file or folder that is called so"
+            )
 
 
 def _last_line(error: MysetlistError) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from server.cli.terminal import DataDir, Yes, confirm, print_table, progress_bars, run_to_end, settings_from
+from server.errors import BadArgument
 
 app = typer.Typer(help="Import the catalogue from files and other services.", no_args_is_help=True)
 
@@ -71,6 +72,8 @@ def sync_artist(
     from server.sync.immediate_sync import sync_artist_now
     from server.sync.terminal_tables import artist_as_table, fetch_job_results
 
+    if not name.strip():
+        raise BadArgument("the name of the artist is empty; give a name or a MusicBrainz id")
     settings = settings_from(data_dir=data_dir)
 
     async def command() -> tuple[SyncedArtist, list[Any]]:

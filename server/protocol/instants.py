@@ -7,6 +7,7 @@ from typing import overload
 from zoneinfo import ZoneInfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _END = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 @overload
@@ -46,10 +47,11 @@ def instant_of(given: datetime, time_zone: str) -> datetime:
     """The instant of a time that a person gives: with an offset it is exact, without one it is local time at the show.
 
     Takes:  time_zone, of the show (IANA)
-    Raises: ValueError: on a night when the clocks change, the clocks skip this local time or show it twice; OverflowError
+    Raises: ValueError: on a night when the clocks change, the clocks skip this local time or show it twice;
+            OverflowError: as of `usual`
     """
     if given.tzinfo is not None:
-        return given.astimezone(UTC)
+        return usual(given.astimezone(UTC))
     zone = ZoneInfo(time_zone)
     first, second = (given.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if first.astimezone(zone).replace(tzinfo=None) != given:
@@ -61,4 +63,16 @@ def instant_of(given: datetime, time_zone: str) -> datetime:
             f"{given.isoformat()} occurs twice in {time_zone}: the clocks go back. Add an offset, such as"
             f" {given.replace(tzinfo=zone).isoformat()}."
         )
-    return first
+    return usual(first)
+
+
+def usual(instant: datetime) -> datetime:
+    """The same instant, when it is of the years 1900 to 2199.
+
+    Hours and months are added to the times of shows, and every time zone shows them. Near the ends of the calendar that fails.
+
+    Raises: OverflowError: it is not
+    """
+    if not _FIRST <= instant < _END:
+        raise OverflowError(f"{instant.isoformat()} is not of the years 1900 to 2199")
+    return instant

@@ -128,7 +128,10 @@ class Programs:
         Raises: SetupError: the file is damaged, of a newer PostgreSQL, or no backup of MySetlist
         """
         async with self._running("pg_restore", "--list", str(file), is_connected=False, stdout=PIPE) as listing:
-            listed = await listing.read()
+            try:
+                listed = await listing.read()
+            except SetupError as error:
+                raise SetupError(f"{file} is no backup, or is damaged: {error}") from error
         tables = ("schema_migrations", "log_positions")
         flags = ["--data-only", *(f"--table={table}" for table in tables), "--file=-", str(file)]
         async with self._running("pg_restore", *flags, is_connected=False, stdout=PIPE) as reading:

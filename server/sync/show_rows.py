@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from server.protocol.instants import instant_of
+from server.protocol.instants import instant_of, usual
 from server.sync.queries import records as queries
 from server.sync.records import ShowRecord
 from server.sync.references import RecordRefused
@@ -107,10 +107,10 @@ def _instant(given: dt.datetime, time_zone: str, *, is_file: bool) -> dt.datetim
     """
     try:
         if given.tzinfo is None and not is_file:
-            return given.replace(tzinfo=ZoneInfo(time_zone)).astimezone(dt.UTC)
+            return usual(given.replace(tzinfo=ZoneInfo(time_zone)).astimezone(dt.UTC))
         return instant_of(given, time_zone)
     except OverflowError:
-        raise RecordRefused(f"{given.isoformat()} is outside of the calendar") from None
+        raise RecordRefused(f"{given.isoformat()} is not of the years 1900 to 2199: give another date") from None
     except ValueError as error:
         raise RecordRefused(str(error)) from None
 

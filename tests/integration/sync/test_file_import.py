@@ -296,3 +296,19 @@ async def test_a_song_played_twice_in_a_night_has_two_rows(database: Database, s
     assert again.counts == {"setlists": {"unchanged": 1}}
     assert [row["id"] for row in await sql.fetch("select id from setlist_songs order by id")] == ids
     assert len(ids) == 3
+
+
+async def test_shows_near_the_ends_of_the_calendar_are_refused(database: Database, tmp_path: Path, sql: Any) -> None:
+    """A year with a typing error: neither the show nor its opening can be far from the calendar's middle, in every form."""
+    await bring(database, tmp_path, "tour.json", TOUR)
+    lines = (
+        "Sigur Rós,Harpa,0001-01-01,,",
+        "Sigur Rós,Harpa,9999-12-31,,",
+        "Sigur Rós,Harpa,9999-12-31,20:00,",
+        "Sigur Rós,Harpa,1850-01-01,,",
+        "Sigur Rós,Harpa,2027-02-01,,0001-01-01T00:00:00Z",
+        "Sigur Rós,Harpa,2027-02-01,,0001-01-01T00:00:00",
+    )
+    result = await bring(database, tmp_path, "shows.csv", "\n".join(("artist,venue,date,time,opens_at", *lines)))
+    assert result.counts["shows"] == {"refused": len(lines)}
+    assert await sql.fetchval("select count(*) from shows") == 1

@@ -190,3 +190,13 @@ def test_local_times_in_new_york(local: str, instant: str) -> None:
     else:
         with pytest.raises(ValueError, match=instant):
             instant_of(datetime.fromisoformat(local), "America/New_York")
+
+
+@pytest.mark.parametrize(
+    "given", ["0001-01-01T00:00:00", "1899-12-31T12:00:00", "2200-01-02T00:00:00", "9999-12-31T23:59:59"]
+)
+@pytest.mark.parametrize("offset", ["", "+00:00"])
+def test_times_near_the_ends_of_the_calendar_are_refused(given: str, offset: str) -> None:
+    """Hours, months and time zones added to them would leave the calendar."""
+    with pytest.raises((OverflowError, ValueError)):
+        instant_of(datetime.fromisoformat(given + offset), "America/New_York")

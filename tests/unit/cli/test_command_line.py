@@ -128,6 +128,8 @@ def test_an_impossible_amount_of_sample_data_is_one_line(
         (["token", "--ttl", "9999d"], "--ttl: 9999d is longer than 365d, the longest life of a token; an API key has no such limit"),
         (["token", "--ttl", "1y"], "--ttl: '1y' is no duration; write 90s, 15m, 1h or 7d"),
         (["crowd", "--voters", "0"], "A crowd needs at least one voter or watcher."),
+        (["sync", "artist", " "], "the name of the artist is empty; give a name or a MusicBrainz id"),
+        (["watch", "x\udcff"], r"'x\udcff' is not UTF-8; write it in UTF-8, and rename a file or folder that is called so"),
         (["crowd", "--rate", "-1"], "Rates and times cannot be negative."),
     ],
 )  # fmt: skip
