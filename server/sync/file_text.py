@@ -39,6 +39,9 @@ def read_text(path: Path) -> str:
     if ending not in (".csv", ".json"):
         raise SetupError(f"{name}: the name must end in .csv or .json (docs/import.md)")
     try:
+        # A pipe would be waited for, without an end and deaf to signals.
+        if path.exists() and not path.is_file():
+            raise SetupError(f"{path}: is no file; name a file")
         if path.stat().st_size > FILE_BYTES_MAX:
             raise SetupError(f"{name}: larger than {FILE_BYTES_MAX // 2**20} MiB; split the file")
         data = path.read_bytes()

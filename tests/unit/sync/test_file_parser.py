@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -240,3 +241,12 @@ def test_a_setlist_with_an_unreadable_row_is_refused_whole(tmp_path: Path, row: 
     assert taken == [show for show in "abc" if show not in refused]
     assert len(parsed.refusals) == len(refused)
     assert all("line 3: " in one.message and "the whole setlist stays" in one.message for one in parsed.refusals)
+
+
+def test_a_pipe_and_a_folder_are_no_file(tmp_path: Path) -> None:
+    """Nobody may write into the pipe: reading it would never end."""
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "folder.csv").mkdir()
+    for name in ("pipe.csv", "folder.csv"):
+        with pytest.raises(SetupError, match=r"is no file; name a file$"):
+            read_file(tmp_path / name)
