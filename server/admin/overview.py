@@ -50,6 +50,8 @@ ENGINES = ("postgres", "valkey")
 PROVIDER_FACTS = ("key_refused", "provider_left_alone", "service_in_trouble")
 # What the engines do not say within these times is left out: the verdict must not wait for it.
 DATABASE_TIMEOUT_S = 1.5
+# For so long, the reading before stands in for one that takes longer: else a busy database would seem to have no shows.
+KNOWN_S_MAX = 10.0
 VALKEY_TIMEOUT_S = 1.0
 SHOWS_MAX = 20
 ROWS_MAX = 10
@@ -103,6 +105,7 @@ class Overviews:
         self._budgets = budgets
         self._is_traced = is_traced
         self._reading: asyncio.Task[_Known] | None = None
+        self._known = (-KNOWN_S_MAX, _Known())  # the newest finished reading, and when it was finished
         self._votes: dict[int, tuple[float, int]] = {}  # show -> when it was read last, and its votes
 
     def endpoints(self) -> list[Endpoint]:
@@ -225,14 +228,19 @@ class Overviews:
         # No timeout cancels it: a cancelled statement waits for the server too.
         reading = self._reading  # Another request may begin the next one meanwhile.
         done, _ = await asyncio.wait([reading], timeout=DATABASE_TIMEOUT_S)
-        return reading.result() if done else _Known()
+        if done:
+            return reading.result()
+        read_s, known = self._known
+        return known if self._clock.monotonic_s() - read_s < KNOWN_S_MAX else _Known()
 
     async def _try_to_read(self) -> _Known:
         try:
-            return await self._read_database()
+            known = await self._read_database()
         except StoreError as error:
             log.info("overview.not_complete", reason=str(error))
             return _Known()
+        self._known = self._clock.monotonic_s(), known
+        return known
 
     async def _read_database(self) -> _Known:
         known = _Known(health=await fetch_health(self._owner))

@@ -49,16 +49,14 @@ async def test_two_nodes_are_one_overview(node: Node, other: Node, factory: RowF
         async def complete() -> Any:
             status, seen = await admin.get(PATH)
             assert status == 200, seen
-            return seen if len(seen["nodes"]) == 2 and seen["figures"]["watchers"] == 2 else None
+            # A busy machine is not well at every moment, and the vote may be accepted before it is counted.
+            is_well = seen["verdict"]["sentence"] == "All well." and [row["votes"] for row in seen["shows"]] == [1]
+            return seen if is_well and len(seen["nodes"]) == 2 and seen["figures"]["watchers"] == 2 else None
 
         seen = await until(complete)
         assert [row["node"] for row in seen["nodes"]] == [node.rooms.name, other.rooms.name]
         assert {row["state"] for row in seen["nodes"]} == {"ready"}
-        assert (seen["verdict"]["level"], seen["verdict"]["sentence"], seen["is_complete"]) == (
-            "well",
-            "All well.",
-            True,
-        )
+        assert (seen["verdict"]["level"], seen["is_complete"]) == ("well", True)
         assert {row["service"]: row["status"] for row in seen["services"] if row["kind"] == "engine"} == {
             "postgres": "ok",
             "valkey": "ok",
@@ -77,9 +75,14 @@ async def test_a_node_that_falls_silent_is_named(node: Node, admin: ApiClient, r
     with redis.Redis.from_url(redis_url) as valkey:
         valkey.hset(VITALS_KEY, "ghost", msgspec.json.encode(ghost))
         valkey.hset(VITALS_KEY, "older", b'{"node": "older"}')
-    _, seen = await admin.get(PATH + "?history=false")
-    assert {row["node"]: row["state"] for row in seen["nodes"]} == {node.rooms.name: "ready", "ghost": "silent"}
-    assert [finding["name"] for finding in seen["findings"]] == ["NodeDown"]
+
+    async def named() -> Any:
+        _, seen = await admin.get(PATH + "?history=false")
+        assert {row["node"]: row["state"] for row in seen["nodes"]} == {node.rooms.name: "ready", "ghost": "silent"}
+        # A busy machine may have something else to tell first.
+        return seen if [finding["name"] for finding in seen["findings"]] == ["NodeDown"] else None
+
+    seen = await until(named)
     assert seen["verdict"]["sentence"].startswith("Node ghost has told nothing for ")
 
 
@@ -123,26 +126,51 @@ async def test_moderators_see_what_they_may_act_on(people: People, factory: RowF
     status, seen = await moderator.ask("GET", PATH)
     assert (status, seen["verdict"]["sentence"], seen["findings"]) == (200, "Nothing waits for you.", [])
     await factory.sql.execute(GROUP)
-    _, seen = await moderator.ask("GET", PATH)
+
+    async def found(*, shows: list[tuple[str, int]], findings: list[str]) -> Any:
+        """The overview, when it is as wanted. A reading that has begun before a change, on a busy machine, does not know it."""
+
+        async def wanted() -> Any:
+            _, seen = await moderator.ask("GET", PATH)
+            is_wanted = [(show["status"], show["suspicion"]) for show in seen["shows"]] == shows
+            return seen if is_wanted and [one["name"] for one in seen["findings"]] == findings else None
+
+        return await until(wanted)
+
+    seen = await found(shows=[("live", 1)], findings=["VoteGroup"])
     assert [seen[part] for part in ("nodes", "services", "errors", "acts", "history")] == [None] * 5
-    assert [finding["name"] for finding in seen["findings"]] == ["VoteGroup"]
     assert seen["verdict"]["sentence"].startswith(
         "140 ballots look like the work of one hand: group 1 of Show (show 7)."
     )
     assert seen["verdict"]["button"] == {"label": "Open the abuse page", "page": "abuse"}
-    assert seen["shows"][0]["suspicion"] == 1
     # Long before its evening, the voting of a show is open: its cheats are told too, and not those of a window that is over.
     await factory.sql.execute("update shows set status = 'upcoming' where id = 7")
-    _, seen = await moderator.ask("GET", PATH)
-    assert [(show["status"], show["suspicion"]) for show in seen["shows"]] == [("upcoming", 1)]
-    assert [finding["name"] for finding in seen["findings"]] == ["VoteGroup"]
+    await found(shows=[("upcoming", 1)], findings=["VoteGroup"])
     await factory.sql.execute("update shows set opens_at = now() - interval '2 days', closes_at = now() where id = 7")
-    _, over = await moderator.ask("GET", PATH)
-    assert (over["shows"], over["findings"]) == ([], [])
+    await found(shows=[], findings=[])
     await factory.sql.execute("update shows set closes_at = now() + interval '1 hour' where id = 7")
-    assert (await admin.ask("GET", PATH))[1]["findings"] == seen["findings"]
+    seen = await found(shows=[("upcoming", 1)], findings=["VoteGroup"])
+
+    async def tells_admin() -> bool:
+        return seen["findings"][0] in (await admin.ask("GET", PATH))[1]["findings"]
+
+    await until(tells_admin)
     assert (await fan.ask("GET", PATH))[0] == 403
     assert [(await one.ask("GET", "/api/admin/errors"))[0] for one in (fan, moderator, admin)] == [403, 403, 200]
+
+
+async def test_a_busy_database_seems_not_empty(admin: ApiClient, factory: RowFactory) -> None:
+    """While a reading of the database takes too long, what the one before found stays; nobody is told that there are no shows."""
+    await factory.show(7)
+    await factory.sql.execute("update shows set status = 'live' where id = 7")
+
+    async def shows() -> list[int]:
+        return [show["id"] for show in (await admin.get(PATH + "?history=false"))[1]["shows"]]
+
+    assert await until(shows) == [7]
+    async with factory.sql.transaction():
+        await factory.sql.execute("lock table vote_groups in access exclusive mode")
+        assert await shows() == [7]
 
 
 async def test_the_channel_is_for_administrators(node: Node, factory: RowFactory) -> None:
