@@ -261,7 +261,8 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
     handlers = {endpoint.path: endpoint.handler for endpoint in endpoints if endpoint.method == "GET"}
     get_show = handlers["/api/shows/{show}"]
     of_subjects = {subject: handlers[f"/api/{subject}s/{{{subject}}}"] for subject in SUBJECTS}
-    app.add_routes(Cards(of_subjects, address_of, rooms.clock, rooms.known_brands).routes())
+    plain_card = (data_folder("static") / "card.png").read_bytes()
+    app.add_routes(Cards(of_subjects, address_of, rooms.clock, rooms.known_brands, plain_card).routes())
     app.add_routes(_sitemaps(rooms, turns["catalogue"], address_of, base_url).routes())
     app.add_routes(_calendars(rooms, turns["catalogue"], address_of, base_url).routes())
     pages = Pages(

@@ -61,16 +61,22 @@ class Cards:
     """The pictures that were drawn last, and their routes.
 
     Takes: handlers, of `GET /api/shows/{show}`, `GET /api/artists/{artist}` and so on; address_of, a request's address;
-           known_brands, the brands
+           known_brands, the brands; plain, a PNG without words, for when none can be drawn
     """
 
     def __init__(
-        self, handlers: Mapping[Subject, Handler], address_of: AddressOf, clock: Clock, known_brands: KnownBrands
+        self,
+        handlers: Mapping[Subject, Handler],
+        address_of: AddressOf,
+        clock: Clock,
+        known_brands: KnownBrands,
+        plain: bytes,
     ) -> None:
         self._handlers = handlers
         self._address_of = address_of
         self._clock = clock
         self._known_brands = known_brands
+        self._plain = plain
         # Subject, its id, the brand's id and revision (0 and 0: the service) -> picture; the one asked for last is the last one.
         self._kept: OrderedDict[_Key, _Picture] = OrderedDict()
         self._turns = Turns("cards", DRAWN_AT_ONCE_MAX, waiting_max=WAITING_MAX)
@@ -94,9 +100,14 @@ class Cards:
         revision = document.get("revision", 0)
         picture = self._fresh(key, card, revision)
         if picture is None:
-            async with self._turns.turn(client_of(None, address)):
-                # Another request may have had it drawn meanwhile.
-                picture = self._fresh(key, card, revision) or await self._draw(key, card, revision)
+            try:
+                async with self._turns.turn(client_of(None, address)):
+                    # Another request may have had it drawn meanwhile.
+                    picture = self._fresh(key, card, revision) or await self._draw(key, card, revision)
+            except Refused as error:
+                if error.code not in (Code.OVERLOADED, Code.UNAVAILABLE):
+                    raise
+                return revalidated(request, self._stand_in(key, revision), "image/png", cache_control="no-cache")
         return revalidated(request, picture.body, "image/png", cache_control=f"public, max-age={KEPT_S}")
 
     def _fresh(self, key: _Key, card: Card, revision: int) -> _Picture | None:
@@ -108,6 +119,11 @@ class Cards:
             return None
         self._kept.move_to_end(key)
         return kept
+
+    def _stand_in(self, key: _Key, revision: int) -> bytes:
+        """What a messenger gets when none can be drawn: the kept picture with older counts, but not of an older state of the show."""
+        kept = self._kept.get(key)
+        return self._plain if kept is None or kept.revision != revision else kept.body
 
     async def _draw(self, key: _Key, card: Card, revision: int) -> _Picture:
         body = await asyncio.to_thread(draw, card)

@@ -15,9 +15,13 @@ from xml.etree import ElementTree as ET
 import aiohttp
 import pytest_asyncio
 
+from server.errors import Refused
 from server.node.node import Node
+from server.protocol.codes import Code
+from server.settings import data_folder
 from server.web import cards as cards_module
 from server.web.cards import card_of_show
+from server.web.heads import CARD_SIZE
 from tests.support import one_node
 from tests.support.row_factory import RowFactory, Show
 
@@ -207,6 +211,38 @@ async def test_newer_votes_wait_for_the_next_picture(
     async with http.get(f"/shows/{show.id}/card.png"):
         pass
     assert len(drawn) == 2
+
+
+async def test_a_messenger_gets_a_picture_when_none_can_be_drawn(
+    http: aiohttp.ClientSession, factory: RowFactory, show: Show, monkeypatch: Any
+) -> None:
+    """The one with older counts, but not that of an older state of the show; without it one that has no words. Never an error."""
+    plain = (data_folder("static") / "card.png").read_bytes()
+
+    async def picture() -> tuple[bytes, str]:
+        async with http.get(f"/shows/{show.id}/card.png") as response:
+            assert (response.status, response.content_type) == (200, "image/png")
+            return await response.read(), response.headers["Cache-Control"]
+
+    def fail(_card: Any) -> bytes:
+        raise Refused(Code.UNAVAILABLE, "too slow")
+
+    monkeypatch.setattr(cards_module, "draw", fail)
+    assert await picture() == (plain, "no-cache")
+    monkeypatch.setattr(cards_module, "draw", lambda _card: b"drawn")
+    assert await picture() == (b"drawn", "public, max-age=60")
+    monkeypatch.setattr(cards_module, "draw", fail)
+    monkeypatch.setattr(cards_module, "KEPT_S", 0)
+    await factory.sql.execute("update setlist_songs set up_count = 15 where id = $1", show.first)
+    assert await picture() == (b"drawn", "no-cache")
+    await factory.sql.execute("update shows set results = 'after_closing' where id = $1", show.id)
+    assert await picture() == (plain, "no-cache")
+
+
+def test_the_picture_without_words_has_the_size_of_the_others() -> None:
+    """Heads of pages tell the size before it is known which one comes."""
+    body = (data_folder("static") / "card.png").read_bytes()
+    assert struct.unpack(">II", body[16:24]) == CARD_SIZE
 
 
 # ────────────────────────────────────────────────────────────── search engines
