@@ -17,6 +17,12 @@ from server.mail.items import EmailItem
 from server.words.texts import Language
 
 NAME_CHARS_MAX = 120
+# A phone shows letters as large as other texts, and a dark one shows them dark.
+_META = '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
+# Links have tokens of hundreds of letters: one that is not broken makes the whole letter as wide.
+_FRAME = (
+    '<div style="max-width:36em;margin:0 auto;font:16px/1.5 sans-serif;overflow-wrap:anywhere;word-break:break-word">'
+)
 NAMES_LISTED_MAX = 3
 
 # Characters that change the direction of the text after them, also outside of the name.
@@ -84,14 +90,14 @@ def section_of(item: EmailItem, public_url: str, words: Language) -> Section:
 
 
 def local_time(instant: datetime, time_zone: str, words: Language) -> str:
-    """Formats `Friday 27 November 2026, 20:00 (America/New_York)`, or in UTC if this machine does not know the zone."""
+    """Formats `Friday 27 November 2026, 20:00 (America/New York)`, or in UTC if this machine does not know the zone."""
     try:
         zone = ZoneInfo(time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         zone, time_zone = None, "UTC"
     local = instant.astimezone(zone or UTC).replace(tzinfo=None)
     date = format_datetime(local, words.text("letter-date-pattern"), locale=words.locale)
-    return words.text("letter-when", date=date, zone=time_zone)
+    return words.text("letter-when", date=date, zone=time_zone.replace("_", " "))
 
 
 def render_text(opening: Iterable[str], sections: Iterable[Section], closing: Iterable[str]) -> str:
@@ -111,7 +117,7 @@ def render_html(
     words: Language,
     look: Look | None = None,
 ) -> str:
-    """Renders an email as HTML without images or anything else to load, and without styles but the colours of a brand."""
+    """Renders an email as HTML without images or anything else to load, and without colours but those of a brand."""
     parts = [f"<p>{_html(line)}</p>" for line in opening]
     for section in sections:
         parts.append(f"<h2>{_html(section.heading)}</h2>")
@@ -123,8 +129,8 @@ def render_html(
     body = "\n".join(parts)
     if look is not None:
         body = _in_look(body, look)
-    head = f'<html lang="{words.tag}" dir="{words.direction}"><head><meta charset="utf-8"></head>'
-    return f"<!doctype html>\n{head}\n<body>\n{body}\n</body></html>\n"
+    head = f'<html lang="{words.tag}" dir="{words.direction}"><head><meta charset="utf-8">{_META}</head>'
+    return f"<!doctype html>\n{head}\n<body>\n{_FRAME}\n{body}\n</div>\n</body></html>\n"
 
 
 def _in_look(body: str, look: Look) -> str:
