@@ -26,10 +26,13 @@ def worker_script(files: StaticFiles, page: str, headers: dict[str, str]) -> str
     Takes: page, the HTML of index.html as the brand of the host has it; headers, of a page
     """
     named = re.findall(r'"(/(?:static|brand)/[^"]+)"', page)
+    # What is loaded later stands beside the script that loads it, in the folder of the page's language.
+    [script] = [address for address in named if address.endswith("/app.js")]
+    late = [script.removesuffix("app.js") + name for name in files.late_names("app.js")]
     shell = {
         "version": files.version,
         "page": page,
         "headers": headers,
-        "files": sorted({*named, *files.late_addresses("app.js")}),
+        "files": sorted({*named, *late}),
     }
     return f"self.shell = {msgspec.json.encode(shell).decode()};\n{files.page('service-worker.js')}"

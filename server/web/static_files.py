@@ -128,9 +128,9 @@ class StaticFiles:
             self._styled[name, language] = styled
         return self._styled[name, language]
 
-    def late_addresses(self, entry: str) -> list[str]:
-        """The addresses of the modules that a page loads later. Takes: entry, the module that the page starts."""
-        return [f"/static/{self.version}/{name}" for name in late_modules(self._folder, entry)]
+    def late_names(self, entry: str) -> list[str]:
+        """The modules and styles that a page loads later. Takes: entry, the module that the page starts."""
+        return [*late_modules(self._folder, entry), "pages.css"]
 
     def answer(self, request: web.Request, name: str, version: str | None = None) -> web.Response:
         """The answer to a request of a file.
