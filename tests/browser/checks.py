@@ -107,6 +107,8 @@ async def problems(page: Page, *, is_translated: bool = True) -> list[str]:
     left, and with the keyboard. Takes: is_translated, false for the pages of staff and programmers: no language turns them around
     """
     await page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    # What has scrolled under the header is covered, wherever a tap before this has led.
+    await page.evaluate("() => scrollTo(0, 0)")
     await page.evaluate(CHECKS)
     found = [f"light: {line}" for line in await findings(page)]
     found += await found_by(page, "phone", "outside()", "cut()", f"small({FINGER_PX})", "moving()")

@@ -94,7 +94,7 @@ class Fan:
         if message.text == WORKER_BLOCKED:
             return
         if self.allowed_errors is None or not self.allowed_errors.search(message.text):
-            self.console_errors.append(f"{message.type}: {message.text}")
+            self.console_errors.append(f"{message.type}: {message.text} {message.location}")
 
     async def new_tab(self) -> Tab:
         """Opens an empty tab, to which a test gives a script, a route or a clock before it opens a path."""
