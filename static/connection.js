@@ -7,7 +7,7 @@
  */
 import { RequestError } from "./api.js";
 import { Requests } from "./requests.js";
-import { UpgradePace } from "./upgrade-pace.js";
+import { giveUp, UpgradePace } from "./upgrade-pace.js";
 
 /**
  * @import { Clock, PollingReason, Socket, WireError } from "./client.d.ts"
@@ -254,8 +254,8 @@ export class Connection {
 
   /** Tries a websocket while HTTP is in use. */
   #upgrade = () => {
-    this.#forgetCandidate();
     if (!this.#isPolling || !this.#parts.openSocket) return;
+    giveUp(this.#candidate);
     this.#pace.tried();
     this.#candidate = this.#dial();
     this.#upgradeLater(this.#candidate ? OPEN_TIMEOUT_MS : undefined);

@@ -70,3 +70,13 @@ export class UpgradePace {
  * @param {PollingReason|null} reason
  */
 const isUnwelcome = (reason) => reason === "overloaded" || reason === "rate_limited";
+
+/**
+ * Lets go of a websocket that was tried. One that is closed before it is open is an error for browsers, so it is closed then.
+ * @param {Socket|null} socket
+ */
+export function giveUp(socket) {
+  if (socket?.readyState !== CONNECTING) return socket?.close();
+  socket.onmessage = socket.onclose = null;
+  socket.onopen = () => socket.close();
+}
