@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import pytest_asyncio
 import stamina
 
 from server.node.node import Node
@@ -42,6 +43,13 @@ def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, obj: obje
 async def factory(database_url: str) -> AsyncIterator[RowFactory]:
     """An empty catalogue to put shows in."""
     async with RowFactory.open(database_url) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def kept_factory(database_url: str) -> AsyncIterator[RowFactory]:
+    """A connection for all tests of a file that share a node; see `one_node.emptied`."""
+    async with RowFactory.open(database_url, is_empty=False) as opened:
         yield opened
 
 

@@ -43,15 +43,20 @@ class RowFactory:
         """A factory on a database with one artist and one venue; not `is_empty` when an earlier factory inserted them."""
         connection = await asyncpg.connect(database_url)
         try:
+            factory = cls(connection)
             if is_empty:
-                await connection.execute(
-                    "insert into artists (slug, name) values ('band', 'Band');"
-                    "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
-                    " values ('hall', 'Hall', 'Boston', 'US', 42.3, -71.0, 'America/New_York')"
-                )
-            yield cls(connection)
+                await factory.begin()
+            yield factory
         finally:
             await connection.close()
+
+    async def begin(self) -> None:
+        """Inserts the artist and the venue of an empty database."""
+        await self.sql.execute(
+            "insert into artists (slug, name) values ('band', 'Band');"
+            "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
+            " values ('hall', 'Hall', 'Boston', 'US', 42.3, -71.0, 'America/New_York')"
+        )
 
     async def show(
         self,
