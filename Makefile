@@ -1,7 +1,7 @@
 # make run    runs one node with its own engines, sample data and a simulated crowd
 # make test   runs the whole test suite
 # make check  runs lint, format, types, layers and tests, and prints how much of server/ the tests run
-# make nightly runs the property and contract tests with twenty times as many examples, drawn at random, and the cases that make test leaves out
+# make nightly runs the property and contract tests with forty times as many examples, drawn at random, and the cases that make test leaves out
 # make bench  runs the two benchmarks; each prints one JSON object
 # make bench-peers measures other servers beside ours, as far as they are installed: PEERS="mysetlist nchan", OPTIONS="--rounds 2 --write"
 # make bench-curves measures how votes, pushes and connections cost as they grow: CURVES="shows watchers", OPTIONS="--quick", "--write", "--draw"

@@ -29,9 +29,14 @@ _REDIS_NUMBERS = itertools.cycle(range(1, 16))
 # Profiles of Hypothesis; `pytest --hypothesis-profile=NAME` chooses one.
 # check: the same examples in every run. The first one that fails is printed as it is, because to make it smaller may take minutes.
 settings.register_profile(
-    "check", derandomize=True, database=None, deadline=None, phases=[Phase.explicit, Phase.generate]
+    "check",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=50,
+    phases=[Phase.explicit, Phase.generate],
 )
-# nightly: other examples in every run, and twenty times as many. One that fails is made as small as possible.
+# nightly: other examples in every run, and forty times as many. One that fails is made as small as possible.
 settings.register_profile("nightly", database=None, deadline=None, max_examples=2_000, print_blob=True)
 settings.load_profile("check")
 

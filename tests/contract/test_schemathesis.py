@@ -37,7 +37,7 @@ CHECKS = [
 # As common clients of HTTP: every answer comes within it, a probe of a provider with an open circuit too.
 PATIENCE_S = 10.0
 # test_bad_input sends every place of a request its bad values, so few invalid requests are enough here.
-EXAMPLES = {GenerationMode.POSITIVE: scaled(3), GenerationMode.NEGATIVE: scaled(1)}
+EXAMPLES = {GenerationMode.POSITIVE: scaled(4), GenerationMode.NEGATIVE: scaled(2)}
 
 
 @pytest.fixture(scope="module")

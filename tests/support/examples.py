@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
@@ -15,8 +15,13 @@ Example = TypeVar("Example")
 
 
 def scaled(count: int) -> int:
-    """A number for `max_examples`: `count` examples in `make check`, twenty times as many in `make nightly`."""
-    return count * settings().max_examples // 100
+    """A number for `max_examples`: half of `count` in `make check`, twenty times `count` in `make nightly`."""
+    return max(1, count * settings().max_examples // 100)
+
+
+def half(values: Iterable[Example], turn: int) -> list[Example]:
+    """Every second value in `make check`, from the first or the second on; all values in `make nightly`."""
+    return list(values) if Phase.shrink in settings().phases else list(values)[turn % 2 :: 2]
 
 
 async def play_examples(
