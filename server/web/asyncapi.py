@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from typing import Any, TypedDict
 
@@ -41,11 +42,10 @@ class SocketDocument(TypedDict):
 
 
 def asyncapi_endpoint() -> Endpoint:
-    """The endpoint `GET /api/asyncapi.json`; its document is made once."""
-    document = _encoded()
+    """The endpoint `GET /api/asyncapi.json`; its document is made when it is first asked for."""
 
     async def get_document(_call: Call) -> Answer:
-        return Answer(document=document)
+        return Answer(document=await asyncio.to_thread(_encoded))
 
     return Endpoint(
         method="GET", path=PATH, handler=get_document, answer=SocketDocument, is_revalidated=True,
