@@ -30,6 +30,7 @@ _FORKS.set_forkserver_preload(
         "httpcore",
         "typer._adapters",
         "valkey.asyncio",
+        "tests.support.before_forks",
     ]
 )
 # No test uses a developer's own DATABASE_URL.
