@@ -859,15 +859,20 @@ begin
                from (select s.show_id, s.id, s.up_count, s.down_count,
                             (row_number() over (partition by s.show_id order by s.id) - 1) / 120 as part
                        from setlist_songs s
-                      where s.id = any(song_ids) or s.show_id = any(decided_show_ids)) numbered
+                       -- Copies of the arrays: with the arrays themselves, PostgreSQL plans this anew in each small commit, because it
+                       -- expects the short arrays at hand to be cheaper than a plan for any.
+                      where s.id = any(array(select unnest(song_ids)))
+                         or s.show_id = any(array(select unnest(decided_show_ids)))) numbered
               group by show_id, part) t
        join shows w on w.id = t.show_id
        join log_positions p on p.shard = w.id % shard_count
       order by w.id, t.part;
-    update shows w
-       set position = p.position
-      from log_positions p
-     where w.id = any(decided_show_ids) and p.shard = w.id % shard_count and w.position <> p.position;
+    if cardinality(group_ids) > 0 then
+        update shows w
+           set position = p.position
+          from log_positions p
+         where w.id = any(decided_show_ids) and p.shard = w.id % shard_count and w.position <> p.position;
+    end if;
     -- Before the commits, so that no node confirms a refused vote. A payload has at most 100 votes.
     perform pg_notify('refusals', format('[%s]', string_agg(vote, ',')))
        from (select format('[%s,%s,%s,"%s"]', r.vote->>0, r.vote->>1, r.vote->>2, r.vote->>3) as vote,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -23,14 +24,47 @@ async def changes(connection: Any) -> Counter[str]:
     return Counter(dict(rows))
 
 
-async def commit(connection: Any, show: int, votes: list[tuple[int, int, str | None]], at_ms: int) -> None:
-    """Commits votes: song, user, choice."""
+async def commit(
+    connection: Any,
+    show: int,
+    votes: list[tuple[int, int, str | None]],
+    at_ms: int,
+    moves: Sequence[tuple[int, int, int]] = (),
+) -> None:
+    """Commits votes: song, user, choice. Takes: moves, of logs: shard, old and new position."""
+    shards, old, new = zip(*moves, strict=True) if moves else ((), (), ())
     await queries.commit_log(
-        connection, shards=[], old_positions=[], new_positions=[], entries=[], song_ids=[song for song, _, _ in votes],
+        connection, shards=shards, old_positions=old, new_positions=new, entries=[str(one) for one in new], song_ids=[song for song, _, _ in votes],
         user_ids=[user for _, user, _ in votes], show_ids=[show] * len(votes), choices=[choice for _, _, choice in votes],
         cast_ms=[at_ms] * len(votes), spent_user_ids=[], spent_days=[], spent=[], **Compacted().mark_parameters(),
         order_user_ids=[], order_show_ids=[], cast_orders=[], group_ids=[],
     )  # fmt: skip
+
+
+async def plans_in_functions(connection: Any) -> Counter[str]:
+    """How often each statement of a function was planned so far."""
+    rows = await connection.fetch(
+        "select query, plans from pg_stat_statements where not toplevel"
+        " and dbid = (select oid from pg_database where datname = current_database())"
+    )
+    return Counter(dict(rows))
+
+
+async def test_a_small_commit_is_not_planned_again(factory: RowFactory) -> None:
+    """Each statement of a commit has one plan for all commits, also when they have a single vote."""
+    show = await factory.show(7, song_count=1)
+    users = await factory.users(12)
+    (song,), sql = show.songs, factory.sql
+    at_ms = await sql.fetchval("select (extract(epoch from now()) * 1000)::bigint")
+    await sql.execute(
+        "create extension if not exists pg_stat_statements; analyze log_positions;"
+        "set pg_stat_statements.track = 'all'; set pg_stat_statements.track_planning = on; set enable_seqscan = off"
+    )
+    for number, user in enumerate(users):
+        before = await plans_in_functions(sql)
+        await commit(sql, 7, [(song, user, "up")], at_ms + number, [(7, number, number + 1)])
+    assert before
+    assert await plans_in_functions(sql) - before == Counter()
 
 
 async def test_a_commit_changes_each_counted_row_once(factory: RowFactory) -> None:
