@@ -153,12 +153,14 @@ class Database:
             | (_WRITER_SETTINGS if role == WRITER_ROLE else {})
         )
         options: dict[str, Any] = {"server_settings": settings, "connect": connect_to_primary}
+        if role is not None or is_pooled:
+            options["reset"] = _keep_session
         begin = ""
         if is_pooled:
             local = {name: value for name, value in settings.items() if not name.startswith("tcp_")}
             begun = [f"set_config('{name}', '{local.pop(name)}', true)" for name in local.keys() - _POOLER_SETTINGS]
             begin = f"select {', '.join(begun)}"
-            options |= {"server_settings": local, "statement_cache_size": 0, "reset": _keep_session}
+            options |= {"server_settings": local, "statement_cache_size": 0}
         if is_replica:
             options["connect"] = connect_to_replica
         with translated():
@@ -271,7 +273,9 @@ class Database:
 
 
 async def _keep_session(_connection: object) -> None:
-    """Replaces asyncpg's cleaning of a connection behind a pooler: it would clean the session of another client."""
+    """Replaces asyncpg's cleaning of a session after each use, which costs a round trip. Our transactions leave nothing in it: behind a
+    pooler it is the session of another client next.
+    """
 
 
 async def act_as(connection: Connection, identity: Identity) -> None:
