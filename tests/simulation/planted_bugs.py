@@ -37,77 +37,77 @@ _LOCKED = (
 
 BUGS = {
     "a connection that was reset ends a loop": Bug(
-        "server.cache.connection", "    except RuntimeError as error:\n", "    except ZeroDivisionError as error:\n", 5
+        "server.cache.connection", "    except RuntimeError as error:\n", "    except ZeroDivisionError as error:\n", 38
     ),
     "acknowledged before the commit": Bug(
         "server.voting.intake",
         "            self.pending_acks.add(PendingEntry(shard, position, self._clock.monotonic_s(), acks))\n",
         "            self.pending_acks.add(PendingEntry(shard, position, self._clock.monotonic_s(), acks))\n"
         "            self.pending_acks.committed(shard, [position])\n",
-        1,
+        0,
     ),
     "acknowledged by a later position (notification)": Bug(
         "server.voting.pending_acks",
         "        for position in positions:\n",
         "        for position in [*positions, *[p for s, p in self._entries if s == shard and p < max(positions, default=0)]]:\n",
-        73,
+        115,
     ),
     "acknowledged by a later position (settlement)": Bug(
         "server.voting.pending_acks",
         "[entry.position for entry in due if entry.position in committed_entries]",
         "[entry.position for entry in due]",
-        5,
+        29,
     ),
     "no fence": Bug(
         "tests.simulation.postgres_model",
         "if any(self.positions[shard][0] != old for",
         "if any(self.positions[shard][0] != old and False for",
-        32,
+        7,
     ),
     "a reset does not fence off writers": Bug(
         "server.voting.log",
         "raised: int = await queries.raise_position(connection, shard=shard, at_least=0)",
         "raised = committed",
-        70,
+        140,
     ),
     "shards are not opened on a new connection": Bug(
-        "server.voting.intake", "        await open_shards(self._database, line, self._shard_count)\n", "", 390
+        "server.voting.intake", "        await open_shards(self._database, line, self._shard_count)\n", "", 408
     ),
-    "held casts are forgotten": Bug("server.voting.held", "                self._resume(held.casts)\n", "", 68),
+    "held casts are forgotten": Bug("server.voting.held", "                self._resume(held.casts)\n", "", 14),
     "trimmed before the commit": Bug(
         "server.voting.writer",
         "                self._positions[batch.shard] = batch.new_position\n",
         "                self._positions[batch.shard] = batch.new_position\n"
         "                self._trims.append(trim_command(batch.shard, batch.new_position))\n",
-        1,
+        0,
     ),
     "the first choice wins": Bug(
         "server.voting.compaction",
         "votes[cast[i], user] = (show, CHOICES[cast[i + 1]], cast_ms)",
         "votes.setdefault((cast[i], user), (show, CHOICES[cast[i + 1]], cast_ms))",
-        11,
+        8,
     ),
-    "every show is new": Bug("server.voting.warm_up", 'int(row["is_new"])', "1", 4),
+    "every show is new": Bug("server.voting.warm_up", 'int(row["is_new"])', "1", 0),
     "orders are not kept": Bug(
         "server.voting.compaction",
         "compacted.orders[order_key] = max(-cast[end], compacted.orders.get(order_key, 0))",
         "pass",
-        160,
+        149,
     ),
     "lost entries are never settled": Bug(
         "server.voting.settlement",
         "            if end is not None and",
         "            if False and end is not None and",
-        144,
+        238,
     ),
     "refused votes are confirmed": Bug(
         "server.voting.pending_acks",
         '            self._refused[show_id, user_id, cast_ms, reason == "pick"] = None\n',
         "            pass\n",
-        157,
+        30,
     ),
     "refusals are not settled": Bug(
-        "server.voting.settlement", "                self._pending_acks.refused(votes)\n", "                pass\n", 184
+        "server.voting.settlement", "                self._pending_acks.refused(votes)\n", "                pass\n", 796
     ),
     "a raised position is not committed first": Bug(
         "server.voting.log",
@@ -124,53 +124,53 @@ BUGS = {
         '        positions = {row["shard"]: row["position"] for row in position_rows}\n',
         "        async with self._database.connection() as connection:\n"
         '            positions = {row["shard"]: row["position"] async for row in queries.fetch_positions(connection)}\n',
-        1031,
+        783,
     ),
     "a new connection does not read the rules": Bug(
         "server.voting.intake",
         "        await revise_warm(self._database, line.ask_first_shards, line.held(range(self._shard_count)), self._shard_count)\n",
         "",
-        56,
+        19,
     ),
     "a change of rules holds nothing": Bug(
         "tests.simulation.valkey_model",
         "            hot.holds.setdefault(show_id, []).append((token, now_ms + hold_ms))\n",
         "            pass\n",
-        142,
+        157,
     ),
     "a join between a change and its push": Bug(
-        "server.live.hub", "            channel.joined[subscriber] = channel.state.at\n", "            pass\n", 368
+        "server.live.hub", "            channel.joined[subscriber] = channel.state.at\n", "            pass\n", 5
     ),
     "a position is read without its lock": Bug(
         "server.voting.log",
         "committed: int = await queries.lock_position(connection, shard=shard)\n        ((last, opened_on),)",
         "committed = next([row['position'] async for row in queries.fetch_positions(connection) if row['shard'] == shard].__iter__())\n"
         "        ((last, opened_on),)",
-        5,
+        54,
     ),
     "a missed change is not noticed": Bug(
-        "server.live.states", "        if after > self.at:\n", "        if after > self.at and False:\n", 63
+        "server.live.states", "        if after > self.at:\n", "        if after > self.at and False:\n", 1
     ),
     "older counts are taken": Bug(
         "server.live.states",
         "        if newer.at <= self.at:\n            if newer.at",
         "        if newer.at < 0:\n            if newer.at",
-        101,
+        24,
     ),
     "positions are not compared": Bug(
         "server.live.listener",
         '            if row["position"] > watched.get(row["id"], row["position"]):\n',
         '            if row["position"] < 0:\n',
-        219,
+        31,
     ),
     "a fork is not seen": Bug(
-        "server.voting.compaction", "            if entry.previous != previous:\n", "            if False:\n", 0
+        "server.voting.compaction", "            if entry.previous != previous:\n", "            if False:\n", 1831
     ),
     "a loss that later casts hide resets nothing": Bug(
         "server.voting.settlement",
         '            if lost and lost[-1].position > row["reset_position"]:\n',
         "            if False:\n",
-        0,
+        3681,
     ),
     "a lost answer of a commit is taken for a commit": Bug(
         "server.voting.writer",
@@ -180,7 +180,7 @@ BUGS = {
         "        except StoreError:\n"
         "            changed_count, refused = 0, []\n"
         "        if changed_count < 0 and before",
-        31,
+        47,
     ),
 }
 
