@@ -130,17 +130,25 @@ class GrowingLog:
         self._blank.update(unknown)
         self.add(Kind.ERASED, song=count, time_ms=time_ms)
 
-    async def grow(self, key: Ed25519PrivateKey) -> bool:
-        """Hashes the new entries and signs. Gives: whether there are any."""
-        for start in range(0, len(self._entries), ROW_ENTRIES_MAX):
-            # Also before the first ones: many small logs take as long as a large one.
+    async def hash_full_rows(self) -> None:
+        """Hashes what fills rows, and lets others have the event loop after each."""
+        while len(self._entries) >= ROW_ENTRIES_MAX:
+            self._append(self._entries[:ROW_ENTRIES_MAX])
+            del self._entries[:ROW_ENTRIES_MAX]
             await asyncio.sleep(0)
-            self._append(self._entries[start : start + ROW_ENTRIES_MAX])
-        has_grown = bool(self._entries)
-        if has_grown:
-            self.checkpoint = sign(Checkpoint(self._origin, self.size, self.frontier.root()), key)
+
+    async def grow(self, key: Ed25519PrivateKey) -> bool:
+        """Hashes the rest of the new entries and signs. Gives: whether there are any."""
+        await self.hash_full_rows()
+        # Many small logs take as long as a large one.
+        await asyncio.sleep(0)
+        if self._entries:
+            self._append(self._entries)
             self._entries = []
-        return has_grown
+        if self.size == self.old_size:
+            return False
+        self.checkpoint = sign(Checkpoint(self._origin, self.size, self.frontier.root()), key)
+        return True
 
     def _append(self, entries: list[bytes]) -> None:
         first, leaves = self.size, leaf_hashes(entries)

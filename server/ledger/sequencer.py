@@ -204,6 +204,7 @@ class Sequencer:
             names = self._names.of(show, fans[show])
             for note in told:
                 _add_note(logs[show], note, votes[note["id"]], gone, names)
+                await logs[show].hash_full_rows()
             if await logs[show].grow(self._key):
                 grown.append(logs[show])
         return grown
