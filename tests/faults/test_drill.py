@@ -197,6 +197,22 @@ async def test_a_webhook_gets_nothing(drill: Drill) -> None:
     await drill.is_over("WebhooksPileUp")
 
 
+async def test_the_ledger_is_late(drill: Drill) -> None:
+    """Somebody's session holds the log of a show, so nothing can be appended; votes go on."""
+    sql = drill.factory.sql
+    await until(lambda: sql.fetchval("select exists (select from ledger_logs where show_id = $1)", drill.show.id))
+    holder = await asyncpg.connect(drill.engines.server_url.replace("/mysetlist?", "/drill?"))
+    async with holder.transaction():
+        await holder.execute("select from ledger_logs where show_id = $1 for update", drill.show.id)
+        await drill.cast()
+        await until(lambda: sql.fetchval("select exists (select from ledger_notes)"))
+        # As if it were seconds later.
+        await sql.execute("update ledger_notes set noted_at = noted_at - interval '10 seconds'")
+        await drill.is_named("LedgerLate", "s behind the votes")
+    await holder.close()
+    await drill.is_over("LedgerLate")
+
+
 async def test_a_botnet_votes(drill: Drill) -> None:
     """Forty accounts of one program vote for one song among fans who do not; the watch of groups finds them."""
     await drill.factory.sql.execute("update shows set status = 'live' where id = $1", drill.show.id)
@@ -289,22 +305,6 @@ async def test_a_statement_is_slow(drill: Drill) -> None:
         await running
     await connection.close()
     await drill.is_over("StatementSlow")
-
-
-async def test_the_ledger_is_late(drill: Drill) -> None:
-    """Somebody's session holds the log of a show, so nothing can be appended; votes go on."""
-    sql = drill.factory.sql
-    await until(lambda: sql.fetchval("select exists (select from ledger_logs where show_id = $1)", drill.show.id))
-    holder = await asyncpg.connect(drill.engines.server_url.replace("/mysetlist?", "/drill?"))
-    async with holder.transaction():
-        await holder.execute("select from ledger_logs where show_id = $1 for update", drill.show.id)
-        await drill.cast()
-        await until(lambda: sql.fetchval("select exists (select from ledger_notes)"))
-        # As if it were seconds later.
-        await sql.execute("update ledger_notes set noted_at = noted_at - interval '10 seconds'")
-        await drill.is_named("LedgerLate", "s behind the votes")
-    await holder.close()
-    await drill.is_over("LedgerLate")
 
 
 async def test_a_clock_is_off_by_a_minute(drill: Drill, monkeypatch: pytest.MonkeyPatch) -> None:
