@@ -98,8 +98,13 @@ class Pages:
         return self._branded(request, "signin.html")
 
     async def get_console(self, request: web.Request) -> web.Response:
-        """`GET /admin` and `GET /admin/{page}`: the console of staff. What it shows, the API gives to staff only."""
-        return html_page(request, self._files.page("admin/index.html"))
+        """`GET /admin` and `GET /admin/{page}`: the console of staff. What it shows, the API gives to staff only.
+
+        A page that the console does not have is 404. The console then says so itself, and offers the others.
+        """
+        name = request.match_info.get("page", "now").partition("/")[0]
+        status = 200 if self._files.has(f"admin/{name}-page.js") else 404
+        return html_page(request, self._files.page("admin/index.html"), status=status)
 
     async def get_me(self, request: web.Request) -> web.Response:
         """`GET /me`: where the visitor's account is signed in."""

@@ -102,6 +102,10 @@ class StaticFiles:
         """A part of a page, a file in the folder `parts`."""
         return (self._folder / "parts" / f"{found[1]}.html").read_text(encoding="utf-8")
 
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        return name in self._names
+
     def page_for(self, request: web.Request, name: str) -> str:
         """An HTML file in the language of its reader."""
         return self.page(name, self.words_for(request).tag)
@@ -142,7 +146,7 @@ class StaticFiles:
             name = rest
         else:
             language = DEFAULT_LANGUAGE
-        if name not in self._names:
+        if not self.has(name):
             raise Refused(Code.NOT_FOUND, "No such file.")
         # During an upgrade, a page of the other version may ask this node. It gets today's file, and does not keep it.
         is_current = version == self.version

@@ -44,6 +44,18 @@ async def test_the_files_of_a_page_are_kept_for_good(http: aiohttp.ClientSession
             assert "\nimport " not in await response.text()
 
 
+async def test_a_page_that_the_console_lacks_is_not_found(http: aiohttp.ClientSession) -> None:
+    """As every unknown path: the answer is a page, here the console itself, with 404."""
+    statuses = {}
+    for path in ("/admin/now", "/admin/people/3", "/admin/nowhere", "/admin/../nowhere", "/admin/%2e%2e/app"):
+        async with http.get(path) as response:
+            statuses[path] = response.status
+            assert response.content_type == "text/html"
+    assert statuses == {
+        "/admin/now": 200, "/admin/people/3": 200, "/admin/nowhere": 404, "/admin/../nowhere": 404, "/admin/%2e%2e/app": 404,
+    }  # fmt: skip
+
+
 async def test_a_file_of_another_version_is_not_kept(http: aiohttp.ClientSession) -> None:
     """During an upgrade a page of one version asks a node of the other: it gets the file, and asks again the next time."""
     async with http.get("/static/0123456789abcdef/app.js") as response:
