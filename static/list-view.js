@@ -106,7 +106,8 @@ export function createListView({ onSearch, onStatus, onNear, onMore, onRetry }) 
       }
       const isFailed = list.phase === "error";
       const wasOnMore = document.activeElement === more; // read it now: hiding the button takes its focus
-      setHidden(skeleton, list.phase !== "loading");
+      // Below the place of trending shows, which goes when there are none, nothing is drawn that would move.
+      setHidden(skeleton, list.phase !== "loading" || (isWhole && ranked.known === null));
       setHidden(error, !isFailed);
       kept.update(isFailed ? list.kept : []);
       if (list.error) setText(errorText, refusals.failure(list.error.code));
