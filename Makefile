@@ -74,7 +74,7 @@ lint: $(VENV)/.installed $(JS)/node_modules/.installed
 	cd $(JS) && $(NODE) node_modules/typescript/bin/tsc
 	cd $(JS) && $(NODE) node_modules/@biomejs/biome/bin/biome lint --error-on-warnings ../../../static . ../../browser
 
-# Runs the README's test command, and measures coverage: that makes the test processes half as slow again.
+# Runs the README's test command, and measures the coverage of unit and integration tests: what they run of server/ is then slower.
 COVERAGE := .pytest_cache/coverage.json
 check: lint
 	$(MAKE) test OPTIONS='$(OPTIONS) --cov --cov-report=json:$(COVERAGE)'
