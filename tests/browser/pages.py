@@ -24,12 +24,6 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # The GPU process draws nothing here, and the network service works for one browser: neither needs a process of its own.
-    "--in-process-gpu",
-    "--enable-features=NetworkServiceInProcess2",
-    # A page lives for seconds: the optimizing compiler costs more than it gains.
-    "--num-raster-threads=1",
-    "--js-flags=--no-opt",
 )
 # Chromium writes these to the console when it cannot reach the server; a page cannot prevent that.
 NETWORK_ERRORS = re.compile(
