@@ -28,13 +28,14 @@ from server.telemetry import LEDGER_BEHIND_SECONDS, LEDGER_ENTRIES
 
 log = structlog.get_logger()
 
-# Half of what is promised. A signature costs as much as thirty votes, and each show that got votes has one each time.
-EVERY_S = 0.5
+# After this time a change of votes is signed; one second is the promise. A signature costs as much as thirty votes, and each show that
+# got votes has one each time.
+EVERY_S = 0.75
 ASK_EVERY_S = 1.0
 HOUR_MS = 3_600_000
 # Longer than any pause. A stopped process would otherwise keep the turn for ever.
 IDLE_S_MAX = 10.0
-# Much at once, because each show that has votes in it is signed: at 20,000 votes a second it is what half a second brings.
+# Much at once, because each show that has votes in it is signed: at 20,000 votes a second it is about what a pause brings.
 NOTES_AT_ONCE = 2_000
 ENTRIES_AT_ONCE = 16_384
 
@@ -86,12 +87,15 @@ class Sequencer:
                     await _measure(connection)
                     await asyncio.sleep(ASK_EVERY_S)
                     check_takes_writes(connection)
+            loop, took_s = asyncio.get_running_loop(), 0.0
             while True:
                 check_takes_writes(connection)
                 is_in_the_way = False
+                began_s = loop.time()
                 try:
                     with translated_all():
-                        await self.append_next(connection)
+                        count = await self.append_next(connection)
+                    took_s = loop.time() - began_s if count else 0.0
                 except StoreError as error:
                     if connection.is_closed():
                         raise
@@ -101,8 +105,10 @@ class Sequencer:
                 with translated_all():
                     behind_s = await _measure(connection)
                 if is_in_the_way or not self._has_left:
-                    # What has come meanwhile waits for more, because it would be signed again at once.
-                    await asyncio.sleep(self._every_s if is_in_the_way else max(0.0, self._every_s - behind_s))
+                    # What has come meanwhile waits for more, because it would be signed again at once: until the next append, which
+                    # takes about as long as this one, must begin.
+                    pause_s = self._every_s if is_in_the_way else self._every_s - behind_s - took_s
+                    await asyncio.sleep(max(0.0, pause_s))
         finally:
             self._names.forget()
             connection.terminate()
