@@ -267,6 +267,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
     app.add_routes(_calendars(rooms, turns["catalogue"], address_of, base_url).routes())
     pages = Pages(
         files,
+        base_url,
         rooms.known_brands,
         rooms.why_not_ready,
         why_paused=rooms.why_paused,

@@ -20,6 +20,7 @@ Subject = Literal["show", "artist", "venue", "song"]
 SUBJECTS: tuple[Subject, ...] = ("show", "artist", "venue", "song")
 
 CARD_SIZE = (1200, 630)  # what messengers show without cutting it
+PLAIN_CARD = "/static/card.png"  # for a page that is about no single thing
 
 _TITLE = re.compile(r"<title>[^<]*</title>")
 _DESCRIPTION = re.compile(r'<meta name="description" content="[^"]*">')
@@ -39,8 +40,8 @@ class Head:
     path: str
     data: dict[str, Any]
     kind: str = "website"
-    card: str = ""
-    card_text: str = ""
+    card: str = PLAIN_CARD
+    card_text: str = SERVICE
     feed: str = ""
     feed_title: str = ""
 
@@ -58,25 +59,31 @@ def with_head(text: str, head: Head, base: str, service: str = SERVICE) -> str:
             "og:title": head.title or service, "og:description": head.description, "og:type": head.kind, "og:url": address,
             "og:site_name": service,
         }),
-        # X takes the title, the description and the picture from the properties above.
-        f'<meta name="twitter:card" content="{"summary_large_image" if head.card else "summary"}">',
     ]  # fmt: skip
-    if head.card:
-        width, height = CARD_SIZE
-        lines += _properties({
-            "og:image": f"{base}{head.card}", "og:image:type": "image/png", "og:image:width": str(width),
-            "og:image:height": str(height), "og:image:alt": head.card_text,
-        })  # fmt: skip
     if head.feed:
         lines.append(
             f'<link rel="alternate" type="text/calendar" href="{html.escape(head.feed)}" title="{html.escape(head.feed_title)}">'
         )
     text = with_title(text, title)
     description = f'<meta name="description" content="{html.escape(head.description)}">'
-    text = _DESCRIPTION.sub(lambda _: description, text, count=1)
-    before, end, after = text.partition("</head>")
-    text = "\n".join([before, *lines]) + f"\n{end}{after}"
+    text = with_picture(
+        _in_head(_DESCRIPTION.sub(lambda _: description, text, count=1), lines), base, head.card, head.card_text
+    )
     return _at_end(text, f'<script type="application/ld+json">{_script_text(head.data)}</script>')
+
+
+def with_picture(text: str, base: str, card: str = PLAIN_CARD, card_text: str = SERVICE) -> str:
+    """The HTML of a page with the picture that messengers show for it. Takes: base as with_head; card and card_text as Head."""
+    width, height = CARD_SIZE
+    lines = [
+        *_properties({
+            "og:image": f"{base}{card}", "og:image:type": "image/png", "og:image:width": str(width),
+            "og:image:height": str(height), "og:image:alt": card_text,
+        }),
+        # X takes the title, the description and the picture from the properties of Open Graph.
+        '<meta name="twitter:card" content="summary_large_image">',
+    ]  # fmt: skip
+    return _in_head(text, lines)
 
 
 def with_title(text: str, title: str) -> str:
@@ -96,6 +103,11 @@ def _properties(values: dict[str, str]) -> list[str]:
 def _script_text(document: object) -> str:
     # "<" would end the script element; as an escape it is the same JSON.
     return msgspec.json.encode(document).decode().replace("<", "\\u003c")
+
+
+def _in_head(text: str, lines: list[str]) -> str:
+    before, end, after = text.partition("</head>")
+    return "\n".join([before, *lines]) + f"\n{end}{after}"
 
 
 def _at_end(text: str, more: str) -> str:

@@ -14,8 +14,10 @@ from server.catalog.brands import KnownBrands
 from server.errors import Refused
 from server.protocol.codes import Code
 from server.telemetry import exposition
+from server.web.base_url import BaseUrl
 from server.web.brands import page_of_host
 from server.web.compression import compress, encoding_for
+from server.web.heads import with_picture
 from server.web.identity import IsSecure
 from server.web.revalidation import revalidated
 from server.web.service_worker import CLEARING_SCRIPT, worker_script
@@ -53,7 +55,7 @@ def make_add_headers(is_secure: IsSecure) -> Callable[[web.Request, web.StreamRe
 class Pages:
     """The routes of the pages, the probes and the metrics.
 
-    Takes: files, of the pages; known_brands, the brands; why_not_ready, gives the reasons why this node should get no traffic, empty: ready; why_paused,
+    Takes: files, of the pages; base_url, the address of this service; known_brands, the brands; why_not_ready, gives the reasons why this node should get no traffic, empty: ready; why_paused,
            which shards take no votes while the others do, empty: none; metrics_token, which a reader of the metrics has to
            send, None: none is needed; has_worker, whether browsers keep the page with a service worker;
            False: those that do, stop
@@ -62,6 +64,7 @@ class Pages:
     def __init__(
         self,
         files: StaticFiles,
+        base_url: BaseUrl,
         known_brands: KnownBrands,
         why_not_ready: Callable[[], list[str]],
         *,
@@ -70,6 +73,7 @@ class Pages:
         has_worker: bool,
     ) -> None:
         self._files = files
+        self._base_url = base_url
         self._known_brands = known_brands
         self._why_not_ready = why_not_ready
         self._why_paused = why_paused
@@ -104,7 +108,8 @@ class Pages:
         """
         name = request.match_info.get("page", "now").partition("/")[0]
         status = 200 if self._files.has(f"admin/{name}-page.js") else 404
-        return html_page(request, self._files.page("admin/index.html"), status=status)
+        text = with_picture(self._files.page("admin/index.html"), self._base_url(request))
+        return html_page(request, text, status=status)
 
     async def get_me(self, request: web.Request) -> web.Response:
         """`GET /me`: where the visitor's account is signed in."""
@@ -112,9 +117,8 @@ class Pages:
 
     def _branded(self, request: web.Request, name: str) -> web.Response:
         """A page as the brand of the host has it."""
-        return html_page(
-            request, page_of_host(self._files.page_for(request, name), self._known_brands.of_host(request.host))
-        )
+        text = page_of_host(self._files.page_for(request, name), self._known_brands.of_host(request.host))
+        return html_page(request, with_picture(text, self._base_url(request)))
 
     async def get_leaderboard(self, request: web.Request) -> web.Response:
         """`GET /leaderboard`: leaderboards and crews. What a crew's board shows, the API gives to its members only."""
