@@ -21,8 +21,6 @@ from server.store.hosts import check_takes_writes
 log = structlog.get_logger()
 
 ASK_EVERY_S = 5.0
-# A node that has just started first serves: its clients come, and all chores are due at once.
-BEGIN_AFTER_S = 3.0
 # Longer than any pause between two chores. A stopped process would otherwise keep the turn for ever.
 IDLE_S_MAX = 300.0
 
@@ -48,7 +46,6 @@ class Chores:
 
     async def run(self) -> None:
         """Waits for this node's turn, then does due chores, until cancelled."""
-        await asyncio.sleep(BEGIN_AFTER_S)
         while True:
             try:
                 await self._take_turn()
