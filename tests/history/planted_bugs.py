@@ -113,6 +113,7 @@ BUGS = {
         "Valkey may have taken the cast before its answer was lost",
         "a refused cast has no effect",
         "Valkey killed, A to Valkey: cut, B to Valkey: cut, A to Valkey: stalled",
+        found_after=1,
     ),
     "an answer names a later position": Bug(
         "server/voting/pending_acks.py",
@@ -152,6 +153,7 @@ BUGS = {
         "two writers commit the same entries",
         "an entry is committed once",
         "leases lost, node A stopped, node B stopped",
+        found_after=1,
     ),
     "a commit has the time of its last entry": Bug(
         "server/voting/compaction.py",
@@ -159,6 +161,7 @@ BUGS = {
         "            cast_ms = new_position >> SEQ_BITS\n",
         "a vote cast before the end may count as late",
         "the history has each change once",
+        found_after=1,
     ),
     "a batch forgets its first entry": Bug(
         "server/voting/compaction.py",
@@ -166,6 +169,7 @@ BUGS = {
         "        for entry in batch.entries[1:] or batch.entries:\n            cast_ms",
         "votes are told as committed and never written",
         "the history has each change once",
+        found_after=1,
     ),
     "a push leaves songs out": Bug(
         "server/live/states.py",
