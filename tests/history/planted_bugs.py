@@ -138,6 +138,7 @@ BUGS = {
         "        select show_id, setlist_song_id, user_id, previous, choice, cast_at from changed where choice is not null\n",
         "the history does not lead to the votes any more",
         "the history has each change once",
+        found_after=1,
     ),
     "a changed vote stays in the count": Bug(
         "function commit_votes",
@@ -145,6 +146,7 @@ BUGS = {
         "(choice is not distinct from 'down')::integer as down",
         "votes that were withdrawn or changed still count",
         "the counts are those of the log",
+        found_after=1,
     ),
     "the fence lets overtaken writers through": Bug(
         "function commit_votes",
@@ -177,6 +179,7 @@ BUGS = {
         "[self._counts[song] for song in list(self._changed)[:8]]",
         "watchers keep old counts of a song until it changes again",
         "every frame is a state that was",
+        found_after=1,
     ),
     "a total does not follow its counts": Bug(
         "server/live/states.py",
@@ -184,6 +187,7 @@ BUGS = {
         "        if is_new or total != self.total:\n            self.total = max(total, self.total)\n",
         "a total never falls",
         "every frame is a state that was",
+        found_after=1,
     ),
     "who comes back with an older position gets no state": Bug(
         "server/live/joining.py",
@@ -191,6 +195,7 @@ BUGS = {
         "        elif since.get(name, 0) > 0:\n",
         "the client keeps old counts under a new position",
         "every frame is a state that was",
+        found_after=1,
     ),
     "a note for the ledger is lost": Bug(
         "function note_casts_for_ledger",

@@ -117,7 +117,10 @@ BUGS = {
         0,
     ),
     "a reset without a barrier": Bug(
-        "tests.simulation.valkey_model", "        hot.last = hot.barrier = newest\n", "        hot.last = newest\n", 791
+        "tests.simulation.valkey_model",
+        "        hot.last = hot.barrier = newest\n",
+        "        hot.last = newest\n",
+        2022,
     ),
     "rows of a warm-up are older than their position": Bug(
         "server.voting.warm_up",
