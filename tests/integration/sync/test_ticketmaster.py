@@ -78,7 +78,7 @@ async def test_a_large_search_is_split(providers: Providers, provider_services: 
     ("fault", "reason", "is_shut"),
     [
         ({"status": 429, "body": b'{"fault": {"faultstring": "Identifier : ticket-key", "detail": {"errorcode": "policies.ratelimit.QuotaViolation"}}}'}, "day's requests are used up", True),
-        ({"status": 401, "body": b'{"fault": {"faultstring": "Invalid ApiKey", "detail": {"errorcode": "oauth.v2.InvalidApiKey"}}}'}, "does not accept the key", True),
+        ({"status": 401, "body": b'{"fault": {"faultstring": "Invalid ApiKey", "detail": {"errorcode": "oauth.v2.InvalidApiKey"}}}'}, "does not accept our key", True),
         ({"status": 400, "body": b'{"errors": [{"code": "DIS1035", "detail": "max paging depth", "status": "400 BAD_REQUEST"}]}'}, "DIS1035 max paging depth", False),
     ],
 )  # fmt: skip
