@@ -31,7 +31,8 @@ class Head:
     """The head of one page.
 
     Takes: title, without the name of the service, empty: its name alone; path, of the page's one address; kind, as Open Graph
-           has it; data, for search engines (schema.org); card, the path of its picture, and card_text, which says what is on it;
+           has it; data, for search engines (schema.org); card, the path of its picture, and card_text, which says what is on it,
+           empty: the name of the service;
            feed, the path of its calendar, and feed_title, its name
     """
 
@@ -41,7 +42,7 @@ class Head:
     data: dict[str, Any]
     kind: str = "website"
     card: str = PLAIN_CARD
-    card_text: str = SERVICE
+    card_text: str = ""
     feed: str = ""
     feed_title: str = ""
 
@@ -67,12 +68,15 @@ def with_head(text: str, head: Head, base: str, service: str = SERVICE) -> str:
     text = with_title(text, title)
     description = f'<meta name="description" content="{html.escape(head.description)}">'
     text = with_picture(
-        _in_head(_DESCRIPTION.sub(lambda _: description, text, count=1), lines), base, head.card, head.card_text
+        _in_head(_DESCRIPTION.sub(lambda _: description, text, count=1), lines),
+        base,
+        head.card_text or service,
+        head.card,
     )
     return _at_end(text, f'<script type="application/ld+json">{_script_text(head.data)}</script>')
 
 
-def with_picture(text: str, base: str, card: str = PLAIN_CARD, card_text: str = SERVICE) -> str:
+def with_picture(text: str, base: str, card_text: str, card: str = PLAIN_CARD) -> str:
     """The HTML of a page with the picture that messengers show for it. Takes: base as with_head; card and card_text as Head."""
     width, height = CARD_SIZE
     lines = [
@@ -131,17 +135,22 @@ def head_of_home(base: str, service: str, words: Language) -> Head:
 
 def head_of_show(show: Show, base: str, words: Language) -> Head:
     """The head of the page of a show. It tells no counts: an embargo may hide them."""
-    path = f"/shows/{show['slug']}"
-    card = f"{path}/card.png"
+    card, card_text = picture_of_show(show, words)
     description = describe_show(show, words)
     return Head(
         title=title_of_show(show),
         description=description,
-        path=path,
+        path=f"/shows/{show['slug']}",
         data=structured_data.of_show(show, base, description=description, card=card),
         card=card,
-        card_text=f"{title_of_show(show)}, {show['venue']['city']}, {day_text(show['local_date'], words)}",
+        card_text=card_text,
     )
+
+
+def picture_of_show(show: Show, words: Language) -> tuple[str, str]:
+    """The path of a show's picture, and what is on it."""
+    text = f"{title_of_show(show)}, {show['venue']['city']}, {day_text(show['local_date'], words)}"
+    return f"/shows/{show['slug']}/card.png", text
 
 
 def head_of_artist(artist: Artist, base: str, words: Language) -> Head:

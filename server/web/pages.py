@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from server.catalog.brands import KnownBrands
 from server.errors import Refused
 from server.protocol.codes import Code
+from server.protocol.service import SERVICE
 from server.telemetry import exposition
 from server.web.base_url import BaseUrl
 from server.web.brands import page_of_host
@@ -108,7 +109,7 @@ class Pages:
         """
         name = request.match_info.get("page", "now").partition("/")[0]
         status = 200 if self._files.has(f"admin/{name}-page.js") else 404
-        text = with_picture(self._files.page("admin/index.html"), self._base_url(request))
+        text = with_picture(self._files.page("admin/index.html"), self._base_url(request), SERVICE)
         return html_page(request, text, status=status)
 
     async def get_me(self, request: web.Request) -> web.Response:
@@ -117,8 +118,9 @@ class Pages:
 
     def _branded(self, request: web.Request, name: str) -> web.Response:
         """A page as the brand of the host has it."""
-        text = page_of_host(self._files.page_for(request, name), self._known_brands.of_host(request.host))
-        return html_page(request, with_picture(text, self._base_url(request)))
+        brand = self._known_brands.of_host(request.host)
+        text = page_of_host(self._files.page_for(request, name), brand)
+        return html_page(request, with_picture(text, self._base_url(request), SERVICE if brand is None else brand.name))
 
     async def get_leaderboard(self, request: web.Request) -> web.Response:
         """`GET /leaderboard`: leaderboards and crews. What a crew's board shows, the API gives to its members only."""

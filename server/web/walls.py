@@ -18,7 +18,7 @@ from server.protocol.join_codes import join_code_of, show_of_join_code
 from server.protocol.service import SERVICE
 from server.web.base_url import BaseUrl
 from server.web.brands import page_of_host, wall_of_host
-from server.web.heads import head_of_show, with_document, with_picture, with_title
+from server.web.heads import picture_of_show, with_document, with_picture, with_title
 from server.web.identity import AddressOf
 from server.web.pages import CONTENT_SECURITY_POLICY, html_page
 from server.web.static_files import StaticFiles
@@ -120,9 +120,9 @@ class WallPages:
         joined = text.replace("<!-- join -->", self._join(request, show, words, brand), 1)
         names = {"artist": show["artist"]["name"], "venue": show["venue"]["name"]}
         titled = with_title(joined, words.text("show-title", **names, service=SERVICE if brand is None else brand.name))
-        base = self._base_url(request)
-        head = head_of_show(show, base, words)
-        return html_page(request, with_document(with_picture(titled, base, head.card, head.card_text), "show", show))
+        card, card_text = picture_of_show(show, words)
+        pictured = with_picture(titled, self._base_url(request), card_text, card)
+        return html_page(request, with_document(pictured, "show", show))
 
     def _join(self, request: web.Request, show: Show, words: Language, brand: Brand | None) -> str:
         """How to come to the page of the show: a QR code, and an address that is short enough to type; and whose wall it is."""

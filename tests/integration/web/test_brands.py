@@ -64,6 +64,9 @@ async def test_each_host_shows_its_brand(admin: Person, factory: RowFactory) -> 
         assert 'content="#001020" media="(prefers-color-scheme: dark)"' in text
         [data] = re.findall(r'<script type="application/json" id="brand">(.*?)</script>', text)
         assert json.loads(data) == {"name": "Club & <b>", "artist": "band", "venue": "hall"}
+    for path in ("/", "/me", "/leaderboard"):
+        _, body = await page(admin, path, HOST)
+        assert '<meta property="og:image:alt" content="Club &amp; &lt;b&gt;">' in body.decode(), path
     folder = f"/brand/{made['revision']}"
     assert text.count(f'"{folder}/') == 4  # the icon, the same in the top line, the manifest, the colours
     style, body = await page(admin, f"{folder}/brand.css", HOST)
