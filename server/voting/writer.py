@@ -37,9 +37,9 @@ log = structlog.get_logger()
 LEASE_REFRESH_S = 0.5
 # A small transaction costs nearly as much as a large one. So two of them begin so many times as far apart as the last one took: votes
 # are durable soon while there are few, and together when there are many or PostgreSQL is slow.
-COMMIT_PAUSE_FACTOR = 2.0
+COMMIT_PAUSE_FACTOR = 1.25
 COMMIT_INTERVAL_S = 0.04
-BATCH_VOTES_MAX = 600
+BATCH_VOTES_MAX = 1_000
 READ_ENTRIES_MAX = 10
 IDLE_BLOCK_MS = 200
 # A second transaction is sent while the first one runs, so PostgreSQL does not wait for this node's busy event loop. It
