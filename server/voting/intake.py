@@ -27,7 +27,7 @@ from server.tracing import Traces
 from server.voting.casts import Cast, ScriptCode, refusal
 from server.voting.day_budgets import DayBudgets, Reservation
 from server.voting.held import HeldCasts
-from server.voting.log import CAST_SCRIPT, CAST_SHA, open_shard, open_shards
+from server.voting.log import CAST_SCRIPT, CAST_SHA, open_shards, reopen_shard
 from server.voting.missing_tickets import MissingTickets
 from server.voting.pending_acks import PendingAck, PendingAcks, PendingEntry
 from server.voting.rules import pack_cast, pack_decision, pack_mark, pack_pick, shard_of
@@ -387,8 +387,7 @@ class Intake:
     async def _open(self, shard: int, *, is_forked: bool = False) -> bool:
         """Opens a shard; gives whether it could be done."""
         try:
-            async with self._connection.reserved(shard_prefix(shard)) as (ask, server):
-                await open_shard(self._database, ask, shard, server=server, is_forked=is_forked)
+            await reopen_shard(self._database, self._connection, shard, is_forked=is_forked)
         except (CacheError, StoreError) as error:
             log.warning("shard.not_opened", shard=shard, error=str(error))
             return False

@@ -146,6 +146,22 @@ def _reset(shard: int, *arguments: int | bytes | str, is_cluster: bool) -> Comma
     return ("EVAL", RESET_SCRIPT, len(keys), *keys, *arguments)
 
 
+async def reopen_shard(
+    database: Database,
+    connection: Connection,
+    shard: int,
+    *,
+    is_forked: bool = False,
+    is_log_lost: bool = False,
+    awaited: int = 0,
+) -> bool:
+    """Opens a shard as `open_shard` does, and reserves the connection to its server for that."""
+    async with connection.reserved(shard_prefix(shard)) as (ask, server):
+        return await open_shard(
+            database, ask, shard, server=server, is_forked=is_forked, is_log_lost=is_log_lost, awaited=awaited
+        )
+
+
 async def open_shards(database: Database, line: Line, shard_count: int) -> None:
     """Opens all shards. A Line that uses the hot copy calls this each time it has connected; in a cluster the scripts do.
 

@@ -17,7 +17,7 @@ from server.cache.connection import Command, Connection
 from server.cache.keys import ballots_key, meta_key, shard_prefix, show_key, tally_key
 from server.moderation.logs import write_command_log
 from server.store.database import Database
-from server.voting.log import open_shard
+from server.voting.log import reopen_shard
 from server.voting.queries import reconcile as queries
 from server.voting.queries import voting as log_queries
 from server.voting.rules import ballot_of, shard_of
@@ -182,8 +182,7 @@ async def _repair(database: Database, connection: Connection, shards: set[int | 
         await write_command_log(c, "database.reconcile", "", {"shards": len(shards)})
         await queries.update_trending_scores(c)
     for shard in sorted(shard for shard in shards if shard is not None):
-        async with connection.reserved(shard_prefix(shard)) as (ask, server):
-            await open_shard(database, ask, shard, server=server, is_forked=True)
+        await reopen_shard(database, connection, shard, is_forked=True)
 
 
 async def reopen_shards(database: Database, redis_url: str, show_ids: Sequence[int]) -> None:
@@ -196,7 +195,6 @@ async def reopen_shards(database: Database, redis_url: str, show_ids: Sequence[i
         async with database.connection() as c:
             shard_count = len([row async for row in log_queries.fetch_positions(c)])
         for shard in sorted({shard_of(show_id, shard_count) for show_id in show_ids}):
-            async with connection.reserved(shard_prefix(shard)) as (ask, server):
-                await open_shard(database, ask, shard, server=server, is_forked=True)
+            await reopen_shard(database, connection, shard, is_forked=True)
     finally:
         await connection.close()

@@ -12,12 +12,12 @@ import msgspec
 import structlog
 
 from server.cache.connection import Connection
-from server.cache.keys import meta_key, shard_prefix
+from server.cache.keys import meta_key
 from server.clock import Clock
 from server.errors import CacheError, StoreError
 from server.store.database import Database
 from server.telemetry import VOTES_LOST
-from server.voting.log import open_shard
+from server.voting.log import reopen_shard
 from server.voting.pending_acks import PendingAcks
 from server.voting.queries import voting as queries
 from server.voting.rules import RefusedVote
@@ -99,8 +99,7 @@ class Settlement:
 
     async def _open(self, shard: int, *, is_forked: bool = False, awaited: int = 0) -> None:
         try:
-            async with self._connection.reserved(shard_prefix(shard)) as (ask, server):
-                await open_shard(self._database, ask, shard, server=server, is_forked=is_forked, awaited=awaited)
+            await reopen_shard(self._database, self._connection, shard, is_forked=is_forked, awaited=awaited)
         except (CacheError, StoreError) as error:
             self._warn(error)
 

@@ -28,7 +28,7 @@ from server.telemetry import COMMIT_SECONDS, COMMIT_VOTES, VOTES_COMMITTED, VOTE
 from server.tracing import Traces
 from server.voting.compaction import Compacted, ShardBatch, compact, take_entries
 from server.voting.leases import Leases
-from server.voting.log import COOL_SCRIPT, decode_entry, open_shard, read_logs, trim_command
+from server.voting.log import COOL_SCRIPT, decode_entry, read_logs, reopen_shard, trim_command
 from server.voting.queries import voting as queries
 from server.voting.rules import RefusedVote, shard_of
 
@@ -310,14 +310,14 @@ class Writer:
         """Discards the copies of shards that count refused votes. If Valkey refuses that, `_maintain` tries again, or another writer's."""
         for shard in shards:
             try:
-                await self._open(shard, is_forked=True)
+                await reopen_shard(self._database, self._connection, shard, is_forked=True)
             except CacheError as error:
                 log.warning("shard.not_reset", shard=shard, error=str(error))
 
     async def _reset_forked(self, batches: list[ShardBatch]) -> None:
         for batch in batches:
             if batch.is_forked:
-                await self._open(batch.shard, is_forked=True)
+                await reopen_shard(self._database, self._connection, batch.shard, is_forked=True)
 
     async def _maintain(self, busy: set[int]) -> None:
         """Once a second: finds shards that have to be reset, finalises shows, deletes old commits."""
@@ -379,17 +379,12 @@ class Writer:
             # Usually this is an entry that came a moment ago. Seen twice with an empty log, the entries are lost.
             if self._suspects.get(shard) == end:
                 del self._suspects[shard]
-                await self._open(shard, is_log_lost=True)
+                await reopen_shard(self._database, self._connection, shard, is_log_lost=True)
                 await self._read_positions(set(self._positions))
             else:
                 self._suspects[shard] = end
             return
         self._suspects.pop(shard, None)
-        if (end is None or end < position) and await self._open(shard):
+        is_behind = end is None or end < position
+        if is_behind and await reopen_shard(self._database, self._connection, shard):
             await self._read_positions(set(self._positions))
-
-    async def _open(self, shard: int, *, is_forked: bool = False, is_log_lost: bool = False) -> bool:
-        async with self._connection.reserved(shard_prefix(shard)) as (ask, server):
-            return await open_shard(
-                self._database, ask, shard, server=server, is_forked=is_forked, is_log_lost=is_log_lost
-            )
