@@ -30,6 +30,9 @@ IN_DOUBT = ("unavailable", "internal")
 
 # Enough for a later choice to overtake an earlier one, if the server has such a bug.
 IN_FLIGHT_MAX = 3
+# A fan rests about so long after so many casts while its test waits for something else, such as the start of a process: casts as
+# fast as they can be answered would take all the CPU meanwhile, and prove nothing more.
+REST_S = 0.1
 
 # sent: no answer yet; committed, accepted: acknowledged as such; refused: without effect for sure;
 # unknown: the connection broke before the answer, or the server does not know
@@ -112,7 +115,9 @@ class Fan:
         self._pending: dict[int, Cast] = {}
         self._accepted: list[Cast] = []
         self._paused_until_s = 0.0
+        self._rests_until_s = 0.0
         self.is_casting = True
+        self.is_hurried = False
         self.is_confirming = False
         self.is_connected = False
         self.drains: list[dict[str, Any]] = []
@@ -162,8 +167,13 @@ class Fan:
                 await self._send_casts(socket)
 
     async def _send_casts(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        if not self.is_connected or asyncio.get_running_loop().time() < self._paused_until_s:
+        now_s = asyncio.get_running_loop().time()
+        if not self.is_connected or now_s < self._paused_until_s:
             return
+        if self.is_casting and not self.is_hurried:
+            if now_s < self._rests_until_s:
+                return
+            self._rests_until_s = now_s + REST_S * (0.5 + self._rng.random())
         while len(self._pending) < IN_FLIGHT_MAX:
             doubts = self._ledger.doubtful(self._user.id) if not self.is_casting or self._rng.random() < 0.2 else []
             if doubts and (self.is_casting or self.is_confirming):
@@ -334,10 +344,14 @@ class Crowd:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     async def more(self, count: int = 60, *outcomes: str) -> None:
-        """Waits until `count` more casts are committed, or have one of `outcomes`."""
+        """Lets the fans cast without a rest until `count` more casts are committed, or have one of `outcomes`."""
         outcomes = outcomes or ("committed",)
         goal = self.ledger.count(*outcomes) + count
+        for fan in self.fans:
+            fan.is_hurried = True
         await until(lambda: self.ledger.count(*outcomes) >= goal, f"{count} more casts {outcomes}", timeout_s=30)
+        for fan in self.fans:
+            fan.is_hurried = False
 
     async def stop(self) -> None:
         """Stops casting, and waits until every cast is answered."""
