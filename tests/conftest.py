@@ -17,8 +17,8 @@ import pytest
 import uvloop
 from hypothesis import Phase, settings
 
+from server.cli.main import GC_THRESHOLD
 from server.embedded import EmbeddedEngines
-from server.node.serve import GC_THRESHOLD
 from server.settings import data_folder
 from server.store.migrations import migrate_up
 from tests.support.coverage_table import MEASURED

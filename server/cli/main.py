@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import json
 import os
 import sys
@@ -28,6 +29,10 @@ from server.cli import (
     watch,
 )
 from server.errors import BadArgument, MysetlistError
+
+# The objects of an import stay, and a vote makes no cycles: the collector may run less often. With Python's numbers it takes a tenth of
+# the CPU of a node's start, and looks at thousands of sockets while a successor takes them over.
+GC_THRESHOLD = (20_000, 20, 50)
 
 app = typer.Typer(
     help="MySetlist: real-time voting for concert setlists.",
@@ -71,6 +76,7 @@ def root(
 
 def main() -> None:
     """Runs the command line. An error for the user is one line on stderr and exit code 1, or 2 for a wrong argument; a traceback is a bug."""
+    gc.set_threshold(*GC_THRESHOLD)
     try:
         _refuse_unreadable(sys.argv[1:])
         app()

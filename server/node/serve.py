@@ -40,7 +40,6 @@ log = structlog.get_logger()
 
 CROWD_CASTS_PER_VOTER_S = 0.1
 CROWD_STOP_S = 5.0
-GC_THRESHOLD = (20_000, 20, 50)
 
 
 async def serve(settings: Settings, control_descriptor: int | None = None) -> None:
@@ -72,8 +71,6 @@ async def _serve_as_worker(settings: Settings, signals: StopSignals, control: Co
     async with _running(node):
         await node.wait_until_ready()
         if predecessor is not None:
-            # Before thousands of sockets come: each collection would look at all of them.
-            gc.set_threshold(*GC_THRESHOLD)
             await take_over(node, predecessor)
         await _go_on(node, signals, is_announced=predecessor is None)
         async with _crowd_beside(node), fed_watchdog():
@@ -134,9 +131,8 @@ async def _running(node: Node) -> AsyncIterator[None]:
 async def _go_on(node: Node, signals: StopSignals, *, is_announced: bool) -> None:
     """The end of a start: from now on the node ends by itself."""
     signals.take_over()
-    # The objects that exist now live as long as the process. A vote makes no cycles, so the collector may run less often.
+    # The objects that exist now live as long as the process.
     gc.freeze()
-    gc.set_threshold(*GC_THRESHOLD)
     if is_announced:
         # The person or the program that started this node reads this line.
         print(f"listening on {node.url}", flush=True)  # noqa: T201

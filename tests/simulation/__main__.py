@@ -20,7 +20,7 @@ def main() -> int:
         from tests.simulation.planted_bugs import plant
 
         plant(options.bug)
-    from server.node.serve import GC_THRESHOLD
+    from server.cli.main import GC_THRESHOLD
     from tests.simulation.engines import simulated_engines
     from tests.simulation.seen import Seen
     from tests.simulation.world import Violation, World, play
