@@ -24,6 +24,9 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # All tabs of a fan have one process: a new one for each costs a quarter of the CPU of these tests.
+    "--renderer-process-limit=1",
+    "--disable-site-isolation-trials",
 )
 # Chromium writes these to the console when it cannot reach the server; a page cannot prevent that.
 NETWORK_ERRORS = re.compile(
@@ -120,7 +123,7 @@ class FanPool:
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
-        self._free: dict[tuple[int, int, str, str], list[Fan]] = {}
+        self._free: dict[tuple[int, int, str, str, bool], list[Fan]] = {}
 
     @asynccontextmanager
     async def fan(
@@ -130,17 +133,19 @@ class FanPool:
         viewport: ViewportSize = PHONE,
         scheme: Literal["light", "dark"] = "dark",
         locale: str = "en-US",
+        with_motion: bool = False,
         with_worker: bool = False,
     ) -> AsyncIterator[Fan]:
         """A fan with an empty storage. A narrow viewport is a phone with a touch screen. Fails when a tab wrote an error.
 
-        Takes: with_worker, whether the page's service worker may run; such a context is not used again
+        Takes: with_motion, for tests of what moves: others want none, because each picture of a movement is drawn by the CPU;
+        with_worker, whether the page's service worker may run; such a context is not used again
         """
-        free = self._free.setdefault((viewport["width"], viewport["height"], scheme, locale), [])
+        free = self._free.setdefault((viewport["width"], viewport["height"], scheme, locale, with_motion), [])
         fan = (
             free.pop()
             if free and not with_worker
-            else await self._new_fan(viewport, scheme, locale, with_worker=with_worker)
+            else await self._new_fan(viewport, scheme, locale, with_motion=with_motion, with_worker=with_worker)
         )
         fan.is_changed = with_worker
         await fan.begin(url)
@@ -155,7 +160,13 @@ class FanPool:
         assert not errors, errors
 
     async def _new_fan(
-        self, viewport: ViewportSize, scheme: Literal["light", "dark"], locale: str, *, with_worker: bool
+        self,
+        viewport: ViewportSize,
+        scheme: Literal["light", "dark"],
+        locale: str,
+        *,
+        with_motion: bool,
+        with_worker: bool,
     ) -> Fan:
         is_phone = viewport["width"] < 600
         context = await self._browser.new_context(
@@ -164,6 +175,7 @@ class FanPool:
             is_mobile=is_phone,
             color_scheme=scheme,
             locale=locale,
+            reduced_motion="no-preference" if with_motion else "reduce",
             service_workers="allow" if with_worker else "block",
         )
         context.set_default_timeout(15_000)

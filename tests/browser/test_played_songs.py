@@ -49,7 +49,7 @@ async def test_played_songs_fold_into_one_line(
 
     for song in (second, first):
         await mark(song)
-    fan = await open_fan()
+    fan = await open_fan(with_motion=True)
     tab = await fan.new_tab()
     await tab.page.clock.install()
     await tab.goto(f"/shows/{show.id}")

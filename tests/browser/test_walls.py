@@ -84,7 +84,7 @@ async def test_a_screen_runs_unattended(
     await sql.execute(
         "update shows set status = 'live', closes_at = now() + interval '90 minutes' where id = $1", show.id
     )
-    visitor = await open_fan(proxy.url, viewport=FULL_HD)
+    visitor = await open_fan(proxy.url, viewport=FULL_HD, with_motion=True)
     visitor.allowed_errors = NETWORK_ERRORS
     tab = await visitor.open(f"/screen/{show.id}", script=TV_SET)
     page = tab.page

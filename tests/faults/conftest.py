@@ -103,7 +103,6 @@ class Place:
     """Where a fault test takes place: engines of its own, as good as."""
 
     engines: Engines
-    database: str
     database_url: str
     redis_url: str
     start_node: Callable[..., Awaitable[NodeProcess]]
@@ -134,7 +133,7 @@ async def open_place(
 
         try:
             yield Place(
-                engines, name, database_url, redis_url, start_node,
+                engines, database_url, redis_url, start_node,
                 await make_shows(database_url, count=shows), await make_users(database_url, users),
             )  # fmt: skip
         finally:

@@ -15,6 +15,7 @@ import pytest
 
 from server.load.crowd import CrowdOptions, run
 from tests.support.balancers import balancer
+from tests.support.engines import unused_low_port
 from tests.support.node_process import NodeProcess, until, until_async
 from tests.support.open_shows import make_shows
 
@@ -47,6 +48,37 @@ async def sockets(*nodes: NodeProcess) -> float:
     return sum([await node.metric("mysetlist_sockets") for node in nodes])
 
 
+async def test_clients_of_a_killed_node_come_to_the_other_one(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    """A load balancer with the lines of deploy/proxy: every acknowledged vote is counted once, and every watcher ends with the final
+    tally. What happens to a node that is drained or upgraded is tested in tests/acceptance.
+    """
+    await make_shows(database_url, count=2)
+    environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MYSETLIST_TRUSTED_PROXIES": "127.0.0.1"}
+    async with AsyncExitStack() as stack:
+        killed, other = [
+            await stack.enter_async_context(NodeProcess.running(tmp_path / f"node{number}", **environ))
+            for number in range(2)
+        ]
+        # It has four places, and two of them are taken.
+        ports = [killed.port, other.port, unused_low_port(), unused_low_port()]
+        front = await stack.enter_async_context(balancer(tmp_path, ports))
+
+        async def all_are_there() -> bool:
+            return await sockets(other) == VOTERS + WATCHERS
+
+        async def steps() -> None:
+            assert await sockets(killed) > 0
+            await killed.kill()
+            await until_async(all_are_there, "all clients are at the other node")
+
+        report = await crowd_during(front.url, steps)
+        assert report["reconnects"] > 0
+        assert not other.tracebacks()
+
+
+@pytest.mark.nightly
 async def test_a_fleet_behind_a_load_balancer(database_url: str, redis_url: str, tmp_path: Path) -> None:
     """A node joins and gets clients, one is upgraded in place, one is drained, one is killed: every acknowledged vote is counted
     once, and every watcher ends with the final tally.
@@ -89,6 +121,7 @@ async def has_clients(node: NodeProcess) -> bool:
     return await sockets(node) > 0
 
 
+@pytest.mark.nightly
 async def test_workers_are_killed_and_upgraded(database_url: str, redis_url: str, tmp_path: Path) -> None:
     """One of two is killed and started again; then both are upgraded, one after the other, because one of them was asked."""
     await make_shows(database_url, count=2)

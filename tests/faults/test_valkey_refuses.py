@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 import redis.asyncio
 
 from tests.faults.conftest import Place
@@ -18,7 +20,8 @@ from tests.support.engines import unused_port
 from tests.support.node_process import NodeProcess, until_async
 from tests.support.stepped_client import SteppedClient
 
-pytestmark = pytest.mark.timeout(60)
+# One node for all tests; each has a show and fans of its own.
+pytestmark = [pytest.mark.timeout(60), pytest.mark.asyncio(loop_scope="module")]
 
 # Far below the minute that it took when connecting waited for a lock of the caller that connected.
 REFUSED_WITHIN_S = 3.0
@@ -79,15 +82,29 @@ async def ready_answer(node: NodeProcess) -> tuple[int, str]:
         return response.status, await response.text()
 
 
-@pytest.mark.parametrize("refusing", [full, replica, disk])
-async def test_voting_stands_still_only_while_valkey_refuses_writes(place: Place, refusing: Any) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def node(shared_place: Place) -> NodeProcess:
+    """The node that stays."""
+    return await shared_place.start_node()
+
+
+WAYS = (full, replica, disk)
+
+
+@pytest.mark.parametrize("number", range(len(WAYS)), ids=[way.__name__ for way in WAYS])
+async def test_voting_stands_still_only_while_valkey_refuses_writes(
+    shared_place: Place, node: NodeProcess, number: int
+) -> None:
     """Casts are refused at once, `/readyz` and the log give Valkey's reason, and the first casts afterwards are committed."""
-    node = await place.start_node()
+    refusing: Any = WAYS[number]
+    place = dataclasses.replace(
+        shared_place, shows=shared_place.shows[2 * number :][:2], users=shared_place.users[4 * number :][:4]
+    )
     async with (
         AsyncExitStack() as stack,
         redis.asyncio.Redis.from_url(place.redis_url, decode_responses=True) as valkey,
     ):
-        clients = [await stack.enter_async_context(SteppedClient.connected(node.url, user)) for user in place.users[:4]]
+        clients = [await stack.enter_async_context(SteppedClient.connected(node.url, user)) for user in place.users]
         for show in place.shows:
             for client in clients:
                 assert (await client.cast(show.id, {show.songs[0]: "up"}))["durability"] == "committed"

@@ -109,14 +109,21 @@ async def differences(
     connection = await asyncpg.connect(database_url)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            found = await _promises(connection, ledger, may_lose_accepted=may_lose_accepted) if ledger else []
-            found += await _counts(connection)
-            found += await _history(connection)
-            found += await _limits(connection)
-            found += await _hot(connection, redis_url, may_lose_accepted=may_lose_accepted)
-            return found
+            return await differences_seen(connection, redis_url, ledger, may_lose_accepted=may_lose_accepted)
     finally:
         await connection.close()
+
+
+async def differences_seen(
+    connection: Any, redis_url: str, ledger: Ledger | None = None, *, may_lose_accepted: bool = False
+) -> list[str]:
+    """See `differences`: those that the transaction of a connection sees."""
+    found = await _promises(connection, ledger, may_lose_accepted=may_lose_accepted) if ledger else []
+    found += await _counts(connection)
+    found += await _history(connection)
+    found += await _limits(connection)
+    found += await _hot(connection, redis_url, may_lose_accepted=may_lose_accepted)
+    return found
 
 
 async def _votes(connection: Any) -> dict[tuple[int, int], str]:
