@@ -1812,6 +1812,17 @@ begin
     return 'joined';
 end $$;
 
+CREATE FUNCTION keep_leaves() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    if new.leaves is null then
+        new.leaves := ledger_leaves(old.entries);
+    end if;
+    return new;
+end $$;
+
 CREATE FUNCTION keep_refusals(shards smallint[], new_positions bigint[], refused jsonb) RETURNS jsonb
     LANGUAGE plpgsql STRICT
     AS $$
@@ -1877,12 +1888,21 @@ begin
                   from ledger_nodes n
                  where n.show_id = wanted and n.level = wanted_level and n.number >= first_number and n.number < end_number);
     end if;
-    return (select string_agg(substr(e.leaves, 1 + 32 * greatest(first_number - e.first, 0)::integer,
-                                     32 * (least(end_number, e.first + e.count) - greatest(first_number, e.first))::integer),
-                              '' order by e.first)
+    return (select string_agg(coalesce(substr(e.leaves, 1 + 32 * part.first, 32 * part.count),
+                                       ledger_leaves(substr(e.entries, 1 + 58 * part.first, 58 * part.count))), '' order by e.first)
               from ledger_entries e
+             cross join lateral (
+                   select greatest(first_number - e.first, 0)::integer as first,
+                          (least(end_number, e.first + e.count) - greatest(first_number, e.first))::integer as count) part
              where e.show_id = wanted and e.first > first_number - 1024 and e.first < end_number and e.first + e.count > first_number);
 end $$;
+
+CREATE FUNCTION ledger_leaves(entries bytea) RETURNS bytea
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select string_agg(sha256('\x00' || substr(entries, 1 + 58 * number, 58)), '' order by number)
+      from generate_series(0, octet_length(entries) / 58 - 1) as number
+$$;
 
 CREATE FUNCTION ledger_log(wanted bigint) RETURNS TABLE(size bigint, checkpoint text, origin text, public_key bytea, is_open boolean)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -2549,6 +2569,7 @@ begin
      cross join lateral (select ledger_name(s, l.show_id) as name) n
      where s.user_id = old.id
      order by l.show_id;
+    delete from ledger_secrets where user_id = old.id;
     return old;
 end $$;
 
@@ -4099,6 +4120,8 @@ GRANT ALL ON FUNCTION public.leave_queue(review bigint, profile bigint) TO myset
 REVOKE ALL ON FUNCTION ledger_hashes(wanted bigint, wanted_level integer, first_number bigint, end_number bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ledger_hashes(wanted bigint, wanted_level integer, first_number bigint, end_number bigint) TO mysetlist_request;
 
+REVOKE ALL ON FUNCTION ledger_leaves(entries bytea) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION ledger_log(wanted bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ledger_log(wanted bigint) TO mysetlist_request;
 
@@ -4923,7 +4946,7 @@ CREATE TABLE ledger_entries (
     count integer NOT NULL,
     first_ms bigint NOT NULL,
     last_ms bigint NOT NULL,
-    leaves bytea NOT NULL,
+    leaves bytea,
     entries bytea NOT NULL,
     CONSTRAINT ledger_entries_check CHECK ((octet_length(leaves) = (32 * count))),
     CONSTRAINT ledger_entries_check1 CHECK ((octet_length(entries) = (58 * count))),
@@ -4935,9 +4958,10 @@ ALTER TABLE ONLY ledger_entries ALTER COLUMN entries SET STORAGE EXTERNAL;
 COMMENT ON TABLE ledger_entries IS 'Consecutive entries of a log: append-only, but for entries of erased fans.';
 COMMENT ON COLUMN ledger_entries.first IS 'The index of the first entry.';
 COMMENT ON COLUMN ledger_entries.first_ms IS 'The earliest time of an entry; last_ms: the latest one.';
-COMMENT ON COLUMN ledger_entries.leaves IS 'The leaf hashes of the entries, which are ';
+COMMENT ON COLUMN ledger_entries.leaves IS 'The leaf hashes of the entries, stored before an entry is blank; null: they follow from the entries.';
 COMMENT ON COLUMN ledger_entries.entries IS 'The entries, with their salts. One that an erasure has blanked is zeros; its leaf stays.';
 ALTER TABLE ONLY ledger_entries ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (show_id, first);
+CREATE TRIGGER ledger_entries_keep_leaves BEFORE UPDATE OF entries ON ledger_entries FOR EACH ROW EXECUTE FUNCTION keep_leaves();
 ALTER TABLE ONLY ledger_entries ADD CONSTRAINT ledger_entries_show_id_fkey FOREIGN KEY (show_id) REFERENCES ledger_logs(show_id) ON DELETE CASCADE;
 ALTER TABLE ledger_entries ENABLE ROW LEVEL SECURITY;
 
@@ -5037,7 +5061,6 @@ CREATE TABLE ledger_secrets (
 COMMENT ON TABLE ledger_secrets IS 'A random secret of a fan, from which the fan''s name in the log of each show follows. An erasure deletes it: then nobody can tell the names.';
 COMMENT ON COLUMN ledger_secrets.show_ids IS 'Shows in which the fan has a name from before the secret; names: these names.';
 ALTER TABLE ONLY ledger_secrets ADD CONSTRAINT ledger_secrets_pkey PRIMARY KEY (user_id);
-ALTER TABLE ONLY ledger_secrets ADD CONSTRAINT ledger_secrets_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 ALTER TABLE ledger_secrets ENABLE ROW LEVEL SECURITY;
 
 -- ────────────────────────────────────────────────────────────────────────────────────────────────────── level_minutes

@@ -1,12 +1,14 @@
 """Names of fans in logs: each follows from a secret of the fan and the show, and nobody can tell it without the secret.
 
-An erasure deletes the secret. PostgreSQL calculates the same names (`ledger_name`), for receipts, exports and erasures.
+An erasure deletes the secret. A name is the first 16 bytes of SHA-256 over the secret and the show, in eight bytes,
+big-endian; PostgreSQL calculates the same (`ledger_name`), for receipts, exports and erasures.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+import struct
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +20,8 @@ SECRET_BYTES = 32
 SHOW_BYTES = 8
 # Of secrets, and of names.
 KNOWN_MAX = 100_000
+
+_SECRET = struct.Struct(f">q{SECRET_BYTES}s")
 
 
 class FanNames:
@@ -35,43 +39,60 @@ class FanNames:
         self._secrets, self._given = {}, {}
         self._names, self._name_count = {}, 0
 
-    async def learn(self, connection: Any, users: set[int]) -> set[int]:
-        """Reads the secrets of fans, and makes those that are missing.
+    async def of(self, connection: Any, fans: Mapping[int, Sequence[int]]) -> Mapping[int, Sequence[bytes | None]]:
+        """The names of fans in the logs of shows. Secrets that are missing are made.
 
-        Gives:  fans who are erased, and have no name any more
+        Takes:  fans, of each show, some of them several times
+        Gives:  of each show the names of its fans in their order; None: the fan is erased, and has no name any more
         Raises: StoreUnavailable: one of the fans is being erased
+        Cost:   one look into the names of the show for each fan; a hash for each that is new there
         """
-        unknown = sorted(users - self._secrets.keys())
-        if not unknown:
-            return set()
+        if self._name_count > KNOWN_MAX:
+            self._names, self._name_count = {}, 0
+        names = {show: self._known(show, users) for show, users in fans.items()}
+        new = {
+            show: {user for user, name in zip(users, names[show], strict=True) if name is None}
+            for show, users in fans.items()
+            if not all(names[show])
+        }
+        if not new:
+            return names
+        unknown = set[int]().union(*new.values()).difference(self._secrets)
         if len(self._secrets) + len(unknown) > KNOWN_MAX:
             self.forget()
-            unknown = sorted(users)
-        async for row in queries.put_secrets(
-            connection, user_ids=unknown, secrets=[secrets.token_bytes(SECRET_BYTES) for _ in unknown]
-        ):
-            self._secrets[row["user_id"]] = row["secret"]
-            if row["show_ids"]:
+            new = {show: set(users) for show, users in fans.items()}
+            unknown = set[int]().union(*new.values())
+        gone = await self._learn(connection, unknown)
+        for show, users in new.items():
+            made = self._made(show, users - gone)
+            self._names.setdefault(show, {}).update(made)
+            self._name_count += len(made)
+            names[show] = [name or made.get(user) for user, name in zip(fans[show], names[show], strict=True)]
+        return names
+
+    def _known(self, show: int, users: Sequence[int]) -> list[bytes | None]:
+        return list(map(self._names.setdefault(show, {}).get, users))
+
+    async def _learn(self, connection: Any, users: set[int]) -> set[int]:
+        """Reads the secrets of fans, and makes those that are missing. Gives: the fans who are erased."""
+        if not users:
+            return set()
+        made = secrets.token_bytes(SECRET_BYTES * len(users))
+        async for row in queries.put_secrets(connection, user_ids=sorted(users), secrets=made):
+            if row["user_id"] is None:
+                self._secrets.update(_SECRET.iter_unpack(row["secrets"] or b""))
+            else:
+                self._secrets[row["user_id"]] = row["secrets"]
                 self._given[row["user_id"]] = dict(zip(row["show_ids"], row["names"], strict=True))
-        missing = users - self._secrets.keys()
+        missing = users.difference(self._secrets)
         if missing and await queries.users_left(connection, user_ids=list(missing)):
             raise StoreUnavailable("a fan is being erased")
         return missing
 
-    def of(self, show: int, users: set[int]) -> Mapping[int, bytes]:
-        """The names in the log of a show, of those of these fans that are still there, and of others."""
-        if self._name_count > KNOWN_MAX:
-            self._names, self._name_count = {}, 0
-        names = self._names.setdefault(show, {})
+    def _made(self, show: int, users: set[int]) -> dict[int, bytes]:
+        """Names of fans whose secrets are known, in the log of a show."""
         of_show, known = show.to_bytes(SHOW_BYTES), self._secrets
-        new = {user: name_of(known[user], of_show) for user in users - names.keys() if user in known}
-        for user in self._given.keys() & new.keys():
-            new[user] = self._given[user].get(show, new[user])
-        names |= new
-        self._name_count += len(new)
-        return names
-
-
-def name_of(secret: bytes, show: bytes) -> bytes:
-    """The name that follows from a secret, and a show in eight bytes, big-endian."""
-    return sha256(secret + show).digest()[:FAN_BYTES]
+        made = {user: sha256(known[user] + of_show).digest()[:FAN_BYTES] for user in users}
+        for user in self._given.keys() & users:
+            made[user] = self._given[user].get(show, made[user])
+        return made

@@ -56,30 +56,33 @@ class InsertEpochRow(TypedDict):
     fingerprint: str
 
 class LockNotesRow(TypedDict):
-    id: int
+    ids: list[int] | Any
     kind: str | Any
     show_id: int
-    noted_at: datetime
-    user_id: int | None
-    setlist_song_id: int | None
-    choice: str | Any
-    at: datetime | None
-    count: int
-    first_id: int | None
-    last_id: int | None
-    last_at: datetime | None
-    pseudonym: bytes | None
+    noted_ms: int | Any
+    user_id: int | Any
+    setlist_song_id: int | Any
+    choice: int | Any
+    at_ms: int | Any
+    last_ms: int | Any
+    count: int | Any
+    pseudonym: bytes | Any
 
 class FetchCastsRow(TypedDict):
-    id: int | Any
+    number: int | Any
     votes: bytes | Any
+
+class FetchAllVotesRow(TypedDict):
+    votes: bytes | Any
+    first_ms: int | Any
+    last_ms: int | Any
 
 class FetchSetAsideRow(TypedDict):
     user_id: int
 
 class PutSecretsRow(TypedDict):
     user_id: int | Any
-    secret: bytes | Any
+    secrets: bytes | Any
     show_ids: list[int] | Any
     names: list[bytes] | Any
 
@@ -113,23 +116,22 @@ class _Sequencer:
         reason: str | None,
     ) -> InsertEpochRow: ...
     async def note_epoch(self, connection: Connection, *, epoch_id: int | None) -> str: ...
-    def lock_notes(self, connection: Connection, *, count: int | None) -> AsyncIterator[LockNotesRow]: ...
+    def lock_notes(
+        self, connection: Connection, *, count: int | None, entry_count: int | None
+    ) -> AsyncIterator[LockNotesRow]: ...
     async def delete_notes(self, connection: Connection, *, ids: Sequence[int | None] | None) -> str: ...
     def fetch_casts(
         self,
         connection: Connection,
         *,
+        ids: Sequence[int | None] | None,
+        numbers: Sequence[int | None] | None,
         show_ids: Sequence[int | None] | None,
-        note_ids: Sequence[int | None] | None,
-        first_ids: Sequence[int | None] | None,
-        last_ids: Sequence[int | None] | None,
-        first_ats: Sequence[datetime | None] | None,
-        last_ats: Sequence[datetime | None] | None,
     ) -> AsyncIterator[FetchCastsRow]: ...
-    async def fetch_all_votes(self, connection: Connection, *, show_id: int | None) -> bytes | Any | None: ...
+    async def fetch_all_votes(self, connection: Connection, *, show_id: int | None) -> FetchAllVotesRow: ...
     def fetch_set_aside(self, connection: Connection, *, show_id: int | None) -> AsyncIterator[FetchSetAsideRow]: ...
     def put_secrets(
-        self, connection: Connection, *, user_ids: Sequence[int | None] | None, secrets: Sequence[bytes | None] | None
+        self, connection: Connection, *, secrets: bytes | None, user_ids: Sequence[int | None] | None
     ) -> AsyncIterator[PutSecretsRow]: ...
     async def users_left(self, connection: Connection, *, user_ids: Sequence[int | None] | None) -> bool | Any: ...
     def lock_logs(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
-from itertools import takewhile
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice, takewhile
 from typing import Any
 
 import structlog
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from server.clock import Clock, utc_now
 from server.errors import StoreError, StoreUnavailable
 from server.ledger.entries import Choice, Kind, blanked
-from server.ledger.growing import VOTE, GrowingLog, Votes
+from server.ledger.growing import GrowingLog, Votes
 from server.ledger.names import FanNames
 from server.ledger.notes import key_of
 from server.ledger.queries import sequencer as queries
@@ -39,7 +39,6 @@ IDLE_S_MAX = 10.0
 NOTES_AT_ONCE = 2_000
 ENTRIES_AT_ONCE = 16_384
 
-_CHOICES = {None: Choice.NONE, "up": Choice.UP, "down": Choice.DOWN}
 _KINDS = {
     "changed": Kind.CHANGED,
     "inherited": Kind.INHERITED,
@@ -122,7 +121,10 @@ class Sequencer:
         self._has_left = False
         try:
             async with connection.transaction():
-                found = [note async for note in queries.lock_notes(connection, count=NOTES_AT_ONCE)]
+                found = [
+                    note
+                    async for note in queries.lock_notes(connection, count=NOTES_AT_ONCE, entry_count=ENTRIES_AT_ONCE)
+                ]
                 if not found:
                     return 0
                 notes = _first_of(found)
@@ -136,14 +138,15 @@ class Sequencer:
                     grown = await self._add(connection, notes, logs)
                 if grown:
                     await self._write(connection, grown)
-                await queries.delete_notes(connection, ids=[note["id"] for note in notes])
+                ids = [each for note in notes for each in note["ids"]]
+                await queries.delete_notes(connection, ids=ids)
         except BaseException:
             # Secrets that were made are undone too.
             self._names.forget()
             raise
         self._keep(grown)
         self._has_left = len(notes) < len(found)
-        return len(notes)
+        return len(ids)
 
     def _keep(self, grown: Sequence[GrowingLog]) -> None:
         """Remembers what is committed now."""
@@ -195,21 +198,21 @@ class Sequencer:
     async def _add(self, connection: Any, notes: Sequence[Any], logs: dict[int, GrowingLog]) -> list[GrowingLog]:
         """Adds the entries of notes to the logs. Gives: those that have grown."""
         votes = await _votes(connection, notes)
-        of_show: dict[int, list[Any]] = {show: [] for show in logs}
-        for note in notes:
+        of_show: dict[int, list[int]] = {show: [] for show in logs}
+        for number, note in enumerate(notes):
             if note["show_id"] in logs:
-                of_show[note["show_id"]].append(note)
+                of_show[note["show_id"]].append(number)
         fans = {
-            show: set[int]().union(*(each.fans() for note in told for each in votes[note["id"]]))
-            for show, told in of_show.items()
+            show: list(chain.from_iterable(told.fans() for number in numbers for told in votes[number]))
+            for show, numbers in of_show.items()
         }
-        gone = await self._names.learn(connection, set().union(*fans.values()))
+        names = await self._names.of(connection, fans)
         grown = []
         # A log after the other, so that what is made for one of them stays in the caches of the processor.
-        for show, told in of_show.items():
-            names = self._names.of(show, fans[show])
-            for note in told:
-                _add_note(logs[show], note, votes[note["id"]], gone, names)
+        for show, numbers in of_show.items():
+            of_fans = iter(names[show])
+            for number in numbers:
+                _add_note(logs[show], notes[number], votes[number], of_fans)
                 await logs[show].hash_full_rows()
             if await logs[show].grow(self._key):
                 grown.append(logs[show])
@@ -255,16 +258,9 @@ async def _measure(connection: Any) -> float:
 
 
 def _first_of(found: Sequence[Any]) -> list[Any]:
-    """The notes of one transaction: not too many entries, and erasures apart from everything else."""
+    """The notes of one transaction: erasures apart from everything else."""
     is_erasure = found[0]["kind"] == "erased"
-    alike = takewhile(lambda note: (note["kind"] == "erased") is is_erasure, found)
-    notes: list[Any] = []
-    count = 0
-    for note in alike:
-        count += note["count"]
-        if notes and count > ENTRIES_AT_ONCE:
-            break
-        notes.append(note)
+    notes = list(takewhile(lambda note: (note["kind"] == "erased") is is_erasure, found))
     if is_erasure:
         # An erasure notes some names twice: where votes are handed on, and where the statistics know the fan.
         names = {note["pseudonym"] for note in notes}
@@ -272,49 +268,37 @@ def _first_of(found: Sequence[Any]) -> list[Any]:
     return notes
 
 
-def _add_note(log: GrowingLog, note: Any, votes: Sequence[Votes], gone: set[int], names: Mapping[int, bytes]) -> None:
-    """Adds the entries of a note to its log. Takes: gone, fans who have no name any more."""
+def _add_note(log: GrowingLog, note: Any, votes: Sequence[Votes], names: Iterator[bytes | None]) -> None:
+    """Adds the entries of a note to its log. Takes: names, of the fans of the votes; None: the fan is erased."""
     if note["kind"] in ("opened", "closed"):
-        log.add_voting(is_open=note["kind"] == "opened", time_ms=_ms(note["at"]))
+        log.add_voting(is_open=note["kind"] == "opened", time_ms=note["at_ms"])
         return
-    count = 0
-    for told in votes:
-        kept = told.without(gone) if gone else told
-        log.add_votes(kept, names)
-        count += kept.entry_count
+    count = sum(log.add_votes(told, list(islice(names, told.entry_count))) for told in votes)
     if note["kind"] == "casts" and count < note["count"]:
         # Of fans who were erased before this: nobodies hold their votes, and that must be explained.
-        log.add_erased(note["count"] - count, time_ms=_ms(note["at"]) // HOUR_MS * HOUR_MS)
+        log.add_erased(note["count"] - count, time_ms=note["at_ms"] // HOUR_MS * HOUR_MS)
 
 
-async def _votes(connection: Any, notes: Sequence[Any]) -> dict[int, list[Votes]]:
+async def _votes(connection: Any, notes: Sequence[Any]) -> list[list[Votes]]:
     """What each note tells of votes and ballots."""
-    votes: dict[int, list[Votes]] = {note["id"]: [] for note in notes}
-    casts = {note["id"]: note for note in notes if note["kind"] == "casts"}
+    votes: list[list[Votes]] = [[] for _ in notes]
+    casts = [(each, number) for number, note in enumerate(notes) if note["kind"] == "casts" for each in note["ids"]]
     if casts:
-        async for row in queries.fetch_casts(
-            connection,
-            note_ids=list(casts),
-            show_ids=[note["show_id"] for note in casts.values()],
-            first_ids=[note["first_id"] for note in casts.values()],
-            last_ids=[note["last_id"] for note in casts.values()],
-            first_ats=[note["at"] for note in casts.values()],
-            last_ats=[note["last_at"] for note in casts.values()],
-        ):
-            note = casts[row["id"]]
-            votes[row["id"]].append(Votes(Kind.CAST, row["votes"], _ms(note["at"]), _ms(note["last_at"])))
-    for note in notes:
-        told = votes[note["id"]]
+        ids, numbers = zip(*casts, strict=True)
+        shows = list({note["show_id"] for note in notes if note["kind"] == "casts"})
+        async for row in queries.fetch_casts(connection, ids=ids, numbers=numbers, show_ids=shows):
+            note = notes[row["number"]]
+            votes[row["number"]].append(Votes(Kind.CAST, row["votes"] or b"", note["at_ms"], note["last_ms"]))
+    for note, told in zip(notes, votes, strict=True):
         if note["kind"] in _KINDS:
-            song, choice = note["setlist_song_id"] or 0, _CHOICES[note["choice"]]
-            told.append(Votes.one(_KINDS[note["kind"]], song, note["user_id"], _ms(note["at"]), choice))
+            kind = _KINDS[note["kind"]]
+            told.append(Votes.one(kind, note["setlist_song_id"], note["user_id"], note["at_ms"], note["choice"]))
         elif note["kind"] == "all_votes":
-            found = await queries.fetch_all_votes(connection, show_id=note["show_id"]) or b""
-            if times_ms := [vote[2] for vote in VOTE.iter_unpack(found)]:
-                told.append(Votes(Kind.CHANGED, found, min(times_ms), max(times_ms)))
-            noted_ms = _ms(note["noted_at"])
+            found = await queries.fetch_all_votes(connection, show_id=note["show_id"])
+            if found["votes"]:
+                told.append(Votes(Kind.CHANGED, found["votes"], found["first_ms"], found["last_ms"]))
             told += [
-                Votes.one(Kind.SET_ASIDE, 0, row["user_id"], noted_ms, Choice.NONE)
+                Votes.one(Kind.SET_ASIDE, 0, row["user_id"], note["noted_ms"], Choice.NONE)
                 async for row in queries.fetch_set_aside(connection, show_id=note["show_id"])
             ]
     return votes
@@ -323,7 +307,7 @@ async def _votes(connection: Any, notes: Sequence[Any]) -> dict[int, list[Votes]
 async def _forget(connection: Any, notes: Sequence[Any], logs: dict[int, GrowingLog]) -> None:
     """Blanks the entries of erased fans, and adds an entry for each of them."""
     for show, grown in logs.items():
-        times = {note["pseudonym"]: _ms(note["at"]) for note in notes if note["show_id"] == show}
+        times = {note["pseudonym"]: note["at_ms"] for note in notes if note["show_id"] == show}
         counts: dict[bytes, int] = {}
         # Read whole, because they are changed meanwhile.
         rows = [row async for row in queries.entries_of_fans(connection, show_id=show, pseudonyms=list(times))]
@@ -333,7 +317,3 @@ async def _forget(connection: Any, notes: Sequence[Any], logs: dict[int, Growing
             await queries.update_entries(connection, show_id=show, first=row["first"], entries=kept)
         for fan, count in sorted(counts.items()):
             grown.add(Kind.ERASED, song=count, time_ms=times[fan])
-
-
-def _ms(instant: Any) -> int:
-    return round(float(instant.timestamp()) * 1000)

@@ -30,45 +30,66 @@ insert into ledger_notes (kind, show_id)
 select 'renewed', show_id from ledger_logs where epoch_id <> :epoch_id order by show_id;
 
 -- name: lock_notes
--- takes: count
+-- takes: count, of notes; entry_count, after about so many entries it stops
 -- locks: rows of ledger_notes; it fails when an erasure holds one
--- gives: 0..count rows, the oldest first
-select id, kind::text as kind, show_id, noted_at, user_id, setlist_song_id, choice::text as choice, at, count, first_id, last_id,
-       last_at, pseudonym
-  from ledger_notes
- order by id
- limit :count::bigint
-   for update nowait;
+-- gives: 0..count rows in the order of the oldest note: the ids of notes, and what they say. Notes of casts are one row as long as nothing
+--        else of their show, and no erasure, comes between. Times in ms since 1970; choice: 0 none, 1 up, 2 down; count: of entries, about
+with held as materialized (
+    select id, kind, show_id, noted_at, user_id, setlist_song_id, choice, at, count, last_at, pseudonym
+      from ledger_notes
+     order by id
+     limit :count::bigint
+       for update nowait
+), numbered as (
+    select *, count(*) filter (where kind <> 'casts') over (partition by show_id order by id) as part,
+           count(*) filter (where kind = 'erased') over (order by id) as erasures, sum(count) over (order by id) - count as entries_before
+      from held
+)
+select array_agg(id order by id) as ids, kind::text as kind, show_id, round(date_part('epoch', min(noted_at)) * 1000)::bigint as noted_ms,
+       min(user_id) as user_id, coalesce(min(setlist_song_id), 0) as setlist_song_id,
+       case min(choice) when 'up' then 1 when 'down' then 2 else 0 end as choice,
+       round(date_part('epoch', min(at)) * 1000)::bigint as at_ms, round(date_part('epoch', max(last_at)) * 1000)::bigint as last_ms,
+       sum(count)::bigint as count, (array_agg(pseudonym))[1] as pseudonym
+  from numbered
+ where entries_before < :entry_count::bigint
+ group by show_id, part, erasures, kind
+ order by min(id);
 
 -- name: delete_notes!
 -- takes: ids
 delete from ledger_notes where id = any (:ids::bigint[]);
 
 -- name: fetch_casts
--- takes: note_ids, of casts; show_ids, first_ids, last_ids, first_ats, last_ats, what the notes say
--- gives: a row for each note with casts, in their order: of each the song, the fan and the time [ms] in 8 bytes, and the choice in 1
---        (0: none, 1: up, 2: down); as bytes, because arrays cost twice as much on both sides
--- A merge may have changed the song of a row since. Rows that an erasure has renamed are missing: their fans are gone.
-select n.id, string_agg(int8send(case when (select exists (select from merge_folds where show_id = any (:show_ids::bigint[])))
-                                      then coalesce((select f.gone_id from merge_folds f
-                                                      where f.show_id = h.show_id and h.id = any (f.history) order by f.id limit 1),
-                                                    h.setlist_song_id)
-                                      else h.setlist_song_id end)
-                        || int8send(h.user_id) || int8send(round(date_part('epoch', h.cast_at) * 1000)::bigint)
-                        || case h.choice when 'up' then '\x01'::bytea when 'down' then '\x02' else '\x00' end, '' order by h.id) as votes
-  from unnest(:note_ids::bigint[], :show_ids::bigint[], :first_ids::bigint[], :last_ids::bigint[], :first_ats::timestamptz[],
-              :last_ats::timestamptz[]) as n (id, show_id, first_id, last_id, first_at, last_at)
-  join vote_analytics h on h.show_id = n.show_id and h.cast_at between n.first_at and n.last_at
-   and h.id between n.first_id and n.last_id
- where h.user_id <> 0
- group by n.id;
+-- takes: ids, of notes of casts; numbers, a number for each of them; show_ids, of all these notes
+-- gives: a row for each number: in the order of the notes, of each cast the song * 4 + the choice (0 none, 1 up,
+--        2 down), the fan and the time, 8 bytes each, as bytes because arrays cost twice as much on both sides; null: no casts are left
+-- The + 0 keeps PostgreSQL from the index by time alone, in which it would read the casts of all shows.
+-- In a note each fan has at most one cast for a song, so the order in a note makes no difference. A merge may have changed the song of a
+-- row since. Rows that an erasure has renamed are missing: their fans are gone.
+select r.number, string_agg(v.votes, '' order by n.id) as votes
+  from unnest(:ids::bigint[], :numbers::integer[]) as r (id, number)
+  join ledger_notes n on n.id = r.id
+ cross join lateral (
+       select string_agg(int8send(4 * case when (select exists (select from merge_folds where show_id = any (:show_ids::bigint[])))
+                                           then coalesce((select f.gone_id from merge_folds f
+                                                           where f.show_id = h.show_id and h.id = any (f.history)
+                                                           order by f.id limit 1),
+                                                         h.setlist_song_id)
+                                           else h.setlist_song_id end
+                                  + case h.choice when 'up' then 1 when 'down' then 2 else 0 end)
+                         || int8send(h.user_id) || timestamptz_send(h.cast_at), '') as votes
+         from vote_analytics h
+        where h.show_id = n.show_id and h.cast_at between n.at and n.last_at and h.id + 0 between n.first_id and n.last_id
+          and h.user_id <> 0) v
+ group by r.number;
 
--- name: fetch_all_votes$
+-- name: fetch_all_votes^
 -- takes: show_id
--- gives: all votes of the show as in fetch_casts; null: there are none
-select string_agg(int8send(v.setlist_song_id) || int8send(v.user_id) || int8send(round(date_part('epoch', v.cast_at) * 1000)::bigint)
-                  || case v.choice when 'up' then '\x01'::bytea else '\x02' end, ''
-                  order by v.cast_at, v.setlist_song_id, v.user_id)
+-- gives: 1 row: all votes of the show as in fetch_casts, null: there are none; the times between which they are [ms]
+select string_agg(int8send(4 * v.setlist_song_id + case v.choice when 'up' then 1 else 2 end) || int8send(v.user_id)
+                  || timestamptz_send(v.cast_at), '' order by v.cast_at, v.setlist_song_id, v.user_id) as votes,
+       round(date_part('epoch', min(v.cast_at)) * 1000)::bigint as first_ms,
+       round(date_part('epoch', max(v.cast_at)) * 1000)::bigint as last_ms
   from setlist_songs s
   join votes v on v.setlist_song_id = s.id
  where s.show_id = :show_id;
@@ -79,11 +100,13 @@ select string_agg(int8send(v.setlist_song_id) || int8send(v.user_id) || int8send
 select user_id from vote_group_members where show_id = :show_id and is_set_aside order by user_id;
 
 -- name: put_secrets
--- takes: user_ids; secrets, for those who have none
+-- takes: user_ids; secrets, one after the other, for those who have none
 -- locks: rows of users against deletion, but waits for none
--- gives: the fans, their secrets, and their names from before the secret; a fan who is being erased is missing
+-- gives: a row whose user_id is null: ids and secrets of fans, 40 bytes each; and a row for each fan with names from before the secret.
+--        A fan who is being erased is missing
 with wanted as (
-    select user_id, secret from unnest(:user_ids::bigint[], :secrets::bytea[]) as w (user_id, secret)
+    select user_id, substr(:secrets::bytea, 32 * number::integer - 31, 32) as secret
+      from unnest(:user_ids::bigint[]) with ordinality as w (user_id, number)
 ), known as materialized (
     select s.user_id, s.secret, s.show_ids, s.names from wanted w join ledger_secrets s on s.user_id = w.user_id
 ), held as materialized (
@@ -95,10 +118,13 @@ with wanted as (
     insert into ledger_secrets (user_id, secret)
     select w.user_id, w.secret from wanted w join held h on h.id = w.user_id
     returning user_id, secret, show_ids, names
+), found as (
+    select * from known union all select * from made
 )
-select user_id, secret, show_ids, names from known
-union all
-select user_id, secret, show_ids, names from made;
+select null::bigint as user_id, string_agg(int8send(user_id) || secret, '') as secrets, null::bigint[] as show_ids, null::bytea[] as names
+  from found where show_ids = '{}'
+ union all
+select user_id, secret, show_ids, names from found where show_ids <> '{}';
 
 -- name: users_left$
 -- takes: user_ids
@@ -139,7 +165,7 @@ with put as (
 select count(*) from put;
 
 -- name: insert_entries!
--- takes: show_ids, firsts, counts, first_ms, last_ms, leaves, entries, each with one item for each row
+-- takes: show_ids, firsts, counts, first_ms, last_ms, leaves, null: they follow from the entries; entries; each with one item for each row
 insert into ledger_entries (show_id, first, count, first_ms, last_ms, leaves, entries)
 select *
   from unnest(:show_ids::bigint[], :firsts::bigint[], :counts::integer[], :first_ms::bigint[], :last_ms::bigint[],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
+from struct import Struct
 
 HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
@@ -19,10 +20,10 @@ def leaf_hash(entry: bytes) -> bytes:
     return sha256(b"\x00" + entry).digest()
 
 
-def leaf_hashes(entries: Sequence[bytes]) -> list[bytes]:
-    """The hashes of leaves, for little each."""
+def leaf_hashes(entries: bytes, entry_bytes: int) -> list[bytes]:
+    """The hashes of leaves that stand one after the other, for little each."""
     hashes = []
-    for entry in entries:
+    for (entry,) in Struct(f"{entry_bytes}s").iter_unpack(entries):
         hash_ = _LEAF.copy()
         hash_.update(entry)
         hashes.append(hash_.digest())

@@ -207,8 +207,8 @@ BUGS = {
     ),
     "entries of the ledger are in another order": Bug(
         "server/ledger/growing.py",
-        "            self._append(self._entries)\n",
-        "            self._append(self._entries[::-1])\n",
+        "        return entries.tobytes()\n",
+        "        return entries[::-1].tobytes()\n",
         "of two votes of a fan on a song the first one counts",
         "the ledger recounts",
         found_after=1,

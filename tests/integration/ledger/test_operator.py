@@ -66,6 +66,13 @@ CHEATS = {
     ),
     "the choice of an entry is changed": (
         f"update ledger_entries set entries = set_byte(entries, {_SECOND + 16}, 2) where show_id = {{show}}",
+        "do not give the root",
+    ),
+    "the choice of an entry is changed, and its leaf stays": (
+        (
+            "update ledger_entries set leaves = ledger_leaves(entries) where show_id = {show};"
+            f"update ledger_entries set entries = set_byte(entries, {_SECOND + 16}, 2) where show_id = {{show}}"
+        ),
         "Entry 1 is not the one that was signed",
     ),
     "the fan of an entry is another one": (
@@ -73,7 +80,7 @@ CHEATS = {
             f"update ledger_entries set entries = overlay(entries placing substr(entries, {_THIRD + 34}, 16) from {_SECOND + 34})"
             " where show_id = {show}"
         ),
-        "Entry 1 is not the one that was signed",
+        "do not give the root",
     ),
     "two entries change their places, with their leaves": (
         (

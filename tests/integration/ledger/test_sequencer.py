@@ -12,7 +12,9 @@ import pytest
 from server.clock import SystemClock
 from server.errors import StoreError
 from server.ledger.entries import BLANK, NO_FAN, Entry, entries_in
+from server.ledger.queries import sequencer as queries
 from server.ledger.sequencer import Sequencer
+from server.ledger.tree import leaf_hash
 from server.store.database import translated_all
 from tests.support.row_factory import RowFactory, Show
 
@@ -233,3 +235,60 @@ async def test_an_erasure_is_noted_twice(factory: RowFactory) -> None:
     assert await factory.sql.fetchval("select count(*) from ledger_notes where kind = 'erased'") == 2
     # Both notes, then the vote of the nobody.
     assert [await append(factory.sql), await append(factory.sql), await append(factory.sql)] == [2, 1, 0]
+
+
+async def test_leaves(factory: RowFactory) -> None:
+    """The hashes of entries are the same whether a row has them, as rows of older versions do, or they follow from its entries.
+
+    They stay when entries are blanked.
+    """
+    show = await factory.show(7)
+    fans = await factory.users(3)
+    for fan in fans:
+        await put_votes(factory, show, [fan])
+        while await append(factory.sql):
+            pass
+    (rows,) = await factory.sql.fetch("select array_agg(entries order by first) from ledger_entries")
+    leaves = [leaf_hash(entry) for row in rows[0] for entry in entries_in(row)]
+    ranges = [(0, 4), (1, 3), (2, 4), (3, 4)]
+
+    async def hashes() -> list[bytes]:
+        return [await factory.sql.fetchval("select ledger_hashes(7, 0, $1, $2)", *numbers) for numbers in ranges]
+
+    expected = [b"".join(leaves[first:end]) for first, end in ranges]
+    assert await factory.sql.fetchval("select count(leaves) from ledger_entries") == 0
+    assert await hashes() == expected
+    await factory.sql.execute("update ledger_entries set leaves = ledger_leaves(entries) where first = 0")
+    assert await hashes() == expected
+    for fan in fans:
+        await factory.sql.execute("select erase_user($1)", fan)
+    while await append(factory.sql):
+        pass
+    assert (
+        await factory.sql.fetchval("select count(leaves) from ledger_entries where position($1 in entries) > 0", BLANK)
+        == 3
+    )
+    assert await hashes() == expected
+
+
+async def test_notes_that_are_taken_together(factory: RowFactory) -> None:
+    """Casts of a show are one row until something else of the show, or an erasure, comes; the last note is the one that reaches the limit."""
+    await factory.sql.execute(
+        "insert into ledger_notes (kind, show_id, count) select k::ledger_note, s, c from unnest($1::text[], $2::bigint[], $3::int[]) n (k, s, c)",
+        ["casts", "casts", "casts", "changed", "casts", "casts", "erased", "casts", "casts", "casts"],
+        [7, 8, 7, 8, 8, 7, 9, 7, 8, 7],
+        [10, 20, 30, 1, 40, 50, 1, 60, 70, 80],
+    )
+
+    async def taken(**limits: int) -> list[tuple[str, int, int]]:
+        async with factory.sql.transaction():
+            rows = [row async for row in queries.lock_notes(factory.sql, **limits)]
+        return [(row["kind"], row["show_id"], row["count"]) for row in rows]
+
+    all_of_them = [
+        ("casts", 7, 90), ("casts", 8, 20), ("changed", 8, 1), ("casts", 8, 40), ("erased", 9, 1), ("casts", 7, 140), ("casts", 8, 70),
+    ]  # fmt: skip
+    assert await taken(count=100, entry_count=1000) == all_of_them
+    assert await taken(count=6, entry_count=1000) == all_of_them[:4]
+    assert await taken(count=100, entry_count=30) == [("casts", 7, 10), ("casts", 8, 20)]
+    assert await taken(count=100, entry_count=31) == [("casts", 7, 40), ("casts", 8, 20)]
