@@ -46,6 +46,7 @@ from server.store.engine import (
     unknown_time_zones,
 )
 from server.store.migrations import dbmate_path, migrate_status
+from server.store.node_login import NODE_LOGIN, login_rights
 from server.store.reads import Replica
 from server.sync.documents import Probe
 from server.sync.provider_probe import probe_provider
@@ -282,6 +283,9 @@ async def _postgres(url: str, is_ours: bool, clocks: dict[str, float]) -> list[C
         return [*checks, Check("migrations", "fail", str(error))]
     pending = [migration.name for migration in migrations if not migration.is_applied]
     if pending:
+        if len(pending) < len(migrations) and not (await login_rights(url)).is_owner:
+            todo = f"{pending[0]} is not applied yet; as the owner of the tables: mysetlist migrate up"
+            return [*checks, Check("migrations", "fail", todo)]
         todo = f"{len(pending)} not applied yet, next {pending[0]}; the next start applies them"
         lacking = await rights_that_lack(url, (REQUEST_ROLE, WRITER_ROLE), EXTENSIONS)
         found = "; ".join(lacking) or "the next start may apply them"
@@ -293,12 +297,37 @@ async def _postgres(url: str, is_ours: bool, clocks: dict[str, float]) -> list[C
         return [*checks, Check("rights", "fail", str(error))]
     found = f"both roles can be used; extensions {', '.join(EXTENSIONS)}"
     checks.append(Check("rights", "fail" if missing else "ok", "; ".join(missing) or found))
+    checks.append(await _login(url, is_ours))
     if unknown := await unknown_time_zones(url):
         todo = (
             f"PostgreSQL does not know {', '.join(unknown)}, which venues or shows have; update its time zones (tzdata)"
         )
         checks.append(Check("zones of venues", "fail", todo))
     return checks
+
+
+async def _login(url: str, is_ours: bool) -> Check:
+    """Whether the login of a node owns the tables."""
+    if is_ours:
+        return Check("login", "ok", f"nodes log in as {NODE_LOGIN}, which owns nothing")
+    try:
+        rights = await login_rights(url)
+    except SetupError as error:
+        return Check("login", "fail", str(error))
+    if rights.is_owner:
+        found = (
+            f"{rights.name} may change the tables, as their owner; docs/security.md says how nodes log in without that"
+        )
+        return Check("login", "ok", found)
+    if not rights.passes_row_security:
+        todo = f"{rights.name} does not pass row security; as an administrator: alter role {rights.name} bypassrls"
+        return Check("login", "fail", todo)
+    if rights.kept_count:
+        todo = (
+            f"{rights.name} cannot call {rights.kept_count} functions; as the owner of the tables: mysetlist migrate up"
+        )
+        return Check("login", "fail", todo)
+    return Check("login", "ok", f"{rights.name} owns nothing")
 
 
 async def _beside_the_primary(settings: Settings, url: str) -> list[Check]:

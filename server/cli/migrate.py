@@ -11,10 +11,11 @@ app = typer.Typer(help="Migrate the schema of the database: plain SQL, forward a
 
 @app.command("up")
 def migrate_up(data_dir: DataDir = None) -> None:
-    """Apply the migrations that are missing."""
+    """Apply the migrations that are missing, and give the login of nodes its rights."""
     from server.cli.engines import engines_for
     from server.settings import data_folder
     from server.store import migrations
+    from server.store.node_login import allow_node_login
 
     settings = settings_from(data_dir=data_dir)
 
@@ -22,6 +23,8 @@ def migrate_up(data_dir: DataDir = None) -> None:
         async with engines_for(settings, valkey=False, tables=False) as engines:
             for migration in await migrations.migrate_up(engines.database_url, data_folder("migrations")):
                 typer.echo(f"applied {migration.name}")
+            # Again without a migration: the login may be newer than they are.
+            await allow_node_login(engines.database_url)
             typer.echo("the database is up to date")
 
     run_to_end(command())

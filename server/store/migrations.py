@@ -25,6 +25,7 @@ from server.store.carry_over import VERSIONS_BEFORE, carry_over
 from server.store.database import REQUEST_ROLE, WRITER_ROLE
 from server.store.engine import CONNECT_TIMEOUT_S, EXTENSIONS, connect, reason, rights_that_lack
 from server.store.hosts import primary_of
+from server.store.node_login import login_rights
 
 if TYPE_CHECKING:
     from server.store.database import Connection
@@ -101,6 +102,11 @@ async def migrate_up(url: str, folder: Path) -> list[Migration]:
         applied = await carry_over(url, folder)
     pending = [migration for migration in _status(applied, folder) if not migration.is_applied]
     if pending:
+        if applied and not (rights := await login_rights(url)).is_owner:
+            raise SetupError(
+                f"DATABASE_URL: migration {pending[0].name} is missing, and {rights.name} does not own the tables;"
+                " as their owner, run: mysetlist migrate up"
+            )
         if lacking := await rights_that_lack(url, (REQUEST_ROLE, WRITER_ROLE), EXTENSIONS):
             raise SetupError(f"DATABASE_URL: cannot migrate the database: {lacking[0]}")
         # Not `up`: that first connects to another database, which this user may not enter.
