@@ -1,15 +1,20 @@
 /** The sentences of leaderboards and crews. */
+import { ownShowName } from "./messages.js";
 import { failure } from "./refusals.js";
 import { phrase } from "./words.js";
 
-/** @import { OwnPlace } from "./types.js" */
+/** @import { Leaderboard, OwnPlace } from "./types.js" */
 
 export const STATES = { open: phrase("board-open"), live: phrase("board-live"), final: phrase("board-final") };
 export const NO_NAME = phrase("board-no-name");
 export const YOU = phrase("board-you");
 
-/** @type {(kind: string, name: string) => string} */
-export const boardTitle = (kind, name) => (kind === "season" ? phrase("board-season", { name }) : name);
+/** @type {(board: Leaderboard) => string} */
+export function boardTitle({ kind, name, artist, venue }) {
+  if (kind === "season") return phrase("board-season", { name });
+  if (artist === null || venue === null) return name;
+  return ownShowName({ name, artist: { name: artist }, venue: { name: venue } }) || phrase("show-name", { artist, venue });
+}
 
 /** @type {(fans: number) => string} */
 export const fansLine = (fans) => phrase("board-fans", { count: fans });

@@ -42,8 +42,9 @@ export function createLeaderboardView(fetchBoard) {
   function draw(next) {
     board = next;
     setHidden(problem, true);
-    setText(heading, words.boardTitle(next.kind, next.name));
-    document.title = phrase("board-title", { name: words.boardTitle(next.kind, next.name), service: brand.name });
+    const name = words.boardTitle(next);
+    setText(heading, name);
+    document.title = phrase("board-title", { name, service: brand.name });
     setText(state, [next.state ? words.STATES[next.state] : "", words.fansLine(next.count)].filter(Boolean).join(" "));
     setText(you, words.youLine(next.you, next.count, next.state === "open"));
     rows.replaceChildren();

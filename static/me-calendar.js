@@ -4,6 +4,7 @@ import { call } from "./api.js";
 import { h, setHidden, setText } from "./dom.js";
 import { accountFailure, CALENDAR } from "./me-texts.js";
 import { copy } from "./sharing.js";
+import { LANGUAGE } from "./words.js";
 
 const PATH = "/api/me/calendar";
 
@@ -34,7 +35,7 @@ export function createCalendar() {
     setHidden(make, path !== null);
     setHidden(there, path === null);
     if (path === null) return;
-    address.value = location.origin + path;
+    address.value = `${location.origin}${path}?lang=${LANGUAGE}`;
     // A calendar program subscribes to such an address; a browser would only download the file.
     program.href = address.value.replace(/^https?/, "webcal");
   }

@@ -158,9 +158,7 @@ export function createShowView({ onVote, onSort, onRetry, onGoing, onFollow, onR
       setText(artistName, info.artist.name);
       setAttribute(artistName, "href", `/artists/${info.artist.slug}`);
       setText(bill, messages.billLine(info.bill));
-      // Most shows have a name that repeats the heading and the next line.
-      const repeatedNames = [info.artist.name, `${info.artist.name} at ${info.venue.name}`];
-      setText(name, info.name && !repeatedNames.includes(info.name) ? info.name : "");
+      setText(name, messages.ownShowName(info));
       setText(venueName, info.venue.name);
       setAttribute(venueName, "href", `/venues/${info.venue.slug}`);
       setText(placeText, `, ${messages.place(info.venue)}`);

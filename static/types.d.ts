@@ -254,6 +254,8 @@ export interface Leaderboard {
   kind: "show" | "artist" | "season" | "crew";
   id: number | null;
   name: string;
+  artist: string | null;
+  venue: string | null;
   state: "open" | "live" | "final" | null;
   count: number;
   items: (OwnPlace & { name: string | null; is_you: boolean })[];

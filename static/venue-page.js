@@ -38,8 +38,6 @@ export function draw([venue, reviews, finished]) {
 
 /** @param {ShowItem} show */
 function lineOf(show) {
-  const repeated = [show.artist.name, `${show.artist.name} at ${show.venue.name}`];
-  const name = show.name && !repeated.includes(show.name) ? show.name : "";
-  return createShowLine(show, show.artist.name, [name || messages.clockTime(show.starts_at, show.time_zone)],
+  return createShowLine(show, show.artist.name, [messages.ownShowName(show) || messages.clockTime(show.starts_at, show.time_zone)],
     [h("span", { class: "line-note" }, messages.votes(show.vote_count))]);
 }

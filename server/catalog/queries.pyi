@@ -83,6 +83,7 @@ class ShowsOfArtistRow(TypedDict):
     revision: int
     updated_at: datetime
     is_certain: bool | Any
+    artist_name: str
     venue_name: str
     city: str
     region: str

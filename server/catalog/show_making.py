@@ -20,6 +20,7 @@ from server.protocol.codes import Code
 from server.protocol.embargo import Results
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PreviewQuery, Reference
+from server.protocol.show_names import default_name
 from server.protocol.slugs import Slug, made_slug
 from server.store.database import Database
 
@@ -111,7 +112,7 @@ def _row(body: NewShow, names: Any, now: dt.datetime) -> dict[str, Any]:
         "slug": made_slug("show", f"{slug}-{local_date}"),
         "artist": body.artist,
         "venue": body.venue,
-        "name": body.name or f"{names['artist']} at {names['venue']}"[:300],
+        "name": body.name or default_name(names["artist"], names["venue"]),
         "local_date": local_date,
         "time_zone": zone,
         "starts_at": starts_at,

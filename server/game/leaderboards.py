@@ -69,13 +69,16 @@ class OwnPlace(msgspec.Struct, frozen=True, kw_only=True):
 
 class Leaderboard(msgspec.Struct, frozen=True, kw_only=True):
     """A page of a leaderboard, best first; equal points share a place (1, 2, 2, 4). `count`: the fans on it. `you`: your own
-    place, null when you have none. `id`: the show, the artist, the tour or the year; null of a crew. `state`, of a show: `open`, picks can still change and nobody has points; `live`, points
-    grow with each song; `final`.
+    place, null when you have none. `id`: the show, the artist, the tour or the year; null of a crew. `artist`, `venue`: the names
+    of a show's, else null. `state`, of a show: `open`, picks can still change and nobody has points; `live`, points grow with each
+    song; `final`.
     """
 
     kind: Kind
     id: int | None
     name: str
+    artist: str | None = None
+    venue: str | None = None
     state: State | None
     count: int
     items: list[Place]
@@ -129,7 +132,8 @@ class LeaderboardRoutes:
             game = await self._boards.find(parse_reference(query.show))
             if not game.is_counted:
                 return Answer(document=await self._of_show(game, user_id, query))
-            return Answer(document=await self._stored("show", game.show_id, game.name, user_id, query))
+            board = await self._stored("show", game.show_id, game.name, user_id, query)
+            return Answer(document=msgspec.structs.replace(board, artist=game.artist, venue=game.venue))
         if query.season is not None or not named:
             year = query.season or utc_now(self._clock).year
             return Answer(document=await self._stored("season", year, str(year), user_id, query))
@@ -151,8 +155,9 @@ class LeaderboardRoutes:
         if not game.is_locked:
             count = await self._boards.count(game)
             return Leaderboard(
-                kind="show", id=game.show_id, name=game.name, state="open", count=count, items=[], next=None, you=None
-            )
+                kind="show", id=game.show_id, name=game.name, artist=game.artist, venue=game.venue, state="open", count=count,
+                items=[], next=None, you=None,
+            )  # fmt: skip
         board = await self._boards.board(game)
         after = decode_cursor(query.cursor, PointsCursor) if query.cursor else None
         rows = _rows_of(board, after, query.limit + 1)
@@ -162,7 +167,7 @@ class LeaderboardRoutes:
         if row is not None:
             you = OwnPlace(rank=board.ranking.rank(row), points=int(board.ranking.points[row]), shows=1)
         return Leaderboard(
-            kind="show", id=game.show_id, name=game.name, state=_state_of(game),
+            kind="show", id=game.show_id, name=game.name, artist=game.artist, venue=game.venue, state=_state_of(game),
             count=len(board.picks), items=await self._places(page, user_id), next=following, you=you,
         )  # fmt: skip
 

@@ -102,6 +102,8 @@ class _Picks:
 class FindGameRow(TypedDict):
     id: int
     name: str
+    artist: str
+    venue: str
     revision: int
     status: str | Any
     position: int | Any

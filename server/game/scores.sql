@@ -2,12 +2,14 @@
 
 -- name: find_game^
 -- takes: id bigint or null, slug text or null of a show, exactly one is given
--- gives: 0..1 row: the show; position: of its picks, null: it has none; is_counted: its final points stand in standings
-select w.id, w.name, w.revision, w.status::text as status, p.position,
+-- gives: 0..1 row: the show, with the names of its artist and venue; position: of its picks, null: it has none; is_counted: its final points stand in standings
+select w.id, w.name, a.name as artist, v.name as venue, w.revision, w.status::text as status, p.position,
        w.status <> 'upcoming' or show_begins_at(w.id) <= clock_timestamp() as is_locked,
        exists (select from standings s where s.board = 'show' and s.subject_id = w.id)
        and not exists (select from boards_to_count b where b.board = 'show' and b.subject_id = w.id) as is_counted
   from shows w
+  join artists a on a.id = w.artist_id
+  join venues v on v.id = w.venue_id
   left join picked_shows p on p.show_id = w.id
  where w.id = :id::bigint or w.slug = :slug::text;
 

@@ -31,6 +31,8 @@ class Game(NamedTuple):
 
     show_id: int
     name: str
+    artist: str
+    venue: str
     revision: int
     status: str
     position: int | None
@@ -90,8 +92,9 @@ class ShowBoards:
         if row is None:
             raise Refused(Code.NOT_FOUND, "No such show.")
         return Game(
-            row["id"], row["name"], row["revision"], row["status"], row["position"], row["is_locked"], row["is_counted"]
-        )
+            row["id"], row["name"], row["artist"], row["venue"], row["revision"], row["status"], row["position"],
+            row["is_locked"], row["is_counted"],
+        )  # fmt: skip
 
     async def count(self, game: Game) -> int:
         """The number of picks of a show. Raises: StoreUnavailable."""

@@ -14,6 +14,7 @@ from babel.dates import format_datetime
 from babel.lists import format_list
 
 from server.mail.items import EmailItem
+from server.protocol.show_names import own_name
 from server.words.texts import Language
 
 NAME_CHARS_MAX = 120
@@ -85,7 +86,8 @@ def section_of(item: EmailItem, public_url: str, words: Language) -> Section:
         heading = words.text("letter-result-heading", artist=artist)
         subject = words.text("letter-result-subject", artist=artist, city=city)
     songs = tuple(words.isolated(clean(title)) for title in item.songs) if item.kind == "show_result" else ()
-    lines = (words.isolated(show), when, where, *more)
+    named = own_name(show, artist, venue)
+    lines = (*([words.isolated(named)] if named else []), when, where, *more)
     return Section(heading, subject, lines, songs, Link(f"{public_url}/shows/{item.slug}"))
 
 

@@ -264,7 +264,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
     plain_card = (data_folder("static") / "card.png").read_bytes()
     app.add_routes(Cards(of_subjects, address_of, rooms.clock, rooms.known_brands, plain_card).routes())
     app.add_routes(_sitemaps(rooms, turns["catalogue"], address_of, base_url).routes())
-    app.add_routes(_calendars(rooms, turns["catalogue"], address_of, base_url).routes())
+    app.add_routes(_calendars(rooms, files, turns["catalogue"], address_of, base_url).routes())
     pages = Pages(
         files,
         base_url,
@@ -295,7 +295,7 @@ def _sitemaps(rooms: Rooms, turns: Turns, address_of: AddressOf, base_url: BaseU
     return Sitemaps(partial(count_parts, reads), partial(list_part, reads), turns, address_of, base_url)
 
 
-def _calendars(rooms: Rooms, turns: Turns, address_of: AddressOf, base_url: BaseUrl) -> Calendars:
+def _calendars(rooms: Rooms, files: StaticFiles, turns: Turns, address_of: AddressOf, base_url: BaseUrl) -> Calendars:
     databases, secret, clock = rooms.databases, rooms.settings.secret, rooms.clock
 
     async def of_artist(reference: Reference) -> tuple[str, list[CalendarShow]]:
@@ -304,7 +304,7 @@ def _calendars(rooms: Rooms, turns: Turns, address_of: AddressOf, base_url: Base
     async def of_token(token: str) -> list[CalendarShow]:
         return await fetch_calendar_of_user(databases.requests, secret, token, now=utc_now(clock))
 
-    return Calendars(of_artist, of_token, turns, address_of, base_url, installation=rooms.installation)
+    return Calendars(of_artist, of_token, turns, address_of, base_url, files=files, installation=rooms.installation)
 
 
 def _brand_of(known: KnownBrands, host: str) -> PageBrand | None:

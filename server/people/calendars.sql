@@ -21,7 +21,7 @@ delete from calendar_feeds where user_id = :user_id::bigint;
 -- gives: 0..count rows: shows that start after that, to which the user goes (is_certain) or of artists that the user follows,
 --        soonest first
 select w.id, w.slug, w.name, w.status, w.starts_at, w.time_zone, w.revision, w.updated_at, m.is_certain,
-       v.name as venue_name, v.city, v.region, v.country, v.latitude, v.longitude
+       a.name as artist_name, v.name as venue_name, v.city, v.region, v.country, v.latitude, v.longitude
   from (select show_id, bool_or(is_certain) as is_certain
           from (select g.show_id, true as is_certain from user_show_attendance g where g.user_id = :user_id::bigint
                  union all
@@ -29,6 +29,7 @@ select w.id, w.slug, w.name, w.status, w.starts_at, w.time_zone, w.revision, w.u
                  where f.user_id = :user_id) marked
          group by show_id) m
   join shows w on w.id = m.show_id
+  join artists a on a.id = w.artist_id
   join venues v on v.id = w.venue_id
  where w.starts_at > :since::timestamptz
  order by w.starts_at, w.id

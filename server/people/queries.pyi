@@ -121,6 +121,7 @@ class ShowsOfUserRow(TypedDict):
     revision: int
     updated_at: datetime
     is_certain: bool | Any
+    artist_name: str
     venue_name: str
     city: str
     region: str

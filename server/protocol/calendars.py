@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -29,6 +29,8 @@ class CalendarShow(NamedTuple):
     id: int
     slug: str
     name: str
+    artist: str
+    venue: str
     status: str
     starts_at: datetime
     time_zone: str
@@ -46,6 +48,8 @@ def show_of_row(row: Mapping[str, Any]) -> CalendarShow:
         id=row["id"],
         slug=row["slug"],
         name=row["name"],
+        artist=row["artist_name"],
+        venue=row["venue_name"],
         status=row["status"],
         starts_at=row["starts_at"],
         time_zone=row["time_zone"],
@@ -58,7 +62,16 @@ def show_of_row(row: Mapping[str, Any]) -> CalendarShow:
     )
 
 
-async def as_ical(name: str, shows: Sequence[CalendarShow], *, base: str, installation: str) -> bytes:
+class CalendarWords(NamedTuple):
+    """What a calendar says, in its reader's language. summary_of: what a show is called; invitation_to: the page with this address."""
+
+    summary_of: Callable[[CalendarShow], str]
+    invitation_to: Callable[[str], str]
+
+
+async def as_ical(
+    name: str, shows: Sequence[CalendarShow], words: CalendarWords, *, base: str, installation: str
+) -> bytes:
     """The calendar as a file. Other work gets its turn meanwhile.
 
     Takes: base, the address of the service, for links; installation, the id of the database, which makes UIDs unique and the
@@ -81,7 +94,7 @@ async def as_ical(name: str, shows: Sequence[CalendarShow], *, base: str, instal
     begin, end, rest = calendar.to_ical().rpartition(b"END:VCALENDAR")
     events = []
     for number, show in enumerate(shows, start=1):
-        events.append(_event(show, base, installation).to_ical())
+        events.append(_event(show, words, base, installation).to_ical())
         if number % _EVENTS_IN_A_ROW == 0:
             await asyncio.sleep(0)
     return b"".join([begin, *events, end, rest])
@@ -92,7 +105,7 @@ def sequence_of(revision: int) -> int:
     return max(0, (revision >> 10) // 1000 - _SEQUENCE_EPOCH_S)
 
 
-def _event(show: CalendarShow, base: str, installation: str) -> Event:
+def _event(show: CalendarShow, words: CalendarWords, base: str, installation: str) -> Event:
     url = f"{base}/shows/{show.slug}"
     event = Event()
     event.add("uid", f"show-{show.id}@{installation}.mysetlist")
@@ -100,13 +113,13 @@ def _event(show: CalendarShow, base: str, installation: str) -> Event:
     event.add("dtstamp", show.changed_at)
     event.add("last-modified", show.changed_at)
     event.add("sequence", sequence_of(show.revision))
-    event.add("summary", show.name)
+    event.add("summary", words.summary_of(show))
     event.add("dtstart", show.starts_at.astimezone(ZoneInfo(show.time_zone)))
     event.add("duration", _DURATION)
     event.add("location", show.place)
     event.add("geo", (show.latitude, show.longitude))
     event.add("url", url)
-    event.add("description", f"Vote on the setlist: {url}")
+    event.add("description", words.invitation_to(url))
     event.add("status", _STATUS.get(show.status, "CONFIRMED" if show.is_certain else "TENTATIVE"))
     event.add("transp", "OPAQUE" if show.is_certain and show.status != "cancelled" else "TRANSPARENT")
     return event

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from server.protocol.show_names import default_name
 from server.sample.seed_data import Artist, Venue
 
 VOTING_DAYS = 30  # voting opens so many days before a show
@@ -117,7 +118,7 @@ def plan_show(
     local_date = starts_at.astimezone(ZoneInfo(venue.time_zone)).date()
     return PlannedShow(
         slug=show_slug(artist.slug, venue.slug, local_date),
-        name=f"{artist.name} at {venue.name}",
+        name=default_name(artist.name, venue.name),
         artist=artist.slug,
         venue=venue.slug,
         local_date=local_date,

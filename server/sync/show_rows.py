@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from server.protocol.instants import instant_of, usual
+from server.protocol.show_names import default_name
 from server.sync.queries import records as queries
 from server.sync.records import ShowRecord
 from server.sync.references import RecordRefused
@@ -140,7 +141,7 @@ def _row(
         "artist_id": artist["id"],
         "venue_id": venue["id"],
         "name": show.name,
-        "default_name": f"{artist['name']} at {venue['name']}"[:300],
+        "default_name": default_name(artist["name"], venue["name"]),
         "local_date": show.date,
         "time_zone": zone,
         "starts_at": starts_at,

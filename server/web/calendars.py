@@ -7,21 +7,25 @@ from functools import partial
 
 from aiohttp import web
 
-from server.protocol.calendars import CalendarShow, as_ical
+from server.protocol.calendars import CalendarShow, CalendarWords, as_ical
 from server.protocol.http.parameters import Reference, parse_reference
 from server.protocol.service import SERVICE
 from server.store.turns import Turns, client_of
 from server.web.base_url import BaseUrl
 from server.web.identity import AddressOf
 from server.web.revalidation import revalidated
+from server.web.static_files import StaticFiles
+from server.words.show_names import name_of_show
 
 
 class Calendars:
     """The routes of calendars.
 
+    The address may name a language (`?lang=es`), as the addresses that pages give do: calendar programs rarely ask for one.
+
     Takes: of_artist, the name of an artist and the shows; of_token, the shows of the fan whose address has this token; turns,
-           of reads; address_of, a request's address; base_url, the address that it knows of this service; installation, the id
-           of the database
+           of reads; address_of, a request's address; base_url, the address that it knows of this service; files, which have
+           the texts; installation, the id of the database
     """
 
     def __init__(
@@ -32,8 +36,10 @@ class Calendars:
         address_of: AddressOf,
         base_url: BaseUrl,
         *,
+        files: StaticFiles,
         installation: str,
     ) -> None:
+        self._files = files
         self._of_artist = of_artist
         self._of_token = of_token
         self._turns = turns
@@ -63,5 +69,12 @@ class Calendars:
     async def _answer(
         self, request: web.Request, name: str, shows: list[CalendarShow], *, cache_control: str
     ) -> web.Response:
-        body = await as_ical(name, shows, base=self._base_url(request), installation=self._installation)
-        return revalidated(request, body, "text/calendar", cache_control=cache_control)
+        language = self._files.words_for(request)
+        words = CalendarWords(
+            lambda show: name_of_show(show.name, show.artist, show.venue, language),
+            lambda address: language.text("calendar-invitation", address=address),
+        )
+        body = await as_ical(name, shows, words, base=self._base_url(request), installation=self._installation)
+        response = revalidated(request, body, "text/calendar", cache_control=cache_control)
+        response.headers["Vary"] = "Accept-Encoding, Accept-Language, Cookie"
+        return response

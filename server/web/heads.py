@@ -141,7 +141,7 @@ def head_of_show(show: Show, base: str, words: Language) -> Head:
         title=title_of_show(show),
         description=description,
         path=f"/shows/{show['slug']}",
-        data=structured_data.of_show(show, base, description=description, card=card),
+        data=structured_data.of_show(show, base, words, description=description, card=card),
         card=card,
         card_text=card_text,
     )
@@ -167,10 +167,10 @@ def head_of_artist(artist: Artist, base: str, words: Language) -> Head:
         ),
         path=path,
         kind="profile",
-        data=structured_data.of_artist(artist, base),
+        data=structured_data.of_artist(artist, base, words),
         card=f"{path}/card.png",
         card_text=name,
-        feed=f"{path}.ics",
+        feed=f"{path}.ics?lang={words.tag}",
         feed_title=words.text("head-calendar"),
     )
 
@@ -189,7 +189,7 @@ def head_of_venue(venue: Venue, base: str, words: Language) -> Head:
         description=description,
         path=f"/venues/{venue['slug']}",
         kind="place",
-        data=structured_data.of_venue(venue, base),
+        data=structured_data.of_venue(venue, base, words),
         card=f"/venues/{venue['slug']}/card.png",
         card_text=f"{venue['name']}, {venue['city']}",
     )

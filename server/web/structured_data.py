@@ -19,6 +19,8 @@ from server.catalog.documents import (
     Venue,
     VenueName,
 )
+from server.words.show_names import name_of_show
+from server.words.texts import Language
 
 Data = dict[str, Any]
 
@@ -48,12 +50,12 @@ def of_service(name: str, base: str) -> Data:
     }
 
 
-def of_show(show: Show, base: str, *, description: str, card: str) -> Data:
+def of_show(show: Show, base: str, words: Language, *, description: str, card: str) -> Data:
     """A show as a MusicEvent, with its bill and, once songs were played, what was played. Takes: card, a path."""
     acts: Sequence[ArtistName] = show["bill"] or [show["artist"]]
     data = {
         "@context": _VOCABULARY,
-        **_event(show, base),
+        **_event(show, base, words),
         "description": description,
         "image": [f"{base}{card}"],
         "location": _place(show["venue"], base),
@@ -63,7 +65,7 @@ def of_show(show: Show, base: str, *, description: str, card: str) -> Data:
     return data | {"workPerformed": played} if played else data
 
 
-def of_artist(artist: Artist, base: str) -> Data:
+def of_artist(artist: Artist, base: str, words: Language) -> Data:
     """An artist as a MusicGroup, with the next shows and the songs played most often."""
     data: Data = {"@context": _VOCABULARY, **_group(artist, base)}
     if artist["genre"]:
@@ -73,10 +75,10 @@ def of_artist(artist: Artist, base: str) -> Data:
             {"@type": "MusicRecording", "name": song["title"], "url": f"{base}/songs/{song['id']}"}
             for song in artist["songs"]
         ]
-    return data | _events(artist["shows"], base) | _same_as(artist["sources"])
+    return data | _events(artist["shows"], base, words) | _same_as(artist["sources"])
 
 
-def of_venue(venue: Venue, base: str) -> Data:
+def of_venue(venue: Venue, base: str, words: Language) -> Data:
     """A venue as a MusicVenue, with the next shows and its rating."""
     data: Data = {"@context": _VOCABULARY, **_place(venue, base)}
     if venue["rating"] is not None:
@@ -86,7 +88,7 @@ def of_venue(venue: Venue, base: str) -> Data:
             "bestRating": _RATING_MAX,
             "reviewCount": venue["review_count"],
         }
-    return data | _events(venue["shows"], base) | _same_as(venue["sources"])
+    return data | _events(venue["shows"], base, words) | _same_as(venue["sources"])
 
 
 def of_song(song: Song, base: str) -> Data:
@@ -105,11 +107,11 @@ def of_song(song: Song, base: str) -> Data:
     return data
 
 
-def _event(show: ShowItem, base: str) -> Data:
+def _event(show: ShowItem, base: str, words: Language) -> Data:
     starts_at = datetime.fromisoformat(show["starts_at"]).astimezone(ZoneInfo(show["time_zone"]))
     return {
         "@type": "MusicEvent",
-        "name": show["name"],
+        "name": name_of_show(show["name"], show["artist"]["name"], show["venue"]["name"], words),
         "url": f"{base}/shows/{show['slug']}",
         "startDate": starts_at.isoformat(timespec="seconds"),
         "eventStatus": f"{_VOCABULARY}/{_EVENT_STATUS[show['status']]}",
@@ -117,9 +119,10 @@ def _event(show: ShowItem, base: str) -> Data:
     }
 
 
-def _events(shows: Sequence[ShowItem], base: str) -> Data:
+def _events(shows: Sequence[ShowItem], base: str, words: Language) -> Data:
     events = [
-        _event(show, base) | {"location": _place(show["venue"], base), "performer": [_group(show["artist"], base)]}
+        _event(show, base, words)
+        | {"location": _place(show["venue"], base), "performer": [_group(show["artist"], base)]}
         for show in shows
     ]
     return {"event": events} if events else {}

@@ -67,6 +67,32 @@ async def test_a_pick_from_the_form_to_the_points(
     await is_fine(page)
 
 
+async def test_a_board_names_its_show_in_the_language_of_the_page(
+    open_fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    """A show that nobody has named is its artist and its venue; a given name stays as it is."""
+    (show,) = await make_shows(database_url)
+    await sql.execute(
+        "update shows s set name = a.name || ' at ' || v.name from artists a, venues v"
+        " where s.id = $1 and a.id = s.artist_id and v.id = s.venue_id",
+        show.id,
+    )
+    artist = await sql.fetchval("select name from artists where id = $1", show.artist)
+    venue = await sql.fetchval("select v.name from venues v join shows s on s.venue_id = v.id where s.id = $1", show.id)
+    path = f"/leaderboard?show={show.id}"
+    for language, name in (
+        ("en", f"{artist} at {venue}"),
+        ("es", f"{artist} en {venue}"),
+        ("ja", f"{artist}、{venue}"),
+    ):
+        page = (await (await open_fan(locale=language)).open(path)).page
+        await expect(page.get_by_role("heading", level=1)).to_have_text(name)
+        assert name in await page.title()
+    await sql.execute("update shows set name = 'Una noche' where id = $1", show.id)
+    await page.reload()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Una noche")
+
+
 async def test_a_friend_joins_a_crew_by_its_link(open_fan: OpenFan) -> None:
     """Whoever has the link sees the invitation, joins, and stands on the crew's board; both can leave."""
     ann = await (await open_fan()).open("/leaderboard")

@@ -10,3 +10,7 @@ head-venue-next = Shows at { $venue } in { $city }, and what fans say of it. The
 head-venue = Shows at { $venue } in { $city }, and what fans say of it. No show is announced.
 head-song = Who plays “{ $title }” by { $artist }, how often, and in which setlists.
 head-calendar = Calendar
+# What a show is called that nobody has given a name of its own
+show-name = { $artist } at { $venue }
+# $address: of the page of a show
+calendar-invitation = Vote on the setlist: { $address }

@@ -10,3 +10,5 @@ head-venue-next = Conciertos en { $venue }, { $city }, y lo que opinan los fans.
 head-venue = Conciertos en { $venue }, { $city }, y lo que opinan los fans. No hay ningún concierto anunciado.
 head-song = Quién toca «{ $title }», de { $artist }, cuántas veces y en qué setlists.
 head-calendar = Calendario
+show-name = { $artist } en { $venue }
+calendar-invitation = Vota las canciones del setlist: { $address }

@@ -10,3 +10,5 @@ head-venue-next = { $venue }（{ $city }）のライブとファンの口コミ�
 head-venue = { $venue }（{ $city }）のライブとファンの口コミ。発表されたライブはありません。
 head-song = { $artist }の「{ $title }」を演奏するアーティスト、回数、セットリスト。
 head-calendar = カレンダー
+show-name = { $artist }、{ $venue }
+calendar-invitation = セットリストの曲に投票：{ $address }

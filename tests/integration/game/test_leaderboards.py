@@ -232,6 +232,22 @@ async def test_only_public_names_are_shown(people: People, factory: RowFactory) 
     assert await made.points() == [(1, 60), (2, 10), (2, 10), (2, 10)]
 
 
+async def test_the_board_of_a_show_names_its_artist_and_venue(people: People, factory: RowFactory) -> None:
+    """Before, while and after its points grow: a page says them in its reader's language when the show has no name of its own."""
+    made = await night(people, factory)
+    states = []
+    for act in (None, made.plays("a"), finish(factory)):
+        if act is not None:
+            await act
+        await counted(factory)
+        board = await made.fans[0].ok("GET", made.board)
+        assert (board["name"], board["artist"], board["venue"]) == ("Show", "Band", "Hall")
+        states.append(board["state"])
+    assert states == ["open", "live", "final"]
+    board = await made.fans[0].ok("GET", "/api/leaderboard?artist=1")
+    assert (board["name"], board["artist"], board["venue"]) == ("Band", None, None)
+
+
 async def test_which_board_must_be_said(people: People, factory: RowFactory) -> None:
     """One board at a time; boards that do not exist are not found; an unknown season is empty."""
     ann, nobody = await people.person(), people.nobody()

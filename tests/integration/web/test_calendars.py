@@ -61,6 +61,23 @@ async def test_an_artists_calendar_has_the_shows(people: People, factory: RowFac
     await read(fan, "/artists/nobody.ics", status=404)
 
 
+async def test_a_calendar_speaks_the_language_of_its_address(people: People, factory: RowFactory) -> None:
+    """A show without a name is its artist and its venue in words of that language; the invitation to vote is too."""
+    fan = await people.person()
+    await factory.show(1, song_count=0)
+    await factory.sql.execute("update shows set name = 'Band at Hall' where id = 1")
+    path = (await fan.ok("POST", "/api/me/calendar"))["path"]
+    await factory.sql.execute(f"insert into user_show_attendance values ({fan.id}, 1)")
+    for lang, summary, invitation in (
+        ("en", "Band at Hall", "Vote on the setlist: "),
+        ("es", "Band en Hall", "Vota las canciones del setlist: "),
+        ("ja", "Band、Hall", "セットリストの曲に投票："),
+    ):
+        for calendar in ("/artists/band.ics", path):
+            (event,) = events_of(await read(fan, f"{calendar}?lang={lang}")).items()
+            assert (event[0], str(event[1]["DESCRIPTION"])) == (summary, f"{invitation}{fan.url}/shows/show-1")
+
+
 async def test_an_unchanged_calendar_is_not_sent_again(people: People, factory: RowFactory) -> None:
     """Programs ask every hour: the same shows are the same file."""
     fan = await people.person()

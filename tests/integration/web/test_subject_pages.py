@@ -19,6 +19,7 @@ import pytest_asyncio
 from server.errors import Refused
 from server.node.node import Node
 from server.protocol.codes import Code
+from server.protocol.show_names import default_name
 from server.settings import data_folder
 from server.web import cards as cards_module
 from server.web.cards import card_of_show
@@ -100,7 +101,7 @@ async def test_each_page_says_what_it_is_about(http: aiohttp.ClientSession, node
         assert head.data["url"] == node.url + address
         assert "b" not in head.tags
     artist = await head_of(http, "/artists/band")
-    assert artist.links["alternate"] == "/artists/band.ics"
+    assert artist.links["alternate"] == "/artists/band.ics?lang=en"
     assert [event["@type"] for event in artist.data["event"]] == ["MusicEvent"]
 
 
@@ -133,6 +134,22 @@ async def test_a_show_is_a_music_event(http: aiohttp.ClientSession, factory: Row
     assert head.data["eventStatus"] == "https://schema.org/EventCancelled"
     assert [work["name"] for work in head.data["workPerformed"]] == [NASTY]
     assert head.named["description"].startswith("Cancelled: ")
+
+
+async def test_a_show_without_a_name_has_one_in_the_readers_language(
+    http: aiohttp.ClientSession, factory: RowFactory, show: Show
+) -> None:
+    """The default is stored in English: search engines are told artist and venue in the language of the page. A given name stays."""
+    default = default_name(NASTY, NASTY)
+    for name, lang, told in (
+        (default, "es", f"{NASTY} en {NASTY}"),
+        (default, "ja", f"{NASTY}、{NASTY}"),
+        ("Una noche", "ja", "Una noche"),
+    ):
+        await factory.sql.execute("update shows set name = $2 where id = $1", show.id, name)
+        for path in (f"/shows/{show.id}", "/artists/1", "/venues/1"):
+            data = (await head_of(http, f"{path}?lang={lang}")).data
+            assert data.get("event", [data])[0]["name"] == told, path
 
 
 async def test_an_unknown_subject_is_a_page_that_says_so(http: aiohttp.ClientSession, show: Show) -> None:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
-  accuracyLines, billLine, clockTime, connectionLine, dateTime, inTime, longDate, ownName, REASON, setTitles,
+  accuracyLines, billLine, clockTime, connectionLine, dateTime, inTime, longDate, ownName, ownShowName, REASON, setTitles,
   songTags, sourceLine, stateLine, webPages,
   windowLine,
 } from "../../../static/messages.js";
@@ -10,6 +10,11 @@ import { notice, refusal } from "../../../static/refusals.js";
 const NOW_MS = Date.parse("2026-11-23T20:00:00Z");
 const ZONE = "America/Los_Angeles";
 const after = (minutes) => new Date(NOW_MS + minutes * 60_000).toISOString();
+
+test("a show has a name of its own only when somebody gave it one", () => {
+  const named = (name) => ownShowName({ name, artist: { name: "Justice" }, venue: { name: "Red Rocks" } });
+  assert.deepEqual(["Justice", "Justice at Red Rocks", "A night of light"].map(named), ["", "", "A night of light"]);
+});
 
 test("relative times use the unit that a person would use", () => {
   const textOf = (seconds) => inTime(NOW_MS + seconds * 1_000, NOW_MS);

@@ -85,6 +85,13 @@ def test_an_announcement_names_artist_place_and_time() -> None:
     assert message["Auto-Submitted"] == "auto-generated"
 
 
+def test_a_show_without_a_name_is_not_named_in_english() -> None:
+    """The default, which is stored in English, repeats the heading and the place: the email leaves it out. A given name stays."""
+    for show, is_told in (("Band at Hall", False), ("Band", False), ("A night of light", True)):
+        lines = body(read(composed(replace(ITEM, show=show))), "plain").splitlines()
+        assert (show in [line.strip() for line in lines]) is is_told, show
+
+
 def test_a_result_lists_the_songs_in_order() -> None:
     """The song with the most votes comes first."""
     message = read(composed(replace(ITEM, kind="show_result", songs=["Creep", "Just", "Lucky"])))
