@@ -64,7 +64,7 @@ export function dateTime(iso, timeZone) {
   return dateFormat({
     weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit", timeZone,
     ...(isElsewhere(timeZone) && { timeZoneName: "short" }),
-  }).format(new Date(iso));
+  }).format(new Date(iso)).replace(/-(?=\d)/, "-\u2060"); // a line does not end within GMT-6
 }
 
 /** @type {(iso: string, timeZone: string) => string} */

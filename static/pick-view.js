@@ -4,6 +4,7 @@
 import { call, RequestError, signedIn, signIn } from "./api.js";
 import { h, setAttribute, setHidden, setText } from "./dom.js";
 import * as words from "./pick-texts.js";
+import { failure } from "./refusals.js";
 import { phrase } from "./words.js";
 
 /**
@@ -18,7 +19,7 @@ const SPREAD_MS = 3_000;
 
 export function createPickView() {
   const summary = h("summary", {}, words.summary(null));
-  const lead = h("p", { class: "pick-lead" }, words.LEAD);
+  const lead = h("p", { class: "pick-lead", hidden: true }, words.LEAD);
   const lock = h("p", { class: "pick-lead" });
   const chosenText = h("p", { class: "pick-count" });
   const songs = h("div", { class: "pick-songs", role: "group", "aria-label": phrase("pick-songs-label") });
@@ -37,6 +38,7 @@ export function createPickView() {
   const outcome = h("p", { class: "pick-outcome", role: "status" });
   const form = h("form", {
     class: "pick-form",
+    hidden: true, // until the pick is known: once the show has begun there is no form
     on: {
       submit: (event) => {
         event.preventDefault();
@@ -71,10 +73,12 @@ export function createPickView() {
 
   async function load() {
     const wanted = show;
+    if (!own) setText(outcome, phrase("one-moment"));
     try {
       /** @type {OwnPick} */
       const answer = await call(`/api/shows/${wanted}/picks`);
       if (wanted !== show) return;
+      if (!own) setText(outcome, "");
       own = answer;
       if (!isChanged) {
         chosen = own.pick ? [...own.pick.songs] : [];
@@ -83,7 +87,7 @@ export function createPickView() {
       draw();
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      if (details.open) setText(outcome, words.pickFailure(error.code));
+      if (details.open) setText(outcome, failure(error.code));
     }
   }
 
@@ -188,6 +192,7 @@ export function createPickView() {
       if (isOther) {
         own = null;
         isChanged = false;
+        for (const part of [lead, lock, form, score, picked]) setHidden(part, true);
         setText(summary, words.summary(null));
       }
       show = next.id;

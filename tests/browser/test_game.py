@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+
 import aiohttp
 import asyncpg
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from server.node.node import Node
 from server.people.sessions import mint_token
@@ -65,6 +68,37 @@ async def test_a_pick_from_the_form_to_the_points(
     await expect(page.locator(".board tbody tr")).to_have_text("1A fanyou60")
     await expect(page.get_by_role("link", name="Back to the show")).to_be_visible()
     await is_fine(page)
+
+
+async def test_a_slow_phone_sees_no_form_before_the_pick_is_known(open_fan: OpenFan, database_url: str) -> None:
+    """A form without songs cannot be filled in, and picks may be locked; a request that fails is no pick that was not saved."""
+    (show,) = await make_shows(database_url)
+    fan = await open_fan()
+    tab = await fan.open_show(show.id)
+    page, answered = tab.page, asyncio.Event()
+
+    async def answer(route: Route) -> None:
+        await answered.wait()
+        await route.continue_()
+
+    await page.route("**/picks", answer)
+    panel = page.locator(".pick")
+    await panel.locator("summary").click()
+    await expect(panel.get_by_role("status")).to_have_text("One moment…")
+    await expect(panel.get_by_role("button")).to_have_count(0)
+    await expect(panel.get_by_role("combobox")).to_have_count(0)
+    answered.set()
+    await expect(panel.get_by_role("button", name="Save my pick")).to_be_visible()
+    await expect(panel.get_by_role("status")).to_have_text("")
+
+    await page.unroute("**/picks")
+    await page.reload()
+    await tab.expect_live()
+    fan.allowed_errors = re.compile("ERR_FAILED")
+    await page.route("**/picks", lambda route: route.abort())
+    await panel.locator("summary").click()
+    await expect(panel.get_by_role("status")).to_have_text("The server cannot be reached. Check your connection and try again.")
+    await expect(panel.get_by_role("button")).to_have_count(0)
 
 
 async def test_a_board_names_its_show_in_the_language_of_the_page(

@@ -147,3 +147,21 @@ async def test_nothing_stays_english_in_a_language_from_right_to_left(
             assert await latin_texts(tab.page) == [], path
             if not path.startswith("/screen"):
                 assert await tab.page.evaluate(TOO_LONG) == [], path
+
+
+async def test_japanese_lines_end_between_phrases(open_fan: OpenFan) -> None:
+    """Japanese has no spaces: without more, the heading of a phone ends its first line within the word for "page"."""
+    fan = await open_fan(locale="ja", viewport=PHONE)
+    fan.allowed_errors = re.compile("404")
+    page = (await fan.open("/nowhere")).page
+    heading = page.get_by_role("heading", level=1)
+    await expect(heading).to_have_text("このアドレスにページはありません")
+    lines = await heading.evaluate(
+        """(element) => {
+            const range = document.createRange();
+            const top = (at) => (range.setStart(element.firstChild, at), range.setEnd(element.firstChild, at + 1), range.getBoundingClientRect().top);
+            const tops = [...element.textContent].map((_, at) => top(at));
+            return [...new Set(tops)].map((one) => [...element.textContent].filter((_, at) => tops[at] === one).join(""));
+        }"""
+    )
+    assert lines == ["このアドレスに", "ページはありません"]

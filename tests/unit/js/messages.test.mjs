@@ -11,6 +11,11 @@ const NOW_MS = Date.parse("2026-11-23T20:00:00Z");
 const ZONE = "America/Los_Angeles";
 const after = (minutes) => new Date(NOW_MS + minutes * 60_000).toISOString();
 
+test("a line does not end within the name of a zone", () => {
+  // Chile has no short name in English; here its summer time.
+  assert.ok(dateTime("2026-11-23T20:00:00Z", "America/Santiago").endsWith("GMT-\u20603"));
+});
+
 test("a show has a name of its own only when somebody gave it one", () => {
   const named = (name) => ownShowName({ name, artist: { name: "Justice" }, venue: { name: "Red Rocks" } });
   assert.deepEqual(["Justice", "Justice at Red Rocks", "A night of light"].map(named), ["", "", "A night of light"]);
