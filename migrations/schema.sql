@@ -1298,6 +1298,18 @@ CREATE FUNCTION decision_rows_max() RETURNS integer
     LANGUAGE sql IMMUTABLE
     RETURN 10000;
 
+CREATE FUNCTION default_show_name(artist_id bigint, venue_id bigint) RETURNS text
+    LANGUAGE sql STABLE
+    AS $_$
+    select default_show_name(a.name, v.name) from artists a, venues v where (a.id, v.id) = ($1, $2)
+$_$;
+
+CREATE FUNCTION default_show_name(artist text, venue text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select left(artist || ' at ' || venue, 300)
+$$;
+
 CREATE FUNCTION drop_empty_crews() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -1582,6 +1594,16 @@ CREATE FUNCTION folds_of_songs(wanted_gone bigint, wanted_kept bigint) RETURNS T
                      limit 1) k on true
      where e.song_id = wanted_gone
 $$;
+
+CREATE FUNCTION follow_default_name() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if old.name = default_show_name(old.artist_id, old.venue_id) then
+        new.name := coalesce(default_show_name(new.artist_id, new.venue_id), new.name);
+    end if;
+    return new;
+end $$;
 
 CREATE FUNCTION forget_picker() RETURNS trigger
     LANGUAGE plpgsql
@@ -3254,6 +3276,28 @@ CREATE FUNCTION rename_listed_songs(wanted_merge bigint) RETURNS void
     update show_predictions p set songs = l.songs from listed l where l.relation = 'show_predictions' and p.show_id = l.row_id;
 $$;
 
+CREATE FUNCTION rename_shows_of_artist() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    update shows s set name = default_show_name(new.name, v.name)
+      from venues v
+     where s.artist_id = new.id and v.id = s.venue_id and s.name = default_show_name(old.name, v.name);
+    return null;
+end $$;
+
+CREATE FUNCTION rename_shows_of_venue() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+    update shows s set name = default_show_name(a.name, new.name)
+      from artists a
+     where s.venue_id = new.id and a.id = s.artist_id and s.name = default_show_name(a.name, old.name);
+    return null;
+end $$;
+
 CREATE FUNCTION renew_session(wanted bigint, ttl interval) RETURNS TABLE(role public.user_role, session_id bigint, expires_at timestamp with time zone)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
@@ -4434,6 +4478,7 @@ ALTER TABLE ONLY artists ADD CONSTRAINT artists_slug_key UNIQUE (slug);
 CREATE INDEX artists_folded_idx ON artists USING hash (folded);
 CREATE INDEX artists_search_idx ON artists USING gin (search) WITH (fastupdate=off);
 CREATE INDEX artists_similar_idx ON artists USING gin (folded gin_trgm_ops) WITH (fastupdate=off);
+CREATE TRIGGER artists_default_names AFTER UPDATE OF name ON artists FOR EACH ROW WHEN ((old.name IS DISTINCT FROM new.name)) EXECUTE FUNCTION rename_shows_of_artist();
 CREATE TRIGGER artists_stats AFTER INSERT ON artists REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION begin_artist_stats();
 CREATE TRIGGER artists_touch BEFORE UPDATE ON artists FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 CREATE TRIGGER artists_words AFTER UPDATE OF name ON artists FOR EACH ROW WHEN ((old.name IS DISTINCT FROM new.name)) EXECUTE FUNCTION refresh_words_of_artist();
@@ -5879,6 +5924,7 @@ CREATE TRIGGER shows_count_deleted AFTER DELETE ON shows REFERENCING OLD TABLE A
 CREATE TRIGGER shows_count_inserted AFTER INSERT ON shows REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_shows();
 CREATE TRIGGER shows_count_moved AFTER UPDATE OF artist_id ON shows FOR EACH ROW WHEN ((old.artist_id IS DISTINCT FROM new.artist_id)) EXECUTE FUNCTION count_moved_show();
 CREATE TRIGGER shows_count_songs AFTER UPDATE OF artist_id, local_date ON shows FOR EACH ROW WHEN (((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.local_date IS DISTINCT FROM new.local_date))) EXECUTE FUNCTION count_changed_show();
+CREATE TRIGGER shows_default_name BEFORE UPDATE OF artist_id, venue_id ON shows FOR EACH ROW WHEN ((((old.artist_id IS DISTINCT FROM new.artist_id) OR (old.venue_id IS DISTINCT FROM new.venue_id)) AND (old.name = new.name))) EXECUTE FUNCTION follow_default_name();
 CREATE TRIGGER shows_news AFTER UPDATE OF status, local_date ON shows FOR EACH ROW WHEN ((((new.status = 'cancelled'::show_status) AND (old.status = ANY (ARRAY['upcoming'::show_status, 'live'::show_status]))) OR ((new.status = 'upcoming'::show_status) AND (new.local_date IS DISTINCT FROM old.local_date)))) EXECUTE FUNCTION note_show_news();
 CREATE TRIGGER shows_note_boards AFTER UPDATE ON shows FOR EACH ROW WHEN (((old.revision IS DISTINCT FROM new.revision) AND ((old.status = 'finished'::show_status) OR (new.status = 'finished'::show_status)))) EXECUTE FUNCTION note_boards();
 CREATE TRIGGER shows_note_boards_deleted AFTER DELETE ON shows FOR EACH ROW WHEN ((old.status = 'finished'::show_status)) EXECUTE FUNCTION note_boards();
@@ -6455,6 +6501,7 @@ CREATE INDEX venues_folded_name_idx ON venues USING hash (folded_name);
 CREATE INDEX venues_latitude_idx ON venues USING btree (latitude);
 CREATE INDEX venues_search_idx ON venues USING gin (search) WITH (fastupdate=off);
 CREATE INDEX venues_similar_idx ON venues USING gin (folded gin_trgm_ops) WITH (fastupdate=off);
+CREATE TRIGGER venues_default_names AFTER UPDATE OF name ON venues FOR EACH ROW WHEN ((old.name IS DISTINCT FROM new.name)) EXECUTE FUNCTION rename_shows_of_venue();
 CREATE TRIGGER venues_touch BEFORE UPDATE OF slug, name, city, region, country, latitude, longitude, time_zone, capacity ON venues FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 CREATE TRIGGER venues_words AFTER UPDATE OF name, city, region ON venues FOR EACH ROW WHEN ((((old.name IS DISTINCT FROM new.name) OR (old.city IS DISTINCT FROM new.city)) OR (old.region IS DISTINCT FROM new.region))) EXECUTE FUNCTION refresh_words_of_venue();
 GRANT SELECT ON TABLE venues TO mysetlist_request;

@@ -97,7 +97,9 @@ async def test_a_slow_phone_sees_no_form_before_the_pick_is_known(open_fan: Open
     fan.allowed_errors = re.compile("ERR_FAILED")
     await page.route("**/picks", lambda route: route.abort())
     await panel.locator("summary").click()
-    await expect(panel.get_by_role("status")).to_have_text("The server cannot be reached. Check your connection and try again.")
+    await expect(panel.get_by_role("status")).to_have_text(
+        "The server cannot be reached. Check your connection and try again."
+    )
     await expect(panel.get_by_role("button")).to_have_count(0)
 
 

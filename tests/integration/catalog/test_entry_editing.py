@@ -116,3 +116,25 @@ async def test_a_show_is_made_with_its_bill(boss: Person, factory: RowFactory) -
         ({"closes_at": "0001-01-01T00:00:00Z"}, "bad_request"), ({"slug": "7"}, "bad_request"),
     ):  # fmt: skip
         assert await boss.refused("POST", "/api/admin/shows", body | change) == code, change
+
+
+async def test_a_default_name_follows_its_artist_and_its_venue(boss: Person, factory: RowFactory) -> None:
+    """When they are renamed or become others; a name that somebody gave stays. Pages know a default by its artist and venue."""
+    for show in (1, 2):
+        await factory.show(show, song_count=0)
+    await factory.sql.execute(
+        "update shows set name = case id when 1 then 'Band at Hall' else 'A night of Band at Hall' end"
+    )
+
+    async def names() -> list[str]:
+        return [row["name"] for row in await factory.sql.fetch("select name from shows order by id")]
+
+    await boss.ok("PATCH", "/api/admin/artists/1", {"name": "The Band"})
+    assert await names() == ["The Band at Hall", "A night of Band at Hall"]
+    await boss.ok("PATCH", "/api/admin/venues/1", {"name": "Great Hall"})
+    assert await names() == ["The Band at Great Hall", "A night of Band at Hall"]
+    words = await factory.sql.fetchval("select search_text from shows where id = 1")
+    assert words.startswith("the band at great hall")
+    venue = await boss.ok("POST", "/api/admin/venues", ARENA, status=201)
+    await factory.sql.execute("update shows set venue_id = $1", venue["id"])
+    assert await names() == ["The Band at Arena", "A night of Band at Hall"]
