@@ -18,7 +18,7 @@ export function createDevices({ accountOf, sessionCount, onSignedIn }) {
   const code = h("strong", { class: "code", translate: "no" });
   const address = h("span", { class: "code-address", translate: "no" }, `${location.host}/me`);
   const left = h("p", { class: "code-left" });
-  const shown = h("div", { class: "code-shown", hidden: true }, h("p", {}, CODE.how, " ", address), code, left);
+  const shown = h("div", { class: "code-shown", tabindex: -1, hidden: true }, h("p", {}, CODE.how, " ", address), code, left);
   const outcome = h("p", { class: "form-outcome", role: "status" });
   const show = h("button", { class: "button", type: "button", on: { click: () => act(makeCode) } }, CODE.show);
   const showing = h("div", { class: "code-part" }, h("p", { class: "part-lead" }, CODE.lead), show, shown);
@@ -51,6 +51,7 @@ export function createDevices({ accountOf, sessionCount, onSignedIn }) {
     setText(outcome, "");
     setHidden(shown, false);
     setHidden(show, true);
+    shown.focus(); // the button that had the focus is gone
     let ticks = 0;
     clearInterval(timer);
     const tick = async () => {
@@ -71,8 +72,10 @@ export function createDevices({ accountOf, sessionCount, onSignedIn }) {
   function hide(text) {
     clearInterval(timer);
     setText(code, "");
+    const hadFocus = shown.contains(document.activeElement);
     setHidden(shown, true);
     setHidden(show, false);
+    if (hadFocus) show.focus();
     setText(outcome, text);
   }
 

@@ -48,7 +48,7 @@ async function load() {
     : phrase("account-is-nameless", { id: String(id) });
   setHidden(signedIn, false);
   if (isOther) own.replaceChildren(...createOwnParts(account));
-  if (isOther) data.replaceChildren(createCalendar(), createData({ onErased: signedOut }));
+  if (isOther) data.replaceChildren(createCalendar(), createData({ onErased: leave }));
   setHidden(own, false);
   setHidden(data, false);
   devices.update();
@@ -98,7 +98,16 @@ async function endOne(id) {
 
 async function endAll() {
   await call(SESSIONS, { method: "DELETE" });
-  signedOut(phrase("account-left"));
+  leave(phrase("account-left"));
+}
+
+/**
+ * The button that had the focus is gone, and what happened is said at the top of the page.
+ * @param {string} text
+ */
+function leave(text) {
+  signedOut(text);
+  who.focus();
 }
 
 /** @param {boolean} isAsked */

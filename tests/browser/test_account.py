@@ -41,7 +41,7 @@ async def test_an_account_moves_to_another_device_and_ends(
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
     await page.get_by_role("button", name="Show a code").tap()
-    await expect(page.locator(".code")).to_be_visible()
+    await expect(page.locator(".code-shown")).to_be_focused()  # a keyboard stays where it was
     code = await page.locator(".code").text_content()
     assert code is not None
     await expect(page.locator(".code-left")).to_contain_text(re.compile(r"[45]:\d\d minutes"))
@@ -65,6 +65,7 @@ async def test_an_account_moves_to_another_device_and_ends(
     await expect(page.get_by_text("The other device is signed in.")).to_be_visible()
     await expect(page.locator("#sessions").get_by_role("listitem")).to_have_count(2)
     await expect(page.locator(".code")).to_be_hidden()
+    await expect(page.get_by_role("button", name="Show a code")).to_be_focused()
 
     async with there.expect_download() as download:
         await there.get_by_role("button", name="Download my data").click()
@@ -80,7 +81,7 @@ async def test_an_account_moves_to_another_device_and_ends(
     await there.get_by_role("button", name="Erase my account").click()
     await there.get_by_label("I understand that this cannot be undone.").check()
     await erase.click()
-    await expect(there.get_by_text("Your account is erased.")).to_be_visible()
+    await expect(there.get_by_text("Your account is erased.")).to_be_focused()
     await expect(there.get_by_role("region", name="Your ballots")).to_be_hidden()
     assert await other.context.cookies() == []
     assert await sql.fetchval("select up_count from setlist_songs where id = $1", show.songs[0]) == 1
