@@ -75,6 +75,6 @@ async def test_the_account_page_lists_sessions_and_ends_them_by_keyboard(
     await tab.keyboard.press("Enter")
     await tab.keyboard.press("Tab")
     await tab.keyboard.press("Enter")
-    await expect(tab.get_by_text("You are signed out everywhere.")).to_be_visible()
+    await expect(tab.get_by_text("You are signed out everywhere.")).to_be_focused()
     assert await sql.fetchval("select count(*) from sessions where user_id = $1 and ended_at is null", signed) == 0
     assert await fan.context.cookies() == []
