@@ -254,6 +254,7 @@ async function loadShow() {
     const kept = error.isTransient ? await keeper.find(ref) : null;
     if (kept) showLoaded(ref, kept.show, kept);
     else dispatch({ type: "show_failed", ref, error });
+    if (error.isTransient) client.connect(); // the page is loaded again once there is a connection
   }
 }
 

@@ -107,6 +107,7 @@ function createLatePage(kind, words, ref, onChange) {
       setText(problemText, isMissing ? words.whyMissing : refusals.failure(error.code));
       setHidden(retry, isMissing);
       setHidden(problem, false);
+      if (error.isTransient) addEventListener("online", () => problem.hidden || again(), { once: true });
       title = `${heading.textContent} | ${brand.name}`;
     }
     setHidden(skeleton, true);

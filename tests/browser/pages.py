@@ -209,7 +209,7 @@ class Tab:
 
     async def expect_live(self) -> None:
         """Waits until the page is connected to the node."""
-        await expect(self.connection).to_have_text("Live")
+        await expect(self.connection).to_have_attribute("data-connection", "live")
 
     async def expect_choice(self, song: int, choice: Literal["up", "down", "none"]) -> None:
         """Waits until the page shows the fan's own choice, also to screen readers."""

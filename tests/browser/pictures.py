@@ -22,6 +22,7 @@ from server.embedded import EmbeddedEngines
 from server.protocol.identity import COOKIE
 from server.settings import data_folder
 from server.store.migrations import migrate_up
+from server.words.choosing import COOKIE as LANGUAGE_COOKIE
 from tests.browser.checks import SCHEMES
 from tests.browser.pages import DESKTOP, FLAGS, PHONE, TABLET, Fan, FanPool, Tab, chromium_path
 from tests.browser.sample import Sample, make_sample, open_page
@@ -81,6 +82,9 @@ async def take(folder: Path, browser: Browser, only: list[str], language: str) -
                 FanPool(browser).fan(node.url, locale=language, with_worker=True) as visitor,
             ):
                 sample = await make_sample(node, engines.database_url, SECRET, fan)
+                # Chromium tells a worker no locale of a test.
+                chosen = {"name": LANGUAGE_COOKIE, "value": language.split("-")[0], "url": node.url}
+                await visitor.context.add_cookies([chosen])  # type: ignore[list-item]
                 await staff.context.add_cookies([{"name": COOKIE, "value": sample.admin, "url": node.url}])
                 for name in sample.paths:
                     if not only or any(word in name for word in only):

@@ -107,6 +107,26 @@ async def test_without_a_network_shows_and_votes_stay(
     assert await sql.fetchval("select count(*) from votes where show_id = $1", show.id) == 2
 
 
+async def test_what_was_not_kept_comes_with_the_network(open_fan: OpenFan, database_url: str) -> None:
+    """A show and an artist that are opened without a network say so, and appear by themselves when it is back."""
+    kept, new = await make_shows(database_url, count=2)
+    visitor = await open_fan(with_worker=True)
+    tab = await visitor.open_show(kept.id)
+    await kept_by(tab.page)
+    await go_offline(visitor, tab)
+    await tab.goto(f"/shows/{new.id}")
+    await expect(tab.page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+    await expect(tab.connection).to_have_text("Offline")
+    other = await visitor.open(f"/artists/{new.artist}")
+    await expect(other.page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+
+    await visitor.context.set_offline(False)
+    await expect(tab.row(new.songs[0])).to_be_visible()
+    await tab.expect_live()
+    await expect(other.page.get_by_role("alert")).to_be_hidden()
+    await expect(other.page.get_by_role("region", name="Next shows")).to_be_visible()
+
+
 async def test_the_worker_answers_only_for_the_page(open_fan: OpenFan, database_url: str) -> None:
     """Documents of shows and files of its version go through it; the API, the account, the console and links with tokens do not."""
     (show,) = await make_shows(database_url)
