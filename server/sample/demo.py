@@ -49,11 +49,13 @@ async def seed_demo(
     *,
     seed: int = 1,
     now: datetime | None = None,
+    turnout: float = 1.0,
     progress: Progress = no_progress,
 ) -> SeedResult:
     """Brings the database to the state described above.
 
-    Takes:  seed, the same number and the same `now` give the same data; now, aware, for tests
+    Takes:  seed, the same number and the same `now` give the same data; now, aware, for tests; turnout, the share of the usual number
+            of votes, for tests that need some of each kind
     Raises: StoreUnavailable
     Cancel: nothing is written, except perhaps empty months of the history
     """
@@ -70,7 +72,7 @@ async def seed_demo(
                 await inserts.make_history_months(connection, first=since.date(), last=now.date())
         async with db.transaction() as connection:
             await queries.lock_seeding(connection)
-            return await _write(connection, seed_data, seed, now, progress)
+            return await _write(connection, seed_data, seed, now, turnout=turnout, progress=progress)
     finally:
         await db.close()
 
@@ -97,7 +99,7 @@ async def _wanted(connection: Connection, seed_data: SeedData, seed: int, now: d
 
 
 async def _write(
-    connection: Connection, seed_data: SeedData, seed: int, now: datetime, progress: Progress
+    connection: Connection, seed_data: SeedData, seed: int, now: datetime, *, turnout: float, progress: Progress
 ) -> SeedResult:
     artists = as_json(seed_data.artists)
     artist_count = len([row async for row in inserts.insert_artists(connection, rows=artists)])
@@ -121,7 +123,7 @@ async def _write(
     await queries.lock_artist_stats(connection, slugs=[artist.slug for artist in seed_data.artists])
     inserted = await insert_shows(connection, shows)
     progress("shows", len(shows), len(shows))
-    votes = _draw_votes(shows, inserted, user_ids, seed=seed, now=now)
+    votes = _draw_votes(shows, inserted, user_ids, seed=seed, now=now, turnout=turnout)
     await insert_votes(connection, votes, inserted.values())
     progress("votes", len(votes), len(votes))
     fans = await _insert_fans(connection, seed_data, shows, inserted, user_ids, seed=seed, now=now)
@@ -138,12 +140,26 @@ async def _write(
 
 
 def _draw_votes(
-    shows: list[PlannedShow], inserted: dict[str, InsertedShow], user_ids: list[int], *, seed: int, now: datetime
+    shows: list[PlannedShow],
+    inserted: dict[str, InsertedShow],
+    user_ids: list[int],
+    *,
+    seed: int,
+    now: datetime,
+    turnout: float,
 ) -> list[VoteRow]:
     rows: list[VoteRow] = []
     for show in shows:
         ids = inserted[show.slug]
-        rows += draw_demo_votes(show, show_id=ids.id, song_ids=ids.song_ids, user_ids=user_ids, seed=seed, now=now)
+        rows += draw_demo_votes(
+            show,
+            show_id=ids.id,
+            song_ids=ids.song_ids,
+            user_ids=user_ids,
+            seed=seed,
+            now=now,
+            turnout=turnout,
+        )
     return rows
 
 

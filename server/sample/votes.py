@@ -36,13 +36,20 @@ VoteRow = tuple[int, int, int, str, datetime]  # song, user, show, choice, insta
 
 
 def draw_demo_votes(
-    show: PlannedShow, *, show_id: int, song_ids: Sequence[int], user_ids: Sequence[int], seed: int, now: datetime
+    show: PlannedShow,
+    *,
+    show_id: int,
+    song_ids: Sequence[int],
+    user_ids: Sequence[int],
+    seed: int,
+    now: datetime,
+    turnout: float = 1.0,
 ) -> list[VoteRow]:
     """The votes of one demo show, none after `now`. A fan votes once on a song, within budget and voting window, and not once
     it was played.
 
-    Takes:  song_ids, in the order of `show.predicted`
-    Gives:  the same rows for the same seed, show and now
+    Takes:  song_ids, in the order of `show.predicted`; turnout, the share of the usual number of ballots
+    Gives:  the same rows for the same seed, show, now and turnout
     Cost:   about 7 us a vote
     """
     rng = random.Random(f"{seed}:{show.slug}:votes")  # noqa: S311 - reproducible on purpose
@@ -55,6 +62,7 @@ def draw_demo_votes(
     share_elapsed = span / (show.closes_at - show.opens_at)
     excitement = rng.lognormvariate(0.0, 0.5) * (0.4 + 0.6 * share_elapsed)
     ballots = min(BALLOTS_MAX, max(BALLOTS_MIN, round(BALLOTS_MEDIAN * excitement)), len(user_ids))
+    ballots = max(1, round(ballots * turnout))
     choices_max = min(CHOICES_MAX, len(ranks), show.votes_per_user_max or CHOICES_MAX)
     rows = []
     for voter in rng.sample(range(len(user_ids)), k=ballots):

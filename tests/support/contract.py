@@ -22,6 +22,7 @@ from server.node.web_app import endpoints_of
 from server.people.sessions import mint_token
 from server.protocol.http.endpoints import Endpoint
 from server.protocol.identity import ROLES
+from server.sample.demo import seed_demo
 from server.store.database import Database
 from server.store.databases import Databases
 from server.store.reads import Reads
@@ -118,9 +119,10 @@ def asker(endpoint: Endpoint, role: str) -> int:
 
 @asynccontextmanager
 async def running_api(folder: Path, database_url: str, redis_url: str) -> AsyncIterator[Api]:
-    """A node with the sample data."""
+    """A node with the sample data, and a tenth of its votes."""
+    await seed_demo(database_url, turnout=0.1)
     async with NodeProcess.running(
-        folder, "--demo", DATABASE_URL=database_url, REDIS_URL=redis_url, MYSETLIST_EXPORTS_PER_DAY="1000"
+        folder, DATABASE_URL=database_url, REDIS_URL=redis_url, MYSETLIST_EXPORTS_PER_DAY="1000"
     ) as process:
         connection = await asyncpg.connect(database_url)
         try:
