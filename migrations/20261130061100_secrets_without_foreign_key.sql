@@ -1,6 +1,6 @@
 -- migrate:up
--- The sequencer holds the row of a fan when it makes the fan's secret, so a foreign key only asks for the row again: half of what a
--- first vote costs in the ledger.
+-- The sequencer holds the row of a fan when it makes the fan's secret, so a foreign key only asks for the same row again, fan
+-- by fan (docs/adr/0050-ledger.md).
 
 set local lock_timeout = '1s';
 -- A commit begins at log_positions, so a writer waits here and holds no other lock.

@@ -6,6 +6,7 @@ big-endian; PostgreSQL calculates the same (`ledger_name`), for receipts, export
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import struct
 from collections.abc import Mapping, Sequence
@@ -68,6 +69,8 @@ class FanNames:
             self._names.setdefault(show, {}).update(made)
             self._name_count += len(made)
             names[show] = [name or made.get(user) for user, name in zip(fans[show], names[show], strict=True)]
+            # Others have the event loop between two shows.
+            await asyncio.sleep(0)
         return names
 
     def _known(self, show: int, users: Sequence[int]) -> list[bytes | None]:

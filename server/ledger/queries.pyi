@@ -157,13 +157,13 @@ class _Sequencer:
         self,
         connection: Connection,
         *,
+        entries: bytes | None,
         show_ids: Sequence[int | None] | None,
         firsts: Sequence[int | None] | None,
         counts: Sequence[int | None] | None,
         first_ms: Sequence[int | None] | None,
         last_ms: Sequence[int | None] | None,
         leaves: Sequence[bytes | None] | None,
-        entries: Sequence[bytes | None] | None,
     ) -> str: ...
     async def insert_nodes(
         self,

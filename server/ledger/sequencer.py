@@ -242,7 +242,7 @@ class Sequencer:
             first_ms=[row.first_ms for row in rows],
             last_ms=[row.last_ms for row in rows],
             leaves=[row.leaves for row in rows],
-            entries=[row.entries for row in rows],
+            entries=b"".join(row.entries for row in rows),
         )
         nodes = [(log.show_id, level, number, hash_) for log in grown for (level, number), hash_ in log.nodes.items()]
         if nodes:

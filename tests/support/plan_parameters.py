@@ -34,7 +34,6 @@ EXAMPLES: dict[str, Any] = {
     "first_ms": [1, 1],
     "last_ms": [1, 1],
     "leaves": [b"7" * 32, b"7" * 32],
-    "entries:bytea[]": [b"7" * 58, b"7" * 58],
     "entries:bytea": b"7" * 58,
     "levels:int2[]": [1, 1],
     "numbers": [1, 1],
