@@ -153,7 +153,7 @@ function createSet(id, groupId, onVote) {
   const list = h("ol", { class: "rows" });
   const nowPlaying = h("span");
   const nowLine = h("span", { class: "playing" }, createBeat(), nowPlaying);
-  const playedText = h("span");
+  const playedText = h("span", { class: "played-count" });
   const summary = h("summary", { id: `played-${id}` }, nowLine, " ", playedText);
   const playedList = h("ol", { class: "rows", "aria-labelledby": summary.id });
   const fold = h("details", { class: "more-rows played-rows" }, summary, playedList);

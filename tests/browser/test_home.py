@@ -90,3 +90,14 @@ async def test_the_own_shows_stand_on_the_first_page(
     await expect(items).to_have_count(2)
     await tab.page.get_by_role("button", name="Finished").tap()
     await expect(own).to_be_hidden()
+
+
+async def test_the_search_has_room_on_every_phone(open_fan: OpenFan) -> None:
+    """Beside the filters of a wide phone (430 px) there was no room for a word."""
+    page = (await (await open_fan()).open("/")).page
+    search = page.get_by_role("searchbox", name="Search shows")
+    for width in range(360, 481, 20):
+        await page.set_viewport_size({"width": width, "height": 800})
+        box = await search.bounding_box()
+        assert box is not None
+        assert box["width"] > 200, width

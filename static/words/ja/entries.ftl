@@ -102,17 +102,17 @@ song-votes-none = まだ誰も投票していません。
 
 # ── 読み込み中と、見つからないとき
 
-artist-loading = アーティストを読み込んでいます
-artist-missing = アーティストが見つかりません
-artist-failed = アーティストを読み込めませんでした
+artist-loading = アーティストを{"\u200B"}読み込んでいます
+artist-missing = アーティストが{"\u200B"}見つかりません
+artist-failed = アーティストを{"\u200B"}読み込めませんでした
 artist-missing-why = アドレスが違うか、アーティストが削除されました。名前で検索してください。
-venue-loading = 会場を読み込んでいます
-venue-missing = 会場が見つかりません
-venue-failed = 会場を読み込めませんでした
+venue-loading = 会場を{"\u200B"}読み込んでいます
+venue-missing = 会場が{"\u200B"}見つかりません
+venue-failed = 会場を{"\u200B"}読み込めませんでした
 venue-missing-why = アドレスが違うか、会場が削除されました。名前で検索してください。
-song-loading = 曲を読み込んでいます
-song-missing = 曲が見つかりません
-song-failed = 曲を読み込めませんでした
+song-loading = 曲を{"\u200B"}読み込んでいます
+song-missing = 曲が{"\u200B"}見つかりません
+song-failed = 曲を{"\u200B"}読み込めませんでした
 song-missing-why = アドレスが違うか、曲が削除されました。曲名で検索してください。
 
 # ── ヘッダーの検索

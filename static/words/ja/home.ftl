@@ -30,8 +30,8 @@ voting-opens = 投票開始：{ $in }
 trending = いま人気のライブ
 
 not-found-title = ページが見つかりません
-not-found-heading = このアドレスにページはありません
+not-found-heading = このアドレスに{"\u200B"}ページは{"\u200B"}ありません
 not-found-lead = リンクが古いか、文字が抜けているようです。すべてのライブは一覧にあります。
 page-failed-title = ページを表示できません
-page-failed-heading = ただいまこのページを表示できません
+page-failed-heading = ただいま{"\u200B"}このページを{"\u200B"}表示できません
 page-failed-lead = サーバーに問題が発生しています。送信済みの投票は保存されています。しばらくしてからもう一度お試しください。

@@ -34,9 +34,10 @@ connection-again = 再接続しました。
 
 # ── ページの先頭
 
-show-loading = ライブを読み込んでいます
-show-missing = ライブが見つかりません
-show-failed = ライブを読み込めませんでした
+# {"\u200B"}: in headings, where a line may end in browsers that do not know Japanese phrases (Safari)
+show-loading = ライブを{"\u200B"}読み込んでいます
+show-missing = ライブが{"\u200B"}見つかりません
+show-failed = ライブを{"\u200B"}読み込めませんでした
 show-missing-why = アドレスが違うか、ライブが削除されました。ライブの一覧から探してください。
 all-shows = ライブ一覧
 try-again = もう一度試す
