@@ -25,7 +25,13 @@ Result = TypeVar("Result")
 OpenDatabase = Callable[[], AbstractAsyncContextManager[str]]
 
 # Tests crash servers, not the machine: without fsync a crash of the server loses no more than with it.
-FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200", "max_wal_size": "256MB"}
+FAST_SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "max_wal_size": "256MB",
+    "wal_compression": "off",  # in memory, what it saves is worth less than its CPU
+}
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES_MIN = 4_000_000_000
 
