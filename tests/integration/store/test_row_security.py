@@ -6,12 +6,14 @@ The rights stand in tests/support/table_rights.py.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import asyncpg
 import pytest
 
+from tests.support.engines import OpenDatabase, shared_database
 from tests.support.table_rights import (
     ADMIN,
     ANONYMOUS,
@@ -27,18 +29,34 @@ from tests.support.table_rights import (
 )
 
 
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Any]:
-    """The owner's connection, with two rows in every table."""
-    connection = await asyncpg.connect(database_url)
+@pytest.fixture(scope="module")
+def filled_url(new_database: OpenDatabase) -> Iterator[str]:
+    """A database with two rows in every table."""
+    with shared_database(new_database, fill) as url:
+        yield url
+
+
+async def fill(url: str) -> None:
+    """Inserts the rows that no migration and no trigger has inserted."""
+    connection = await asyncpg.connect(url)
     try:
         for table, row in ROWS.items():
             for n in (1, 2):
                 if not await connection.fetchval(f"select exists (select from {table} where {row.where.format(n=n)})"):
                     await connection.execute(f"insert into {table} {row.values.format(n=n)}")
-        yield connection
     finally:
         await connection.close()
+
+
+@pytest.fixture
+async def sql(filled_url: str, copy_database: Callable[[str], AbstractAsyncContextManager[str]]) -> AsyncIterator[Any]:
+    """The owner's connection to a copy of this database."""
+    async with copy_database(filled_url) as url:
+        connection = await asyncpg.connect(url)
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
 
 async def act_as(sql: Any, actor: str, user: str = "1") -> None:

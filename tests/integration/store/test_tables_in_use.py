@@ -207,6 +207,12 @@ def code() -> str:
 
 
 @cache
+def called_names() -> set[str]:
+    """Names that stand as an attribute, as a text, or as the field of an export that the query of the same name fills."""
+    return set(re.findall(r"[.\"'](\w+)", code())) | set(re.findall(r"^    (\w+): ", code(), re.MULTILINE))
+
+
+@cache
 def named_queries() -> dict[str, str]:
     """Every named query, as `folder/file.sql:name`, and its text."""
     found = {}
@@ -231,9 +237,7 @@ async def broken(sql: Any, table: str, way: str, *, writes: bool) -> str:
     if text is None:
         return f"there is no query {steps[0]}"
     name = steps[0].rpartition(":")[2]
-    # As an attribute, by its name, or as the field of an export that the query of the same name fills.
-    called = re.compile(rf"[.\"']{name}\b|^    {name}: ", re.MULTILINE)
-    if not called.search(code()):
+    if name not in called_names():
         return f"nothing calls {steps[0]}"
     before = steps[0]
     for step in steps[1:]:
