@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,13 +23,17 @@ from server.settings import data_folder
 from server.store.database import Database
 from server.store.migrations import migrate_up
 from server.voting.reconcile import run as reconcile
+from tests.support import one_node
 from tests.support.api_client import ApiClient
-from tests.support.engines import DEBIAN_POSTGRES, debian_postgres, execute
+from tests.support.engines import DEBIAN_POSTGRES, OpenDatabase, debian_postgres, execute
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
 
 PATH = "/api/database/operations"
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, admin = one_node.node, one_node.emptied, one_node.admin
 
 
 @pytest.mark.skipif(
@@ -200,13 +204,16 @@ async def test_two_at_once_are_one_and_a_conflict(admin: ApiClient, factory: Row
     await admin.done(operation="vacuum", table="songs")
 
 
-async def test_a_stopping_node_cancels_its_operation(
-    factory: RowFactory, node: Node, admin: ApiClient, database_url: str
-) -> None:
+async def test_a_stopping_node_cancels_its_operation(new_database: OpenDatabase, new_redis: Callable[[], str]) -> None:
     """Its row says interrupted, nothing goes on at the server, and another node may start the next one."""
-    holder = await asyncpg.connect(database_url)
-    async with holder.transaction():
-        await holder.execute("lock table songs in share row exclusive mode")
+    async with (
+        new_database() as database_url,
+        RowFactory.open(database_url) as holder,
+        RowFactory.open(database_url, is_empty=False) as factory,
+        _own_admin_client(database_url, new_redis(), has_own_database=False) as (node, admin),
+        holder.sql.transaction(),
+    ):
+        await holder.sql.execute("lock table songs in share row exclusive mode")
         status, operation = await admin.post(PATH, {"operation": "vacuum", "table": "songs"})
         assert status == 202
         await until(
@@ -229,7 +236,6 @@ async def test_a_stopping_node_cancels_its_operation(
             return held == 0
 
         await until(is_quiet)
-    await holder.close()
 
 
 async def test_progress_is_stored_while_an_operation_runs(admin: ApiClient, factory: RowFactory) -> None:
@@ -260,7 +266,9 @@ async def test_sample_data_are_refused_beside_other_data(admin: ApiClient, facto
 
 
 @asynccontextmanager
-async def _own_admin_client(database_url: str, redis_url: str, *, has_own_database: bool) -> AsyncIterator[ApiClient]:
+async def _own_admin_client(
+    database_url: str, redis_url: str, *, has_own_database: bool
+) -> AsyncIterator[tuple[Node, ApiClient]]:
     connection = await asyncpg.connect(database_url)
     user_id = await connection.fetchval("insert into users (role) values ('admin') returning id")
     await connection.close()
@@ -268,17 +276,21 @@ async def _own_admin_client(database_url: str, redis_url: str, *, has_own_databa
         running_node(database_url, redis_url, has_own_database=has_own_database) as node,
         ApiClient.open(node.url, user_id=user_id) as api,
     ):
-        yield api
+        yield node, api
 
 
-async def test_sample_data_are_added_to_an_empty_database_of_our_own_only(database_url: str, redis_url: str) -> None:
+async def test_sample_data_are_added_to_an_empty_database_of_our_own_only(
+    new_database: OpenDatabase, new_redis: Callable[[], str]
+) -> None:
     """They are refused in a foreign database, added to an own one, and a second time changes nothing."""
-    async with _own_admin_client(database_url, redis_url, has_own_database=False) as api:
-        assert (await api.post(PATH, {"operation": "seed"}))[0] == 403
-    async with _own_admin_client(database_url, redis_url, has_own_database=True) as api:
-        added = (await api.done(operation="seed"))["result"]["added"]
-        assert added["shows"] == 100
-        assert (await api.done(operation="seed"))["result"]["added"] == {}
+    async with new_database() as database_url:
+        redis_url = new_redis()
+        async with _own_admin_client(database_url, redis_url, has_own_database=False) as (_, api):
+            assert (await api.post(PATH, {"operation": "seed"}))[0] == 403
+        async with _own_admin_client(database_url, redis_url, has_own_database=True) as (_, api):
+            added = (await api.done(operation="seed"))["result"]["added"]
+            assert added["shows"] == 100
+            assert (await api.done(operation="seed"))["result"]["added"] == {}
 
 
 # ─────────────────────────────────────────────────────────────── bad input
