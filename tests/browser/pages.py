@@ -51,12 +51,16 @@ def chromium_path() -> str | None:
 class Fan:
     """A browser context of its own, and the errors and warnings of its tabs. Get it from `FanPool`.
 
+    viewport, scheme, has_motion: of the tabs that are opened next. A context for each of these would cost more than a page.
     Takes: home, a tab that stays open: with it the context keeps its process and its cache
     """
 
     def __init__(self, context: BrowserContext, home: Page) -> None:
         self.context = context
         self.url = ""
+        self.viewport: ViewportSize = PHONE
+        self.scheme: Literal["light", "dark"] = "dark"
+        self.has_motion = False
         self.console_errors: list[str] = []
         self.allowed_errors: re.Pattern[str] | None = None
         self.is_changed = False
@@ -106,7 +110,14 @@ class Fan:
 
     async def new_tab(self) -> Tab:
         """Opens an empty tab, to which a test gives a script, a route or a clock before it opens a path."""
-        return Tab(await self.context.new_page(), self.url)
+        page = await self.context.new_page()
+        if page.viewport_size != self.viewport:
+            await page.set_viewport_size(self.viewport)
+        if self.scheme != "dark" or self.has_motion:
+            await page.emulate_media(
+                color_scheme=self.scheme, reduced_motion="no-preference" if self.has_motion else "reduce"
+            )
+        return Tab(page, self.url)
 
     async def open(self, path: str, *, script: str = "") -> Tab:
         """Opens a new tab at `path`. `script` runs in each of its pages before their own scripts."""
@@ -128,7 +139,7 @@ class FanPool:
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
-        self._free: dict[tuple[int, int, str, str, bool], list[Fan]] = {}
+        self._free: dict[tuple[bool, str], list[Fan]] = {}
 
     @asynccontextmanager
     async def fan(
@@ -146,12 +157,10 @@ class FanPool:
         Takes: with_motion, for tests of what moves: others want none, because each picture of a movement is drawn by the CPU;
         with_worker, whether the page's service worker may run; such a context is not used again
         """
-        free = self._free.setdefault((viewport["width"], viewport["height"], scheme, locale, with_motion), [])
-        fan = (
-            free.pop()
-            if free and not with_worker
-            else await self._new_fan(viewport, scheme, locale, with_motion=with_motion, with_worker=with_worker)
-        )
+        is_phone = viewport["width"] < 600
+        free = self._free.setdefault((is_phone, locale), [])
+        fan = free.pop() if free and not with_worker else await self._new_fan(is_phone, locale, with_worker=with_worker)
+        fan.viewport, fan.scheme, fan.has_motion = viewport, scheme, with_motion
         fan.is_changed = with_worker
         await fan.begin(url)
         yield fan
@@ -164,23 +173,14 @@ class FanPool:
             free.append(fan)
         assert not errors, errors
 
-    async def _new_fan(
-        self,
-        viewport: ViewportSize,
-        scheme: Literal["light", "dark"],
-        locale: str,
-        *,
-        with_motion: bool,
-        with_worker: bool,
-    ) -> Fan:
-        is_phone = viewport["width"] < 600
+    async def _new_fan(self, is_phone: bool, locale: str, *, with_worker: bool) -> Fan:
         context = await self._browser.new_context(
-            viewport=viewport,
+            viewport=PHONE if is_phone else DESKTOP,
             has_touch=is_phone,
             is_mobile=is_phone,
-            color_scheme=scheme,
+            color_scheme="dark",
             locale=locale,
-            reduced_motion="no-preference" if with_motion else "reduce",
+            reduced_motion="reduce",
             service_workers="allow" if with_worker else "block",
         )
         context.set_default_timeout(15_000)
