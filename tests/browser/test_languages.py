@@ -66,7 +66,7 @@ async def test_the_browser_chooses_the_language_and_a_select_changes_it(
     tab = await fan.new_tab()
     page = tab.page
     await tab.goto(f"/shows/{show.id}")
-    await expect(tab.connection).to_have_text("En vivo")
+    await expect(tab.connection).to_have_text("Conectado")
     await expect(page.locator("html")).to_have_attribute("lang", "es")
     await expect(page.get_by_text("Te quedan 2 de 2 votos")).to_be_visible()
     await tab.button(show.songs[0], "up").tap()

@@ -78,3 +78,11 @@ async def test_the_account_page_lists_sessions_and_ends_them_by_keyboard(
     await expect(tab.get_by_text("You are signed out everywhere.")).to_be_focused()
     assert await sql.fetchval("select count(*) from sessions where user_id = $1 and ended_at is null", signed) == 0
     assert await fan.context.cookies() == []
+
+
+async def test_an_incomplete_link_is_no_dead_end(open_fan: OpenFan) -> None:
+    """It says what is wrong, and leads to the shows."""
+    page = (await (await open_fan()).open("/signin")).page
+    await expect(page.get_by_role("status")).to_contain_text("This link is not complete")
+    await page.get_by_role("link", name="All shows").click()
+    await expect(page.get_by_role("heading", name="Which songs tonight?")).to_be_visible()

@@ -14,7 +14,7 @@ voting-final = Resultado final
 
 # ── La conexión
 
-connection-live = En vivo
+connection-live = Conectado
 connection-polling = Con retraso
 connection-reconnecting = Conectando
 connection-offline = Sin conexión
