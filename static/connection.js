@@ -31,6 +31,7 @@ const OPEN_TIMEOUT_MS = 10_000;
 const FALLBACK_MIN_MS = 4_000;
 const FALLBACK_SPREAD_MS = 2_000;
 const PONG_TIMEOUT_MS = 6_000;
+const ANSWER_MS = 2_000; // a vote without a sign of life for so long has the connection probed
 const FINAL_CLOSE_CODE_MIN = 4400;
 const CLOSE_NORMAL = 1000;
 const CLOSE_BAD_TOKEN = 4401;
@@ -67,7 +68,7 @@ export class Connection {
   /** @type {PollingReason|null} */
   #reason = null;
   #requests; #pace;
-  /** @type {Map<"open"|"reconnect"|"fallback"|"upgrade"|"ping", unknown>} the timers that run */
+  /** @type {Map<"open"|"reconnect"|"fallback"|"upgrade"|"ping"|"answer", unknown>} the timers that run */
   #timers = new Map();
   #ping_ms = 0;
   #received_ms = 0;
@@ -140,13 +141,12 @@ export class Connection {
   request(op, fields = {}) {
     const socket = this.#socket;
     if (socket?.readyState !== 1) return Promise.reject(new RequestError({ code: "disconnected" }));
+    const sent_ms = this.#parts.clock.now();
+    if (op === "cast") this.#after("answer", () => this.#received_ms < sent_ms && this.#probe(), ANSWER_MS);
     return this.#requests.send(socket, op, fields);
   }
 
-  /**
-   * @param {number|null} retry_after_ms
-   * @param {number} attempt
-   */
+  /** @type {(retry_after_ms: number|null, attempt: number) => number} */
   retryDelayMs(retry_after_ms, attempt) {
     const { random } = this.#parts;
     return retry_after_ms ? retry_after_ms * (1 + random()) : backoffMs(attempt, random);
@@ -346,8 +346,7 @@ export class Connection {
     const socket = this.#socket;
     this.#socket = null;
     this.#isReady = false;
-    this.#cancel("open");
-    this.#cancel("ping");
+    for (const name of /** @type {const} */ (["open", "ping", "answer"])) this.#cancel(name);
     this.#requests.answerAll({ error: { code: "disconnected" } });
     return socket;
   };
@@ -373,7 +372,7 @@ export class Connection {
 
   /**
    * Runs `work` later, in place of what the timer of this name would have run.
-   * @param {"open"|"reconnect"|"fallback"|"upgrade"|"ping"} name
+   * @param {"open"|"reconnect"|"fallback"|"upgrade"|"ping"|"answer"} name
    * @param {() => void} work
    * @param {number} delay_ms
    */
@@ -385,7 +384,7 @@ export class Connection {
     }, delay_ms));
   };
 
-  /** @param {"open"|"reconnect"|"fallback"|"upgrade"|"ping"} name */
+  /** @param {"open"|"reconnect"|"fallback"|"upgrade"|"ping"|"answer"} name */
   #cancel = (name) => {
     this.#parts.clock.clearTimeout(this.#timers.get(name));
     this.#timers.delete(name);

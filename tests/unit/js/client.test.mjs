@@ -82,6 +82,30 @@ test("a silent connection is probed and dropped when no reply comes", async () =
   assert.equal(sockets.length, 2);
 });
 
+test("a vote without a sign of life has the connection probed, and dropped", async () => {
+  const { client, clock, connect, sockets, emitted } = setUp({ random: () => 0 });
+  const socket = await connect();
+  await clock.advance(10);
+  client.cast(7, 101, "up");
+  await clock.advance(2_000);
+  assert.equal(socket.count("ping"), 1);
+  await clock.advance(6_000);
+  assert.equal(emitted("connection").at(-1).status, "reconnecting");
+  await clock.advance(1_000);
+  assert.equal(sockets.length, 2);
+});
+
+test("an answered vote has nothing probed", async () => {
+  const { client, clock, connect, sockets } = setUp({ random: () => 0 });
+  const socket = await connect();
+  client.cast(7, 101, "up");
+  await clock.advance(0);
+  await socket.reply("cast", { at: 1, durability: "committed", ballot: { 101: "up" }, remaining: null });
+  await clock.advance(3_000);
+  assert.equal(socket.count("ping"), 0);
+  assert.equal(sockets.length, 1);
+});
+
 test("an answered ping keeps the connection", async () => {
   const { clock, connect, sockets } = setUp({ random: () => 0 });
   const socket = await connect();
