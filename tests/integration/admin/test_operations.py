@@ -90,8 +90,10 @@ OTHER_ROLES = [(None, 401), ("user", 403), ("moderator", 403)]
 
 async def test_only_administrators_have_access(node: Node, factory: RowFactory) -> None:
     """Everybody else is refused at each of the three endpoints."""
-    (user_id,) = await factory.users(1)
     for role, expected in OTHER_ROLES:
+        user_id = await factory.sql.fetchval(
+            "insert into users (role) values ($1::text::user_role) returning id", role or "user"
+        )
         async with ApiClient.open(node.url, user_id=user_id, role=role) as api:
             assert (await api.get(PATH))[0] == expected, role
             assert (await api.get(f"{PATH}/1"))[0] == expected, role
