@@ -83,7 +83,7 @@ async def take(folder: Path, browser: Browser, only: list[str], language: str) -
             ):
                 sample = await make_sample(node, engines.database_url, SECRET, fan)
                 # Chromium tells a worker no locale of a test.
-                chosen = {"name": LANGUAGE_COOKIE, "value": language.split("-")[0], "url": node.url}
+                chosen = {"name": LANGUAGE_COOKIE, "value": language.split("-", maxsplit=1)[0], "url": node.url}
                 await visitor.context.add_cookies([chosen])  # type: ignore[list-item]
                 await staff.context.add_cookies([{"name": COOKIE, "value": sample.admin, "url": node.url}])
                 for name in sample.paths:
