@@ -22,6 +22,7 @@ from tests.support.open_shows import make_shows
 pytestmark = pytest.mark.timeout(60)
 
 VOTERS, WATCHERS = 8, 8
+CROWD_S_MAX = 50.0
 
 
 async def crowd_during(url: str, steps: Callable[[], Awaitable[None]]) -> dict[str, Any]:
@@ -36,7 +37,9 @@ async def crowd_during(url: str, steps: Callable[[], Awaitable[None]]) -> dict[s
     options = CrowdOptions(
         url=url, voters=VOTERS, watchers=WATCHERS, rate_per_s=40, duration_s=0, verify=True, subscribe=True,
     )  # fmt: skip
-    report = await run(options, stop=stop, on_step=on_step, show_progress=False)
+    # A crowd that cannot connect tries for ever.
+    async with asyncio.timeout(CROWD_S_MAX):
+        report = await run(options, stop=stop, on_step=on_step, show_progress=False)
     assert report["verify"]["differences"] == []
     assert report["ok"] is True
     assert report["casts"]["committed"] > 0
