@@ -24,7 +24,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # All tabs of a fan have one process: a new one for each costs a quarter of the CPU of these tests.
+    # All tabs of a fan have one process: a new one for each takes CPU to start, and compiles the scripts anew.
     "--renderer-process-limit=1",
     "--disable-site-isolation-trials",
 )
