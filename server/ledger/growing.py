@@ -73,7 +73,8 @@ class Votes(NamedTuple):
     def entries(self, show: int, names: Sequence[bytes | None]) -> bytes:
         """The entries, with salts. Takes: names, of the fan of each; None: it is left out."""
         votes = np.frombuffer(self.packed, ">i8").astype("i8").reshape(-1, 3)
-        if not all(names):
+        kept = [name for name in names if name is not None]
+        if len(kept) < len(votes):
             votes = votes[[name is not None for name in names]]
         songs, _, times_us = votes.T
         entries = np.empty(len(votes), _COLUMNS)
@@ -82,7 +83,7 @@ class Votes(NamedTuple):
         entries["choice"] = songs % SONG_CHOICES
         entries["show"] = show
         entries["song"] = songs // SONG_CHOICES
-        entries["fan"] = np.frombuffer(b"".join(filter(None, names)), f"V{FAN_BYTES}")
+        entries["fan"] = np.frombuffer(b"".join(kept), f"V{FAN_BYTES}")
         entries["time_ms"] = (times_us + 500) // 1000 + YEAR_2000_MS
         return entries.tobytes()
 
@@ -149,10 +150,12 @@ class GrowingLog:
         Gives: how many entries there are
         Cost:  with `grow`, what a vote costs
         """
-        count = sum(map(bool, names))
-        if count:
-            self._add(votes.entries(self.show_id, names), count)
-            self._note_times(votes.first_ms, votes.last_ms)
+        if not any(names):
+            return 0
+        entries = votes.entries(self.show_id, names)
+        count = len(entries) // ENTRY_BYTES
+        self._add(entries, count)
+        self._note_times(votes.first_ms, votes.last_ms)
         return count
 
     def _add(self, entries: bytes, count: int) -> None:

@@ -51,13 +51,14 @@ class FanNames:
         if self._name_count > KNOWN_MAX:
             self._names, self._name_count = {}, 0
         names = {show: self._known(show, users) for show, users in fans.items()}
-        new = {
-            show: {user for user, name in zip(users, names[show], strict=True) if name is None}
-            for show, users in fans.items()
-            if not all(names[show])
+        missing = {
+            show: [place for place, name in enumerate(found) if name is None]
+            for show, found in names.items()
+            if not all(found)
         }
-        if not new:
+        if not missing:
             return names
+        new = {show: {fans[show][place] for place in places} for show, places in missing.items()}
         unknown = set[int]().union(*new.values()).difference(self._secrets)
         if len(self._secrets) + len(unknown) > KNOWN_MAX:
             self.forget()
@@ -68,7 +69,8 @@ class FanNames:
             made = self._made(show, users - gone)
             self._names.setdefault(show, {}).update(made)
             self._name_count += len(made)
-            names[show] = [name or made.get(user) for user, name in zip(fans[show], names[show], strict=True)]
+            for place in missing.get(show, ()):
+                names[show][place] = made.get(fans[show][place])
             # Others have the event loop between two shows.
             await asyncio.sleep(0)
         return names
