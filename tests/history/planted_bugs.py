@@ -61,9 +61,14 @@ class Bug:
         assert text.count(self.old) == 1, f"this text is {text.count(self.old)} times in {self.file(root)}: {self.old}"
         return text.replace(self.old, self.new) + down + older
 
+    @property
+    def rules(self) -> list[str]:
+        """The rules, one of which is violated."""
+        return self.rule.split(" or ")
+
     def is_named_in(self, wrong: list[str]) -> bool:
         """Whether what a soak found wrong is what this bug breaks."""
-        return any(rule in text for rule in self.rule.split(" or ") for text in wrong)
+        return any(rule in text for rule in self.rules for text in wrong)
 
 
 _OLDER = "A to Valkey: delayed, A to Valkey: stalled"
