@@ -19,6 +19,8 @@ import { phrase } from "./words.js";
 
 const KEPT_MAX = 10;
 const LINES_COUNT = 6;
+const PAUSE_MIN_MS = 4_000;
+const PAUSE_MAX_MS = 60_000;
 const FINISHED_COUNT = 10;
 const REVIEWS_COUNT = 50;
 
@@ -82,17 +84,30 @@ function createLatePage(kind, words, ref, onChange) {
     h("a", { class: "back", href: "/", "data-link": true }, icon("back", true), phrase("all-shows")), heading, skeleton, problem, content);
   let isReady = false;
   let title = brand.name;
+  /** @type {() => unknown} */
   let again = load;
+  let pause_ms = PAUSE_MIN_MS;
+
+  /** A phone is often "online" before its network carries anything, so that event alone is not enough. */
+  function tryLater() {
+    const timer = setTimeout(tryNow, pause_ms);
+    pause_ms = Math.min(2 * pause_ms, PAUSE_MAX_MS);
+    addEventListener("online", tryNow, { once: true });
+    function tryNow() {
+      clearTimeout(timer);
+      removeEventListener("online", tryNow);
+      if (element.isConnected && !problem.hidden) again();
+    }
+  }
 
   /** @type {() => Promise<LateModule>} */
   const module = () => kind.module().catch((cause) => {
-    again = async () => location.reload(); // a browser does not ask a second time for a script that did not come
+    // A browser does not ask a second time for a script that did not come, and shows a page of its own when it loads without a network.
+    again = () => fetch(location.href, { method: "HEAD" }).then(() => location.reload(), tryLater);
     throw new RequestError({ code: "disconnected", message: String(cause) });
   });
 
   async function load() {
-    setHidden(skeleton, false);
-    setHidden(problem, true);
     setText(heading, words.loading);
     try {
       const [{ draw }, data] = await Promise.all([module(), kind.ask(ref), loadStyles()]);
@@ -100,6 +115,7 @@ function createLatePage(kind, words, ref, onChange) {
       setText(heading, drawn.heading);
       title = drawn.title;
       content.replaceChildren(...drawn.parts);
+      setHidden(problem, true);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       const isMissing = error.code === "not_found" || error.code === "bad_request";
@@ -107,7 +123,7 @@ function createLatePage(kind, words, ref, onChange) {
       setText(problemText, isMissing ? words.whyMissing : refusals.failure(error.code));
       setHidden(retry, isMissing);
       setHidden(problem, false);
-      if (error.isTransient) addEventListener("online", () => problem.hidden || again(), { once: true });
+      if (error.isTransient) tryLater();
       title = `${heading.textContent} | ${brand.name}`;
     }
     setHidden(skeleton, true);

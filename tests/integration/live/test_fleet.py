@@ -87,9 +87,9 @@ async def test_connections_and_channels_are_listed(node: Node, other: Node, fact
             seen = await staff.look()
             lags = [n["lag_max_ms"] for n in seen["nodes"]]
             is_whole = seen["totals"]["connection_count"] == 3 and seen["totals"]["subscription_count"] == 5
-            # A node's summary may be from before the push.
-            at = {channel["name"]: channel["at"] for channel in seen["channels"]}.get("votes:7", 0)
-            is_whole = is_whole and at >= far.pushes("votes:7")[-1]["at"]
+            # A node's summary may be from before the end of the push.
+            votes = {channel["name"]: channel for channel in seen["channels"]}.get("votes:7", {"at": 0})
+            is_whole = is_whole and votes["at"] >= far.pushes("votes:7")[-1]["at"] and votes["lag_ms"] is not None
             return seen if is_whole and seen["channels"][0]["subscriber_count"] == 3 and lags != [] else None
 
         seen = await until(complete)

@@ -262,6 +262,7 @@ async def test_the_console_and_doctor_tell_of_the_replica(pair: Pair, redis_url:
             async with http.get("/api/database/operations") as response:
                 shown = (await response.json())["replica"]
             assert (shown["is_in_use"], why in shown["why_not"]) == (not why, True)
+        await pair.until_replayed()
         found = {check.name: check for check in await run_checks({**environ, "DATABASE_READ_URL": url}, engine_dir)}
         assert found["replica"].verdict == ("warn" if why else "ok")
         assert (why or "ms behind the primary") in found["replica"].found
