@@ -201,7 +201,7 @@ async def test_the_search_in_the_header_finds_everything(open_fan: OpenFan, data
 async def test_a_page_that_is_missing_or_does_not_come(
     node: Node, open_fan: OpenFan, database_url: str, sql: Sql
 ) -> None:
-    """An unknown name says so; a server that cannot be reached too, and another attempt brings the page."""
+    """An unknown name says so; a server that cannot be reached too, and another attempt brings the page, tapped or by itself."""
     _, _, slugs = await make_career(database_url, sql, "Drangey")
     fan = await open_fan()
     fan.allowed_errors = re.compile("404|ERR_FAILED")
@@ -227,3 +227,15 @@ async def test_a_page_that_is_missing_or_does_not_come(
     is_down = False
     await tab.page.get_by_role("button", name="Try again").tap()
     await heading_is(tab.page, "Drangey", is_focused=False)
+
+    # Nobody taps, and nothing says that the network is back: the page tries again by itself.
+    is_down = True
+    tab = await fan.new_tab()
+    await tab.page.clock.install()
+    await tab.page.route(re.compile("/api/artists/"), answer)
+    await tab.goto(f"/artists/{slugs['artist']}")
+    await heading_is(tab.page, "This artist could not be loaded", is_focused=False)
+    is_down = False
+    await tab.page.clock.fast_forward(4_000)
+    await heading_is(tab.page, "Drangey", is_focused=False)
+    await expect(tab.page.get_by_role("alert")).to_be_hidden()
