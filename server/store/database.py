@@ -187,6 +187,9 @@ class Database:
                     # Its server was the primary and is so no more.
                     await self.renew()
                     raise
+                except BaseException:
+                    connection.end_early()  # type: ignore[attr-defined]  # of the class in type_lookup
+                    raise
 
     @asynccontextmanager
     async def _begun(self, **options: Any) -> AsyncIterator[Connection]:
@@ -272,10 +275,16 @@ class Database:
             self._pool.terminate()
 
 
-async def _keep_session(_connection: object) -> None:
+async def _keep_session(connection: Any) -> None:
     """Replaces asyncpg's cleaning of a session after each use, which costs a round trip. Our transactions leave nothing in it: behind a
     pooler it is the session of another client next.
+
+    But the driver prepares a statement without ending the transaction of its own that PostgreSQL begins for it. When the statement is then
+    not run, because the client has gone or a value has the wrong type, that transaction would stay open into the next use.
     """
+    if connection.has_ended_early:
+        connection.has_ended_early = False
+        await connection.execute("select 1")
 
 
 async def act_as(connection: Connection, identity: Identity) -> None:

@@ -1,4 +1,4 @@
-"""A connection that learns types at little cost.
+"""A connection that learns types at little cost, and that knows when a use of it has ended early.
 
 The driver asks each connection's server for every type that it does not know: for enums, and for arrays of all types. Its query also
 finds the parts of composite types, domains and ranges, and takes PostgreSQL 10 ms to plan. A node has a dozen connections.
@@ -29,6 +29,11 @@ class Connection(asyncpg.Connection):
     """A connection of asyncpg with a cheaper query for types without parts."""
 
     _intro_query: str
+    has_ended_early = False  # whether an exception has ended its last use
+
+    def end_early(self) -> None:
+        """An exception ends a use of it. A pool's proxy passes calls on, but no values."""
+        self.has_ended_early = True
 
     async def _introspect_types(self, typeoids: Sequence[int], timeout: float | None) -> tuple[list[Any], Any]:
         drivers_query = self._intro_query

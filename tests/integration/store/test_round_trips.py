@@ -21,3 +21,26 @@ async def test_a_connection_is_not_cleaned_after_each_use(database_url: str, rol
     finally:
         await observer.close()
         await database.close()
+
+
+async def test_a_use_that_ended_early_leaves_no_transaction_open(database_url: str) -> None:
+    """A statement that was prepared and not run, here for a value of a wrong type, holds nothing, and the next use sees nothing of it."""
+    database = await Database.open(database_url, role=REQUEST_ROLE, pool_size=1)
+    observer = await asyncpg.connect(database_url)
+    pid = 0
+    try:
+
+        async def use() -> None:
+            nonlocal pid
+            async with database.connection() as connection:
+                pid = await connection.fetchval("select pg_backend_pid()")
+                await connection.fetchval("select $1::integer", "no number")
+
+        with pytest.raises(asyncpg.DataError):
+            await use()
+        assert await observer.fetchval("select state from pg_stat_activity where pid = $1", pid) == "idle"
+        async with database.snapshot() as connection:
+            assert await connection.fetchval("select pg_backend_pid()") == pid
+    finally:
+        await observer.close()
+        await database.close()
