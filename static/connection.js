@@ -106,7 +106,7 @@ export class Connection {
 
   close() {
     this.#isWanted = false;
-    this.#forgetSockets()?.close(CLOSE_NORMAL);
+    giveUp(this.#forgetSockets(), CLOSE_NORMAL);
   }
 
   /** The network is back, or the page is visible again: checks now whether the connection still works. */
@@ -352,7 +352,7 @@ export class Connection {
   };
 
   #forgetCandidate = () => {
-    this.#candidate?.close();
+    giveUp(this.#candidate);
     this.#candidate = null;
     this.#cancel("upgrade");
   };

@@ -72,11 +72,12 @@ export class UpgradePace {
 const isUnwelcome = (reason) => reason === "overloaded" || reason === "rate_limited";
 
 /**
- * Lets go of a websocket that was tried. One that is closed before it is open is an error for browsers, so it is closed then.
+ * Lets go of a websocket. One that is closed before it is open is an error for browsers, so it is closed then.
  * @param {Socket|null} socket
+ * @param {number} [code]
  */
-export function giveUp(socket) {
-  if (socket?.readyState !== CONNECTING) return socket?.close();
+export function giveUp(socket, code) {
+  if (socket?.readyState !== CONNECTING) return socket?.close(code);
   socket.onmessage = socket.onclose = null;
-  socket.onopen = () => socket.close();
+  socket.onopen = () => socket.close(code);
 }
