@@ -188,7 +188,9 @@ class Database:
                     await self.renew()
                     raise
                 except BaseException:
-                    connection.end_early()  # type: ignore[attr-defined]  # of the class in type_lookup
+                    # A connection that is lost has left its pool already, and is nothing any more.
+                    if end_early := getattr(connection, "end_early", None):
+                        end_early()
                     raise
 
     @asynccontextmanager
