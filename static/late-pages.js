@@ -87,17 +87,20 @@ function createLatePage(kind, words, ref, onChange) {
   /** @type {() => unknown} */
   let again = load;
   let pause_ms = PAUSE_MIN_MS;
+  let timer = 0;
 
   /** A phone is often "online" before its network carries anything, so that event alone is not enough. */
   function tryLater() {
-    const timer = setTimeout(tryNow, pause_ms);
+    clearTimeout(timer);
+    timer = setTimeout(tryNow, pause_ms);
     pause_ms = Math.min(2 * pause_ms, PAUSE_MAX_MS);
-    addEventListener("online", tryNow, { once: true });
-    function tryNow() {
-      clearTimeout(timer);
-      removeEventListener("online", tryNow);
-      if (element.isConnected && !problem.hidden) again();
-    }
+    addEventListener("online", tryNow);
+  }
+
+  function tryNow() {
+    clearTimeout(timer);
+    removeEventListener("online", tryNow);
+    if (element.isConnected && !problem.hidden) again();
   }
 
   /** @type {() => Promise<LateModule>} */
