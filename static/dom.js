@@ -73,6 +73,20 @@ export function setHidden(element, isHidden) {
 }
 
 /**
+ * Gives an element these children. Those that are in place are not touched: a button that is taken out and put back while somebody
+ * presses it is never clicked.
+ * @param {Element} parent
+ * @param {Element[]} children
+ */
+export function setChildren(parent, children) {
+  const wanted = new Set(children);
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  children.forEach((child, index) => {
+    if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
+  });
+}
+
+/**
  * Draws a bar that fills `share` of its frame. The style is written through the CSSOM: the content security policy allows
  * that, but no style attributes.
  * @param {HTMLElement} bar

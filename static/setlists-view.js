@@ -5,7 +5,7 @@
  * Rows change places only when `order` in the state does. A held row (under a pointer, or with the focus in it) is never
  * taken out of the document: that would lose the focus or the tap in progress.
  */
-import { h, icon, setAttribute, setBar, setHidden, setText } from "./dom.js";
+import { h, icon, setAttribute, setBar, setChildren, setHidden, setText } from "./dom.js";
 import * as messages from "./messages.js";
 import { moveRows } from "./row-moves.js";
 import { choiceOf, countsOf, durabilityOf, placesOf, positionsOf, unforeseenSongs, whyNotTaken } from "./selectors.js";
@@ -79,7 +79,7 @@ export function createSetlistsView({ onVote, tools }) {
         group.update(show, show.setlists.filter((setlist) => setlist.type === type), voting, visitor, heldSongs);
         return group.element;
       });
-      arrangeChildren(element, drawn);
+      setChildren(element, drawn);
       const head = groups.get("predicted")?.head ?? null;
       if (tools.parentNode !== head) {
         if (head) head.append(tools);
@@ -136,7 +136,7 @@ function createGroup(type, onVote) {
         set.update(show, setlist, { title, counts, scale, voting, visitor, unforeseen, heldSongs });
         return set.element;
       });
-      arrangeChildren(body, drawn);
+      setChildren(body, drawn);
     },
   };
 }
@@ -254,17 +254,6 @@ function removeOthers(parts, wanted) {
     part.element.remove();
     parts.delete(key);
   }
-}
-
-/**
- * Puts children into order; those that are in place are not touched.
- * @param {Element} parent
- * @param {Element[]} elements
- */
-function arrangeChildren(parent, elements) {
-  elements.forEach((element, index) => {
-    if (parent.children[index] !== element) parent.insertBefore(element, parent.children[index] ?? null);
-  });
 }
 
 /**

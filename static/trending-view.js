@@ -1,5 +1,5 @@
 /** The first shows of the trending ranking, updated live, above the list. */
-import { animateMoves, h, setBar, setHidden, setText } from "./dom.js";
+import { animateMoves, h, setBar, setChildren, setHidden, setText } from "./dom.js";
 import * as messages from "./messages.js";
 import { TRENDING_COUNT, trendingOf } from "./selectors.js";
 import { phrase } from "./words.js";
@@ -42,7 +42,7 @@ export function createTrendingView() {
       for (const id of rows.keys()) if (!shows.some((show) => show.id === id)) rows.delete(id);
       const wanted = shows.map((show) => rowOf(show).element);
       const isSame = wanted.length === items.children.length && wanted.every((row, place) => row === items.children[place]);
-      if (!isSame) animateMoves([...items.children], () => items.replaceChildren(...wanted));
+      if (!isSame) animateMoves([...items.children], () => setChildren(items, wanted));
       // Equal scores share a place.
       for (const show of shows) rowOf(show).update(show.share, shows.findIndex(({ share }) => share === show.share) + 1);
     },

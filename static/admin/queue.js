@@ -1,5 +1,5 @@
 /** The queue of the moderators: held texts, reports and suggested songs, the most urgent first. Keys alone work it. */
-import { h, setHidden, setText } from "../dom.js";
+import { h, setChildren, setHidden, setText } from "../dom.js";
 import { ask } from "./ask.js";
 import { ago, counted } from "./formats.js";
 import { button, createLoader, send, step, stepKeys } from "./parts.js";
@@ -45,16 +45,15 @@ export function createQueue(desk) {
 
   /** @type {(found: Entry[], hasMore: boolean) => void} the most urgent first */
   function draw(found, hasMore) {
-    const hadFocus = list.contains(document.activeElement);
+    const focused = list.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
     const at = [...drawn.values()].findIndex((item) => item.contains(document.activeElement));
     entries = new Map(found.map((entry) => [entry.key, entry]));
     const next = new Map(found.map((entry) => [entry.key, itemOf(entry)]));
     const items = [...next.values()];
-    if (items.length !== list.children.length || items.some((item, index) => list.children[index] !== item)) {
-      const focused = document.activeElement;
-      list.replaceChildren(...items);
-      // The decided entry is gone: the next one takes its place.
-      if (hadFocus) (focused instanceof HTMLElement && focused.isConnected ? focused : items[Math.min(Math.max(at, 0), items.length - 1)])?.focus();
+    setChildren(list, items);
+    // When the decided entry is gone, the next one takes its place.
+    if (focused && focused !== document.activeElement) {
+      (focused.isConnected ? focused : items[Math.min(Math.max(at, 0), items.length - 1)])?.focus();
     }
     drawn = next;
     setHidden(empty, items.length > 0);

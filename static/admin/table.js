@@ -2,7 +2,7 @@
  * A table that keeps its rows: what did not change is not drawn again, so that focus and selection stay. Where it is wider than the
  * page, each row stands as a card, in which every cell has the head of its column: so no button is out of sight.
  */
-import { h, setAttribute, setHidden, setText } from "../dom.js";
+import { h, setAttribute, setChildren, setHidden, setText } from "../dom.js";
 import { focusFirst, isLong } from "./parts.js";
 
 /**
@@ -53,7 +53,7 @@ export function createTable(title, heads, { isNamed = false, none = "None." } = 
     element,
     /** @param {Row[]|null} rows  null: not for this user */
     update(rows) {
-      const focused = body.contains(document.activeElement) ? document.activeElement : null;
+      const focused = body.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
       const focusedRow = focused?.closest("tr");
       setHidden(element, rows === null);
       setHidden(empty, (rows?.length ?? 0) > 0);
@@ -73,14 +73,14 @@ export function createTable(title, heads, { isNamed = false, none = "None." } = 
         setAttribute(row, "data-level", level || null);
         next.set(key, row);
       }
-      const order = [...next.values()];
-      if (order.length !== body.rows.length || order.some((row, index) => body.rows[index] !== row)) body.replaceChildren(...order);
+      setChildren(body, [...next.values()]);
       drawn = next;
       const text = JSON.stringify(rows?.map(({ cells, acts }) => [cells, acts?.length]));
       if (text !== drawnText) fit();
       drawnText = text;
-      if (!focused || body.contains(focused)) return;
-      focusFirst(focusedRow && body.contains(focusedRow) ? focusedRow.querySelector("button, a") : null, frame, heading);
+      if (!focused || focused === document.activeElement) return;
+      if (body.contains(focused)) focused.focus();
+      else focusFirst(focusedRow && body.contains(focusedRow) ? focusedRow.querySelector("button, a") : null, frame, heading);
     },
   };
 }

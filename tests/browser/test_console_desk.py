@@ -281,3 +281,32 @@ async def test_the_second_administrator_learns_of_each_act_of_the_first(
     await other.locator(".stage-song").nth(1).click()
     await expect(page.locator(".stage-now")).to_have_text("Song 3")
     await other.close()
+
+
+PRESS_IN_A_TABLE = """async () => {
+    const { createTable } = await import("/static/admin/table.js");
+    const table = createTable("Pressed", ["Name"]);
+    window.pressed = [];
+    window.show = (...names) => table.update(names.map((name) =>
+        ({ key: name, cells: [name], acts: [{ label: `Press ${name}`, act: () => pressed.push(name) }] })));
+    document.querySelector("main").replaceChildren(table.element);
+    show("a", "b", "c");
+}"""
+
+
+async def test_a_press_survives_rows_that_come_and_go(staff: Fan, console: Console) -> None:
+    """A button that is pressed while other rows come, go and change places is clicked when it is let go, and keeps its focus."""
+    page = (await staff.new_tab()).page
+    await page.goto(f"{console.node.url}/admin")
+    await expect(page.get_by_role("heading", level=1)).to_be_visible()
+    await page.evaluate(PRESS_IN_A_TABLE)
+    await page.get_by_role("button", name="Press a").hover()
+    await page.mouse.down()
+    for names in (["a", "c", "b"], ["a", "b"], ["a", "d", "b"]):
+        await page.evaluate("(names) => show(...names)", names)
+    await page.mouse.up()
+    assert await page.evaluate("pressed") == ["a"]
+    await page.evaluate("show('b', 'd', 'a')")
+    assert await page.evaluate("document.activeElement.textContent") == "Press a"
+    await page.evaluate("show('d')")
+    assert await page.evaluate("document.activeElement.getAttribute('aria-label')") == "Pressed"

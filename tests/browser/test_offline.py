@@ -112,9 +112,7 @@ async def test_votes_survive_cut_connections(
     assert await sql.fetchval("select count(distinct user_id) from votes where show_id = $1", show.id) == 1
 
 
-async def test_an_outage_is_announced_once(
-    node: Node, proxy: TcpProxy, open_fan: OpenFan, database_url: str
-) -> None:
+async def test_an_outage_is_announced_once(node: Node, proxy: TcpProxy, open_fan: OpenFan, database_url: str) -> None:
     """A screen reader hears of an outage after some seconds and of its end; a connection that comes and goes says no more."""
     (show,) = await make_shows(database_url)
     visitor = await open_fan(proxy.url)
