@@ -84,7 +84,7 @@ async def test_a_song_moves_to_the_artist_who_wrote_it(page: Page, console: Cons
     await page.get_by_label("Words").fill("Song 1")
     await page.get_by_label("Kind").select_option("song")
     row = page.get_by_role("region", name="Entries").get_by_role("row").nth(1)
-    await expect(row).to_contain_text("Song")
+    await expect(row).to_contain_text("Song 1")
     await row.get_by_role("button", name="Edit").click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_label("Artist who wrote it").fill("Stereolabs")
