@@ -308,7 +308,7 @@ async def change_show(connection: Any) -> None:
     """Staff locks a show, and says what was played."""
     show = await show_changes.lock_show(connection, Reference(1, None))
     await show_control.write_settings(connection, show, {"is_locked": True})
-    song = await connection.fetchval("select id from setlist_songs where show_id = 1 limit 1")
+    song = await connection.fetchval("select min(id) from setlist_songs where show_id = 1")
     await catalog_queries.show_control.mark_played(
         connection, show_id=1, id=song, is_played=True, at=dt.datetime.now(dt.UTC)
     )
