@@ -166,7 +166,10 @@ function mount(element) {
 }
 
 function drawConnection() {
-  setHidden(connectionPill, !state.show || state.show.phase === "missing");
+  const { show, connection } = state;
+  // After a show, "Live" would be said of the show.
+  const isOver = show?.status?.status === "finished" || show?.status?.status === "cancelled";
+  setHidden(connectionPill, !show || show.phase === "missing" || (isOver && connection === "live"));
   setAttribute(connectionPill, "data-connection", state.connection);
   setText(connectionPill, messages.CONNECTION[state.connection]);
   if (refusal.hidden !== (state.refusal === null)) {

@@ -119,7 +119,7 @@ async def test_forced_colours_show_the_own_vote_and_the_pressed_order(
 async def test_a_finished_show_begins_with_what_was_played(
     node: Node, open_fan: OpenFan, database_url: str, sql: asyncpg.Connection[asyncpg.Record]
 ) -> None:
-    """The played list comes first, and a song that nobody predicted is marked; equal counts share a place."""
+    """The played list comes first, and a song that nobody predicted is marked; equal counts share a place. Nothing is called live."""
     (show,) = await make_shows(database_url, songs=3)
     played = await sql.fetchval(
         "insert into setlists (show_id, type, name) values ($1, 'actual', 'Played') returning id", show.id
@@ -141,8 +141,10 @@ async def test_a_finished_show_begins_with_what_was_played(
     await tab.expect_live()
     assert (await tab.order())[:3] == [show.songs[2], show.songs[0], show.songs[1]]
     assert await tab.page.locator('[data-type="predicted"] .rank').all_inner_texts() == ["1", "2", "2"]
+    await expect(tab.connection).to_be_visible()
     await sql.execute("update shows set status = 'finished', closes_at = now() where id = $1", show.id)
     await expect(tab.page.locator(".window-text")).to_have_text("The result is final")
+    await expect(tab.connection).to_be_hidden()
     assert (await tab.order())[:2] == [foreseen, unforeseen]
     await expect(tab.row(unforeseen).get_by_text("Not predicted")).to_be_visible()
     await expect(tab.row(foreseen).get_by_text("Not predicted")).to_be_hidden()
