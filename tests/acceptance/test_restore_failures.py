@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,10 +17,42 @@ from server.errors import SetupError
 from server.voting.leases import NODE_CLASS
 from tests.support.backups import no_progress, rows_of, value
 from tests.support.commands import plain_environ, run_command
-from tests.support.engines import execute
+from tests.support.engines import OpenDatabase, execute, shared_database
 from tests.support.open_shows import make_shows, make_users
 
 pytestmark = pytest.mark.timeout(60)
+
+Contents = tuple[dict[str, list[str]], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """A database whose restores fail. file: its backup, which lacks its newest user; contents: of the database, before and after."""
+
+    url: str
+    file: Path
+    contents: Contents
+
+
+@pytest.fixture(scope="module")
+def unchanged(new_database: OpenDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unchanged]:
+    """One for all tests of this file."""
+    file = tmp_path_factory.mktemp("whole") / "votes.backup"
+
+    async def fill(url: str) -> None:
+        await make_shows(url, count=3)
+        await execute(url, "insert into audit_log (action, detail) select 'a.b', to_jsonb(md5(n::text))"
+                           " from generate_series(1, 3000) n")  # fmt: skip
+        await backup(url, file, no_progress)
+        await make_users(url, 1)
+
+    with shared_database(new_database, fill) as url:
+        yield Unchanged(url, file, asyncio.run(contents_of(url)))
+
+
+async def contents_of(url: str) -> Contents:
+    """Every row of a database, and the sum of its positions, which rows_of leaves out."""
+    return await rows_of(url), await value(url, "select sum(position) from log_positions")
 
 
 @pytest.mark.parametrize(
@@ -38,96 +72,75 @@ pytestmark = pytest.mark.timeout(60)
     ids=["empty", "text", "head", "list", "half", "tail", "zeros"],
 )
 async def test_a_damaged_file_changes_nothing(
-    database_url: str, redis_url: str, tmp_path: Path, damaged: Any, line: str
+    unchanged: Unchanged, redis_url: str, tmp_path: Path, damaged: Any, line: str
 ) -> None:
     """The error is one line, and the database is unchanged."""
     file = tmp_path / "votes.backup"
-    await make_shows(database_url, count=3)
-    await execute(database_url, "insert into audit_log (action, detail) select 'a.b', to_jsonb(md5(n::text))"
-                                " from generate_series(1, 3000) n")  # fmt: skip
-    await backup(database_url, file, no_progress)
-    file.write_bytes(damaged(file.read_bytes()))
-    await make_users(database_url, 1)
-    before, positions = (
-        await rows_of(database_url),
-        await value(database_url, "select sum(position) from log_positions"),
-    )
+    file.write_bytes(damaged(unchanged.file.read_bytes()))
     with pytest.raises(SetupError, match=line) as caught:
-        await restore(database_url, redis_url, file, no_progress)
+        await restore(unchanged.url, redis_url, file, no_progress)
     assert "\n" not in str(caught.value)
-    assert await rows_of(database_url) == before
-    assert await value(database_url, "select sum(position) from log_positions") == positions
+    assert await contents_of(unchanged.url) == unchanged.contents
 
 
 async def test_a_file_that_is_no_backup_of_ours(
-    database_url: str, redis_url: str, tmp_path: Path, empty_database_url: str
+    unchanged: Unchanged, redis_url: str, tmp_path: Path, empty_database_url: str
 ) -> None:
     """A missing file, a folder, and the dump of another program are each refused with one line."""
     with pytest.raises(SetupError, match="^cannot read .*: No such file or directory$"):
-        await restore(database_url, redis_url, tmp_path / "missing", no_progress)
+        await restore(unchanged.url, redis_url, tmp_path / "missing", no_progress)
     with pytest.raises(SetupError, match="^cannot read .*: Is a directory$"):
-        await restore(database_url, redis_url, tmp_path, no_progress)
+        await restore(unchanged.url, redis_url, tmp_path, no_progress)
     await execute(empty_database_url, "create table log_positions (shard int, position int)")
     await backup(empty_database_url, tmp_path / "other", no_progress)
     with pytest.raises(SetupError, match="is no backup of MySetlist: it has no schema_migrations or log_positions$"):
-        await restore(database_url, redis_url, tmp_path / "other", no_progress)
+        await restore(unchanged.url, redis_url, tmp_path / "other", no_progress)
 
 
-async def test_foreign_tables_are_not_dropped(database_url: str, redis_url: str, tmp_path: Path) -> None:
+async def test_foreign_tables_are_not_dropped(unchanged: Unchanged, redis_url: str) -> None:
     """A restore refuses a database that also holds tables of another program."""
-    file = tmp_path / "votes.backup"
-    await backup(database_url, file, no_progress)
-    await execute(database_url, "create table invoices ()")
+    await execute(unchanged.url, "create table invoices ()")
     with pytest.raises(SetupError, match=r"tables that are not MySetlist's \(invoices\)"):
-        await restore(database_url, redis_url, file, no_progress)
+        await restore(unchanged.url, redis_url, unchanged.file, no_progress)
+    await execute(unchanged.url, "drop table invoices")
 
 
-async def test_a_locked_table_ends_a_restore(database_url: str, redis_url: str, tmp_path: Path) -> None:
+async def test_a_locked_table_ends_a_restore(unchanged: Unchanged, redis_url: str) -> None:
     """With a reader on a table the restore fails after five seconds with one line, and changes nothing."""
-    file = tmp_path / "votes.backup"
-    await make_shows(database_url)
-    await backup(database_url, file, no_progress)
-    before = await rows_of(database_url)
-    reader = await asyncpg.connect(database_url)
+    reader = await asyncpg.connect(unchanged.url)
     try:
         async with reader.transaction():
             await reader.execute("lock table votes in access share mode")
             with pytest.raises(SetupError, match="^psql: ERROR:  canceling statement due to lock timeout$"):
-                await restore(database_url, redis_url, file, no_progress)
+                await restore(unchanged.url, redis_url, unchanged.file, no_progress)
     finally:
         await reader.close()
-    assert await rows_of(database_url) == before
+    assert await contents_of(unchanged.url) == unchanged.contents
 
 
-async def test_an_interrupted_restore_changes_nothing(database_url: str, redis_url: str, tmp_path: Path) -> None:
+async def test_an_interrupted_restore_changes_nothing(unchanged: Unchanged, redis_url: str) -> None:
     """Ctrl-C while the rows are restored leaves the database unchanged."""
-    file = tmp_path / "votes.backup"
-    await make_shows(database_url, count=3)
-    await backup(database_url, file, no_progress)
-    before = await rows_of(database_url)
 
     def interrupt(stage: str, done: int, total: int) -> None:
         if done > total // 2:
             restoring.cancel()
 
-    restoring = asyncio.create_task(restore(database_url, redis_url, file, interrupt))
+    restoring = asyncio.create_task(restore(unchanged.url, redis_url, unchanged.file, interrupt))
     with pytest.raises(asyncio.CancelledError):
         await restoring
-    assert await rows_of(database_url) == before
+    assert await contents_of(unchanged.url) == unchanged.contents
 
 
-async def test_a_running_node_prevents_a_restore(database_url: str, redis_url: str, tmp_path: Path) -> None:
+async def test_a_running_node_prevents_a_restore(database_url: str, redis_url: str, unchanged: Unchanged) -> None:
     """A node is found by its advisory lock; a node on another database does not count."""
-    file = tmp_path / "votes.backup"
-    await backup(database_url, file, no_progress)
     elsewhere = await asyncpg.connect(urlsplit(database_url)._replace(path="/postgres").geturl())
     node = await asyncpg.connect(database_url)
     try:
         await elsewhere.execute(f"select pg_advisory_lock_shared({NODE_CLASS}, 1)")
-        assert await restore(database_url, redis_url, file, no_progress) == []
+        assert await restore(database_url, redis_url, unchanged.file, no_progress) == []
         await node.execute(f"select pg_advisory_lock_shared({NODE_CLASS}, 1)")
         with pytest.raises(SetupError, match=r"^nodes are running on this database \(1\); stop them first$"):
-            await restore(database_url, redis_url, file, no_progress)
+            await restore(database_url, redis_url, unchanged.file, no_progress)
     finally:
         await node.close()
         await elsewhere.close()

@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from pydantic import ValidationError
 
 from server.protocol import replies
 from server.protocol.channels import SUBJECTS
@@ -21,15 +20,18 @@ from server.web.asyncapi import PATH, describe
 from tests.support.contract import DOCUMENT as OPENAPI
 from tests.support.contract import ENDPOINTS
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # fields of its own classes that are called `schema`
-    from asyncapi3.models.asyncapi import AsyncAPI3  # type: ignore[import-untyped]  # it has no types
-
 DOCUMENT: dict[str, Any] = {**describe()}
 
 
 def test_the_document_is_asyncapi() -> None:
     """The document is valid by the specification; documents with a mistake are not."""
+    # Imported here: each test process collects this file, and one runs it.
+    from pydantic import ValidationError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # fields of its own classes that are called `schema`
+        from asyncapi3.models.asyncapi import AsyncAPI3  # type: ignore[import-untyped]  # it has no types
+
     AsyncAPI3.model_validate(DOCUMENT)
     broken_documents = [copy.deepcopy(DOCUMENT) for _ in range(3)]
     broken_documents[0]["channels"]["socket"]["adress"] = "/ws"

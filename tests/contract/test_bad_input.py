@@ -21,7 +21,7 @@ from server.web.openapi import codes_of
 from server.web.origins import FROM_ANYWHERE
 from tests.support.bad_values import CURSORS, NUMBER_WORDS, bad_values, places, replaced, sample
 from tests.support.contract import DOCUMENT, ENDPOINTS, Api, path_values, query_values, title
-from tests.support.examples import half
+from tests.support.examples import part
 
 # Few enough that no request waits too long for a connection of the smallest pool.
 REQUESTS_AT_ONCE = 4
@@ -29,7 +29,12 @@ REQUESTS_AT_ONCE = 4
 # Parameters of one name and schema are read by the same code. Their bad values are dealt out over the endpoints that have them, in
 # so many hands at most.
 HANDS = 12
-# `make test` sends every second value, `make nightly` all (`half`). The same code reads the same kind of value everywhere.
+# The same code reads the same kind of value everywhere. So `make test` sends each place of a query one value of three and each place of a
+# body one of four, the next place others, and each path some of the methods that it does not have. `make nightly` sends all.
+OF_QUERY, OF_BODY, OF_METHODS = 3, 4, 3
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
+PATHS = list(dict.fromkeys(endpoint.path for endpoint in ENDPOINTS))
 
 # An id that nothing has.
 UNKNOWN = 999_999_999
@@ -69,10 +74,11 @@ def query_names(endpoint: Endpoint) -> set[str]:
 
 
 def dealt(values: Iterable[Any], endpoint: Endpoint, parameter: dict[str, Any]) -> list[Any]:
-    """The values of a parameter that this endpoint gets: all, if no other endpoint has the same parameter, and of those a half."""
+    """The values of a parameter that this endpoint gets: all, if no other endpoint has the same parameter, and of those a part."""
     having = [other for other in ENDPOINTS if parameter in operation_of(other).get("parameters", [])]
     hands = min(len(having), HANDS)
-    return half(list(dict.fromkeys(values))[having.index(endpoint) % hands :: hands], ENDPOINTS.index(endpoint))
+    hand = list(dict.fromkeys(values))[having.index(endpoint) % hands :: hands]
+    return part(hand, ENDPOINTS.index(endpoint), of=OF_QUERY)
 
 
 class Asker:
@@ -221,20 +227,10 @@ async def test_bodies(session: aiohttp.ClientSession, api: Api, endpoint: Endpoi
     }
 
     def asked() -> Iterator[tuple[str, dict[str, Any]]]:
-        for body, what in half(bodies.items(), ENDPOINTS.index(endpoint)):
+        for body, what in part(bodies.items(), ENDPOINTS.index(endpoint), of=OF_BODY):
             yield f"{what}: {body}", {"data": body.encode()}
-        for data in (
-            b"null",
-            b"[]",
-            b"{",
-            b'"',
-            b"\xff\xfe",
-            b"{}" * 2,
-            b"[" * 30_000,
-            b'{"a":' * 9_000,
-            b"\x00",
-            b" ",
-        ):
+        malformed = (b"null", b"[]", b"{", b'"', b"\xff\xfe", b"{}{}", b"[" * 30_000, b'{"a":' * 9_000, b"\x00", b" ")
+        for data in part(malformed, ENDPOINTS.index(endpoint), of=OF_BODY):
             yield f"{data[:20]!r}", {"data": data}
 
     await asker.ask_all(asked())
@@ -304,7 +300,7 @@ async def test_revalidation(session: aiohttp.ClientSession, api: Api, endpoint: 
             assert str(response.status) in operation_of(endpoint)["responses"]
 
 
-@pytest.mark.parametrize("path", dict.fromkeys(endpoint.path for endpoint in ENDPOINTS))
+@pytest.mark.parametrize("path", PATHS)
 async def test_methods(session: aiohttp.ClientSession, api: Api, path: str) -> None:
     """HEAD works where GET works; a method that a path does not have is refused with the list of those it has."""
     # A path may match another one too: /a/{name} matches /a/b.
@@ -317,9 +313,8 @@ async def test_methods(session: aiohttp.ClientSession, api: Api, path: str) -> N
     if path in PAGES:
         known |= {"GET", "HEAD"}
     asker = Asker(session, api, next(endpoint for endpoint in ENDPOINTS if endpoint.path == path))
-    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"):
-        if method in known:
-            continue
+    others = [name for name in METHODS if name not in known]
+    for method in part(others, PATHS.index(path), of=OF_METHODS):
         async with session.request(method, asker.url(), headers=asker.headers) as response:
             assert response.status == 405
             assert set(response.headers["Allow"].split(",")) == known

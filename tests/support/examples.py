@@ -19,9 +19,9 @@ def scaled(count: int) -> int:
     return max(1, count * settings().max_examples // 100)
 
 
-def half(values: Iterable[Example], turn: int) -> list[Example]:
-    """Every second value in `make check`, from the first or the second on; all values in `make nightly`."""
-    return list(values) if Phase.shrink in settings().phases else list(values)[turn % 2 :: 2]
+def part(values: Iterable[Example], turn: int, *, of: int) -> list[Example]:
+    """Every value in `make nightly`. In `make check` one of so many, from the turn-th on: who asks with another turn gets others."""
+    return list(values) if Phase.shrink in settings().phases else list(values)[turn % of :: of]
 
 
 async def play_examples(

@@ -32,7 +32,7 @@ IN_DOUBT = ("unavailable", "internal")
 IN_FLIGHT_MAX = 3
 # A fan rests about so long after so many casts while its test waits for something else, such as the start of a process: casts as
 # fast as they can be answered would take all the CPU meanwhile, and prove nothing more.
-REST_S = 0.1
+REST_S = 0.5
 
 # sent: no answer yet; committed, accepted: acknowledged as such; refused: without effect for sure;
 # unknown: the connection broke before the answer, or the server does not know
@@ -149,7 +149,7 @@ class Fan:
                     cast.outcome = "unknown"
                 self._pending.clear()
                 self._accepted.clear()
-            await asyncio.sleep(0.02 + 0.05 * self._rng.random())
+            await asyncio.sleep(0.05 + 0.1 * self._rng.random())
 
     async def _talk(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         await socket.send_json({"id": 0, "op": "hello", "token": self._user.token})

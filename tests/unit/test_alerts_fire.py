@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,16 @@ def test_burning_budgets_fire(tmp_path: Path) -> None:
         check(tmp_path, [{"interval": every, "input_series": series, "alert_rule_test": tests}], every=every)
 
 
+@cache
+def rules() -> dict[str, Any]:
+    """The rule of each alert."""
+    groups = yaml.safe_load(ALERTS.read_text())["groups"]
+    return {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
+
+
 def expected(alert: str, *labels: dict[str, str], at: str = "7m") -> dict[str, Any]:
     """The alert fires at this time once with each of these labels beside those of its rule."""
-    groups = yaml.safe_load(ALERTS.read_text())["groups"]
-    (rule,) = [rule for group in groups for rule in group["rules"] if rule.get("alert") == alert]
+    rule = rules()[alert]
     fired = [{"exp_labels": rule["labels"] | more, "exp_annotations": rule["annotations"]} for more in labels]
     return {"eval_time": at, "alertname": alert, "exp_alerts": fired}
 

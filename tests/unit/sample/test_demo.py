@@ -220,7 +220,12 @@ def test_a_second_plan_avoids_the_nights_of_the_first() -> None:
     assert not {(s.artist, s.local_date) for s in first} & {(s.artist, s.local_date) for s in second}
 
 
-@pytest.mark.parametrize("hours", [0, 7, 14, 21])
+OTHER_HOURS = pytest.mark.nightly(
+    "two hours of a day are enough to see a wrong window; the plans of every hour are tested above"
+)
+
+
+@pytest.mark.parametrize("hours", [0, 14, pytest.param(7, marks=OTHER_HOURS), pytest.param(21, marks=OTHER_HOURS)])
 def test_votes_keep_the_rules_of_voting(hours: int) -> None:
     """Votes are within the window and not in the future, one for each song and user, and within the budget."""
     now = NOW + timedelta(hours=hours)
