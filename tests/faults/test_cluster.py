@@ -183,6 +183,7 @@ async def test_a_primary_and_its_replica_are_away(
     assert await settled_when_whole(crowd, place, cluster, may_lose_accepted=True) == []
 
 
+@pytest.mark.nightly("the replica takes over as in test_a_primary_is_killed; that an engine hangs is in test_drill.py")
 async def test_a_primary_is_frozen(place: Place, crowd: Crowd, cluster: ValkeyCluster) -> None:
     """It answers nothing and keeps its connections. The others go on; it wakes up as a replica."""
     await crowd.more()

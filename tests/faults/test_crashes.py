@@ -117,6 +117,7 @@ async def test_valkey_comes_back_without_its_newest_entries(place: Place, node: 
     assert "behind" in reasons_of_resets(node)[before:]
 
 
+@pytest.mark.nightly("a cut log is in the test before, both killed at once in the test after")
 async def test_valkey_is_killed_together_with_the_node(place: Place, node: NodeProcess, crowd: Crowd) -> None:
     """Both are gone and the log is cut: the new node has only PostgreSQL."""
     await crowd.more()

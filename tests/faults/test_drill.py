@@ -39,6 +39,8 @@ from tests.support.socket_client import SocketClient
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
 
 SOCKETS_MAX = 4
+# An overview costs ten times as much as most requests, and a verdict may take seconds.
+LOOK_EVERY_S = 0.1
 OVERVIEW = "/api/admin/overview?history=false"
 
 
@@ -67,6 +69,7 @@ class Drill:
 
         async def first() -> bool:
             nonlocal seen
+            await asyncio.sleep(LOOK_EVERY_S)
             seen = await self.overview()
             return bool(seen["findings"]) and seen["findings"][0]["name"] == name
 
@@ -82,6 +85,7 @@ class Drill:
         """The page does not name this verdict any more."""
 
         async def is_gone() -> bool:
+            await asyncio.sleep(LOOK_EVERY_S)
             return name not in [finding["name"] for finding in (await self.overview())["findings"]]
 
         await until(is_gone)

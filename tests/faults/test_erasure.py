@@ -89,7 +89,7 @@ async def check(place: Place, nodes: list[NodeProcess], leavers: list[User]) -> 
 async def test_users_are_erased_while_a_crowd_votes_on_two_nodes(place: Place) -> None:
     """No acknowledged vote of another user is lost, watchers get the final counts, and these are the counts of the rows."""
     nodes = [await place.start_node(), await place.start_node()]
-    leavers = await make_leavers(place, 4)
+    leavers = await make_leavers(place, 2)
     async with Crowd.voting(nodes, place.shows, place.users) as crowd:
         # Each leaver votes on both nodes, and is erased on one of them.
         voting = [asyncio.create_task(vote_until_gone(place, node, user)) for user in leavers for node in nodes]

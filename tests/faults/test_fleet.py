@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,15 @@ async def crowd_during(url: str, steps: Callable[[], Awaitable[None]]) -> dict[s
     return report
 
 
+async def committed(node: NodeProcess) -> float:
+    """How many votes a node has committed."""
+    return await node.metric("mysetlist_votes_committed_total")
+
+
+async def _is_past(node: NodeProcess, count: float) -> bool:
+    return await committed(node) >= count
+
+
 async def sockets(*nodes: NodeProcess) -> float:
     """The websockets of some nodes together."""
     return sum([await node.metric("mysetlist_sockets") for node in nodes])
@@ -75,6 +85,9 @@ async def test_clients_of_a_killed_node_come_to_the_other_one(
             assert await sockets(killed) > 0
             await killed.kill()
             await until_async(all_are_there, "all clients are at the other node")
+            before = await committed(other)
+            # The crowd's report counts what is acknowledged from the first step on.
+            await until_async(partial(_is_past, other, before + 20), "votes go on")
 
         report = await crowd_during(front.url, steps)
         assert report["reconnects"] > 0

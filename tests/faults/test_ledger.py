@@ -26,7 +26,7 @@ async def test_the_appending_node_is_killed(place: Place) -> None:
     witness = Witness()
     async with Crowd.voting(nodes, place.shows, place.users) as crowd:
         for fault in range(3):
-            await crowd.more(120)
+            await crowd.more(60)
             if fault < 2:
                 await nodes[fault].kill()
                 await nodes[fault].start()
@@ -34,7 +34,7 @@ async def test_the_appending_node_is_killed(place: Place) -> None:
                 place.engines.kill("postgres")
                 await crowd.more(12, "accepted")
                 place.engines.revive("postgres")
-            await crowd.more(120)
+            await crowd.more(60)
             async with public_files(nodes[0].url) as get:
                 for show in place.shows:
                     await until_async(partial(_has_begun, get, show), "the ledger has begun")
