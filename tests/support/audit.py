@@ -72,6 +72,13 @@ def valkey_client(redis_url: str) -> Any:
 async def until_drained(database_url: str, redis_url: str) -> None:
     """Waits until every entry of Valkey's log is in PostgreSQL."""
     connection = await asyncpg.connect(database_url)
+    try:
+        await _until_drained(connection, redis_url)
+    finally:
+        await connection.close()
+
+
+async def _until_drained(connection: Any, redis_url: str) -> None:
     async with valkey_client(redis_url) as valkey:
 
         async def is_drained() -> bool:
@@ -79,10 +86,7 @@ async def until_drained(database_url: str, redis_url: str) -> None:
             ends = [await valkey.hget(meta_key(row["shard"]), "last") for row in rows]
             return all(int(end or 0) == row["position"] for row, end in zip(rows, ends, strict=True))
 
-        try:
-            await until_async(is_drained, "the log is drained")
-        finally:
-            await connection.close()
+        await until_async(is_drained, "the log is drained")
 
 
 async def until_counted(database_url: str) -> None:
@@ -108,10 +112,16 @@ async def differences(
     """
     connection = await asyncpg.connect(database_url)
     try:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            return await differences_seen(connection, redis_url, ledger, may_lose_accepted=may_lose_accepted)
+        return await _differences(connection, redis_url, ledger, may_lose_accepted=may_lose_accepted)
     finally:
         await connection.close()
+
+
+async def _differences(
+    connection: Any, redis_url: str, ledger: Ledger | None, *, may_lose_accepted: bool = False
+) -> list[str]:
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        return await differences_seen(connection, redis_url, ledger, may_lose_accepted=may_lose_accepted)
 
 
 async def differences_seen(
@@ -302,13 +312,14 @@ async def settled(crowd: Crowd, database_url: str, redis_url: str, *, may_lose_a
     Raises: AssertionError: a cast stays unanswered, or the log is not committed
     """
     await crowd.stop()
-    await until_drained(database_url, redis_url)
-    found = await differences(database_url, redis_url, crowd.ledger, may_lose_accepted=may_lose_accepted)
-    await crowd.confirm()
-    await until_drained(database_url, redis_url)
-    found += await differences(database_url, redis_url, crowd.ledger)
+    # One connection, which plans each query once.
     connection = await asyncpg.connect(database_url)
     try:
+        await _until_drained(connection, redis_url)
+        found = await _differences(connection, redis_url, crowd.ledger, may_lose_accepted=may_lose_accepted)
+        await crowd.confirm()
+        await _until_drained(connection, redis_url)
+        found += await _differences(connection, redis_url, crowd.ledger)
         rows = await connection.fetch(
             "select id, up_count, down_count from setlist_songs where show_id = any($1)",
             [show.id for show in crowd.shows],

@@ -28,6 +28,7 @@ _FORKS.set_forkserver_preload(
         "server.sample.demo",
         "uvloop",
         "httpcore",
+        "anyio._backends._asyncio",
         "typer._adapters",
         "valkey.asyncio",
         "tests.support.before_forks",

@@ -160,5 +160,4 @@ class NodeProcess:
         """The sum of a metric over its labels."""
         async with aiohttp.ClientSession() as http, http.get(f"{self.url}/metrics") as response:
             text = await response.text()
-        lines = [line for line in text.splitlines() if re.match(rf"{name}(\{{| )", line)]
-        return sum(float(line.rpartition(" ")[2]) for line in lines)
+        return sum(map(float, re.findall(rf"^{re.escape(name)}(?:\{{.*)? (\S+)$", text, re.MULTILINE)))
