@@ -20,11 +20,16 @@ from server.words.texts import Language, Texts, shipped
 from tests.unit.test_page_state import node_binary
 
 TEXTS = shipped()
-LANGUAGES = [TEXTS.language(tag) for tag in TEXTS.languages]
 WORDS = data_folder("static") / "words"
 PLURALS = ("zero", "one", "two", "few", "many", "other")
 # Numbers of each plural that the languages have, and exact ones.
 NUMBERS = (0, 1, 2, 5, 21, 104, 1_000_000)
+
+
+@pytest.fixture(params=TEXTS.languages)
+def words(request: pytest.FixtureRequest) -> Language:
+    """Each language. Its files are read for a test, not when this file is collected: each test process does that."""
+    return TEXTS.language(request.param)
 
 
 class _Uses(Visitor):
@@ -72,7 +77,6 @@ def own_names(tag: str) -> set[str]:
     )
 
 
-@pytest.mark.parametrize("words", LANGUAGES, ids=lambda words: words.tag)
 def test_a_language_has_all_texts(words: Language) -> None:
     """It has the same texts in the same files as English, and they use the same values."""
     assert own_names(words.tag) == own_names("en")
@@ -82,7 +86,6 @@ def test_a_language_has_all_texts(words: Language) -> None:
     assert different == set()
 
 
-@pytest.mark.parametrize("words", LANGUAGES, ids=lambda words: words.tag)
 def test_a_language_has_each_of_its_plurals(words: Language) -> None:
     """A text with a count has a variant for each plural of its language, and no variant that the language does not have."""
     wrong = []
@@ -96,7 +99,10 @@ def test_a_language_has_each_of_its_plurals(words: Language) -> None:
 
 def test_spanish_and_japanese_count_as_they_do() -> None:
     """One vote, two votes, a million votes; Japanese has one form."""
-    told = {words.tag: [words.text("votes", count=count) for count in (1, 2, 1_000_000)] for words in LANGUAGES}
+    told = {
+        words.tag: [words.text("votes", count=count) for count in (1, 2, 1_000_000)]
+        for words in map(TEXTS.language, TEXTS.languages)
+    }
     assert told["en"] == ["1 vote", "2 votes", "1,000,000 votes"]
     assert told["es"] == ["1 voto", "2 votos", "1.000.000 de votos"]
     assert told["ja"] == ["1票", "2票", "1,000,000票"]
@@ -120,7 +126,6 @@ console.log(JSON.stringify(cases.map(([name, values]) => phrase(name, values))))
 """
 
 
-@pytest.mark.parametrize("words", LANGUAGES, ids=lambda words: words.tag)
 def test_the_page_writes_what_the_server_writes(words: Language, tmp_path: Path) -> None:
     """Every text in every variant is the same from static/words.js and from Fluent's own library."""
     cases = [(name, values) for name in sorted(words.messages) for values in examples(words, name)]
