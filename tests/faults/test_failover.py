@@ -115,7 +115,7 @@ async def test_a_synchronous_replica_loses_nothing(pair: Pair, mortal_engines: E
             while True:
                 async with http.get(f"/api/shows/{shows[0].id}") as response:
                     statuses.append(response.status)
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0.03)
 
         reading = asyncio.create_task(read())
         await until(lambda: len(statuses) > 5, "reads are answered")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,13 +220,18 @@ class Stop:
     locked: set[str]
 
 
-async def stops(stage: Stage, path: Transaction) -> list[Stop]:
-    """One stop for each table of which a path locks rows, in the order in which the path comes to them."""
+async def stops(stage: Stage, path: Transaction, known: Sequence[str]) -> list[Stop]:
+    """One stop for each table of which a path locks rows, in the order in which the path comes to them.
+
+    Takes: known, tables of which it locks rows for sure
+    """
     found = []
     locked = await stage.locks_of(path)
     for table in TABLES:
+        if table not in locked:
+            continue
         # A path that passes when all rows of a table are held locks none of them.
-        if table not in locked or await stage.locked_at(path, f"select from {table} for update") is None:
+        if table not in known and await stage.locked_at(path, f"select from {table} for update") is None:
             continue
         for gate in await stage.gates(table):
             if (before := await stage.locked_at(path, gate)) is not None:
@@ -250,21 +255,22 @@ async def order(stage: Stage, path: Transaction) -> list[str]:
     return sorted(held, key=lambda table: held[table])
 
 
-async def deadlocks(stage: Stage, path: Transaction, others: Mapping[str, Transaction]) -> set[str]:
+async def deadlocks(stage: Stage, name: str, others: Mapping[str, Transaction]) -> set[str]:
     """Lets a path meet others at each of its stops; gives the names of those with which it deadlocks.
 
     A path that locks nothing of what the stopped one has locked cannot wait for it. One that does wait for it need not meet it at
     a later stop: there it would wait at the same place or before, with no more locks, for a path with fewer locks to come.
     """
+    path = PATHS[name]
     found = set()
     # By path that waited, how much the stopped one had locked by then: it comes later to a stop with more.
     waited: dict[str, int] = {}
-    for stop in await stops(stage, path):
+    for stop in await stops(stage, path, documented()[name]):
         so_far = len(stop.locked)
         meeting = [
-            name
-            for name, other in others.items()
-            if waited.get(name, so_far) >= so_far and await stage.locks_of(other) & (stop.locked | {stop.table})
+            other
+            for other, meets in others.items()
+            if waited.get(other, so_far) >= so_far and await stage.locks_of(meets) & (stop.locked | {stop.table})
         ]
         while meeting:
             async with stage.gate(stop.gate):
@@ -273,13 +279,13 @@ async def deadlocks(stage: Stage, path: Transaction, others: Mapping[str, Transa
                 # A path that ends meanwhile is undone and leaves no trace, so the stopped path can meet the next one.
                 is_stopped = False
                 while meeting and not is_stopped:
-                    name = meeting.pop()
-                    two = stage.second.start(others[name])
+                    other = meeting.pop()
+                    two = stage.second.start(others[other])
                     is_stopped = await stage.second.is_stopped(two)
                     if not is_stopped:
                         await two
                     elif await stage.second_waits_for_first():
-                        waited.setdefault(name, so_far)
+                        waited.setdefault(other, so_far)
                         if not await stage.second_holds(await stage.locks_of(path)):
                             await stage.cancel_second(two)
                             is_stopped = False
@@ -287,8 +293,8 @@ async def deadlocks(stage: Stage, path: Transaction, others: Mapping[str, Transa
             for answer in await asyncio.gather(*meeting_now, return_exceptions=True):
                 outcome = driver_error(answer)
                 if isinstance(outcome, asyncpg.DeadlockDetectedError):
-                    print(f"{name}, when stopped at {stop.table}: {outcome.detail}")
-                    found.add(name)
+                    print(f"{other}, when stopped at {stop.table}: {outcome.detail}")
+                    found.add(other)
                 elif outcome is not None:
                     raise outcome
     return found
@@ -355,4 +361,4 @@ async def test_no_other_path_deadlocks_with(stage: Stage, name: str, is_near: bo
             await connection.execute(f"select from {table} for no key update")
 
     meeting = {other: PATHS[other] for other in others} | {"opposite": opposite}
-    assert await deadlocks(stage, PATHS[name], meeting) == ({"opposite"} if tables[1:] else set())
+    assert await deadlocks(stage, name, meeting) == ({"opposite"} if tables[1:] else set())

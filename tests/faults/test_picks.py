@@ -51,7 +51,7 @@ class Fan:
                     self.promised = number
                     return True
         except aiohttp.ClientError:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
         return False
 
 
@@ -99,7 +99,7 @@ async def check(place: Place, fans: list[Fan]) -> None:
 
 async def under_way(fans: list[Fan]) -> list[asyncio.Task[None]]:
     """Every fan picks on; returns when each has sent some more."""
-    tasks = [asyncio.create_task(more([fan], 30)) for fan in fans]
+    tasks = [asyncio.create_task(more([fan], 15)) for fan in fans]
     sent = [fan.sent for fan in fans]
     await until(lambda: all(fan.sent > before + 2 for fan, before in zip(fans, sent, strict=True)), "fans pick")
     return tasks
