@@ -30,7 +30,7 @@ class Failed(AssertionError):
 
 @dataclass(frozen=True)
 class Played:
-    """What a target has taken. Bytes: of the process, once warm and at the end; objects: as the collector counts them."""
+    """What a target has taken. Bytes: of the process, once warm and at the end; objects: as the collector counts them; 0: of inputs that only warm up."""
 
     inputs: int
     cpu_s: float
@@ -52,10 +52,10 @@ def play(target: Target, first: int, count: int) -> Played:
     random, began_s = Random(), time.process_time()
     warm_up = min(count, WARM_UP_INPUTS)
     _play(target, range(first, first + warm_up), random)
-    bytes_before, objects_before = _memory()
+    # It takes a second in a process of many tests, and tells nothing when all inputs were the warm-up.
+    bytes_before, objects_before = _memory() if count > warm_up else (0, 0)
     _play(target, range(first + warm_up, first + count), random)
-    # It takes a third of a second in a process of many tests, and tells nothing when all inputs were the warm-up.
-    bytes_after, objects_after = _memory() if count > warm_up else (bytes_before, objects_before)
+    bytes_after, objects_after = _memory() if count > warm_up else (0, 0)
     played = Played(count, time.process_time() - began_s, bytes_before, bytes_after, objects_before, objects_after)
     if bytes_after - bytes_before > GROWTH_BYTES_MAX:
         raise Failed(first, b"") from MemoryError(str(played))
