@@ -27,6 +27,7 @@ OVERFLOWING = """() => [...document.querySelectorAll("main *, header *")]
     .filter((element) => element.getBoundingClientRect().right > innerWidth + 1 && !element.closest(".row, .trending-items"))
     .map((element) => element.outerHTML.slice(0, 120))"""
 CONTRAST = Path(__file__).with_name("contrast.js").read_text()
+FINDINGS = Path(__file__).with_name("findings.js").read_text()
 CHECKS = f"window.checks = {Path(__file__).with_name('checks.js').read_text()}; undefined"
 # Two animations never end and are not waited for: the dot of a page that reconnects, the beat beside a song that plays.
 ANIMATIONS_ENDED = """async () => {
@@ -42,21 +43,13 @@ WATCH_POLICY = (
 
 
 async def findings(page: Page, *rules: str) -> list[str]:
-    """What axe-core finds: one line for each element. Takes: rules, only these; none: all, and that for the size of targets."""
+    """What axe-core finds (findings.js). Takes: rules, only these; none: all, and that for the size of targets."""
     # A colour in the middle of a transition is nobody's colour.
     await page.evaluate(ANIMATIONS_ENDED)
     if not await page.evaluate("() => Boolean(window.axe)"):
         await page.evaluate(AXE_SCRIPT)
-    # A selector for each element takes a fifth of the time, and the finding shows the element itself.
-    wanted: dict[str, Any] = {
-        "resultTypes": ["violations"],
-        "rules": {"target-size": {"enabled": True}},
-        "selectors": False,
-    }
-    if rules:
-        wanted["runOnly"] = list(rules)
-    found = await page.evaluate(f"async () => (await axe.run({json.dumps(wanted)})).violations")
-    return [f"{one['id']}: {node['html'][:140]} {node['failureSummary']}" for one in found for node in one["nodes"]]
+    found: list[str] = await page.evaluate(FINDINGS, list(rules))
+    return found
 
 
 async def faint_texts(page: Page, canvas: Page, height: int = 2400) -> list[str]:

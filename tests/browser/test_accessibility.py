@@ -40,6 +40,10 @@ FAULTS = (
     ("right to left", "show-when", "document.querySelector('.show-when').style.marginLeft = '40px'"),
     ("keyboard", 'class="brand', "document.querySelector('.brand').style.outline = 'none'"),
     ("light", "image-alt: <img", "document.querySelector('.brand img').removeAttribute('alt')"),
+    ("light", "target-size: <s", "document.querySelector('footer').insertAdjacentHTML('beforeend', '<s role=button tabindex=0>+</s>'.repeat(2)); document.querySelectorAll('footer s').forEach((one) => { one.style.cssText = 'display: block; width: 9px; height: 9px' })"),
+    # Two that look the same but for the ground of the second.
+    ("light", "color-contrast: <i", "document.querySelector('footer').insertAdjacentHTML('beforeend', '<b><i>fine</i></b><b><i>faint</i></b>')"),
+    ("dark", "color-contrast: <i", "document.querySelectorAll('footer b').forEach((one, at) => { one.style.cssText = `color: #888; background: ${['#000', '#999'][at]}` })"),
 )  # fmt: skip
 
 
