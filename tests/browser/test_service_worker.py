@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import shutil
 from collections.abc import AsyncIterator
@@ -22,12 +21,20 @@ from tests.browser.pages import NETWORK_ERRORS, Fan, Tab
 from tests.support.node_process import SECRET
 from tests.support.open_shows import Show, make_shows
 from tests.support.proxy import TcpProxy
-from tests.support.running_node import running_node, until
+from tests.support.running_node import running_node
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CACHES = "async () => (await caches.keys()).sort()"
+SHELLS = "async () => (await caches.keys()).filter((name) => name.startsWith('mysetlist.shell.'))"
 WORKERS = "async () => (await navigator.serviceWorker.getRegistrations()).length"
+
+
+async def wait_until(page: Page, condition: str) -> None:
+    """Waits in the page for a condition, which may be a promise: playwright's `wait_for_function` takes any promise as true."""
+    await page.evaluate(
+        f"async () => {{ while (!(await ({condition}))) await new Promise((done) => setTimeout(done, 50)); }}"
+    )
 
 
 @pytest.fixture
@@ -49,18 +56,15 @@ async def changing_node(folder: Path, own_database_url: str, redis_url: str) -> 
 async def kept_by(page: Page) -> str:
     """Waits until the page's worker is there, and gives the version that it keeps."""
     await page.evaluate("() => navigator.serviceWorker.ready")
-
-    async def shell() -> str:
-        return "".join(name for name in await page.evaluate(CACHES) if name.startswith("mysetlist.shell."))
-
-    return str(await until(shell)).removeprefix("mysetlist.shell.")
+    await wait_until(page, f"({SHELLS})().then((names) => names.length)")
+    (name,) = await page.evaluate(SHELLS)
+    return str(name).removeprefix("mysetlist.shell.")
 
 
 async def kept_show(tab: Tab, show: Show) -> None:
     """Waits until the browser keeps the show with the counts of now."""
     await tab.page.evaluate("() => dispatchEvent(new Event('pagehide'))")
-    address = json.dumps(f"/kept/{show.id}")
-    await until(lambda: tab.page.evaluate(f"() => caches.match({address}).then((found) => found !== undefined)"))
+    await wait_until(tab.page, f"caches.match('/kept/{show.id}')")
 
 
 async def go_offline(visitor: Fan, tab: Tab) -> None:
@@ -167,12 +171,9 @@ async def test_after_an_update_the_page_is_new(
     tab = await visitor.open(f"/shows/{show.id}")
     new = tab.page.locator('html[data-version="new"]')
     await expect(new).to_be_attached()
-
-    async def is_replaced() -> bool:
-        names = [name for name in await tab.page.evaluate(CACHES) if name.startswith("mysetlist.shell.")]
-        return len(names) == 1 and not names[0].endswith(before)
-
-    await until(is_replaced)
+    # A browser looks for a new worker by itself, some seconds after a load.
+    await tab.page.evaluate("() => navigator.serviceWorker.getRegistration().then((found) => { found.update(); })")
+    await wait_until(tab.page, f"({SHELLS})().then((names) => names.length === 1 && !names[0].endsWith('{before}'))")
     await older.button(show.songs[0], "up").tap()
     await older.expect_durability(show.songs[0], "committed")
     assert loads == []
@@ -187,7 +188,7 @@ async def test_after_an_update_the_page_is_new(
 
 async def cleared(page: Page) -> None:
     """Waits until there is no worker, and then no page that one kept."""
-    await until(lambda: page.evaluate(f"async () => (await ({WORKERS})()) === 0"))
+    await wait_until(page, f"({WORKERS})().then((count) => count === 0)")
     assert not [name for name in await page.evaluate(CACHES) if name.startswith("mysetlist.shell.")]
 
 
