@@ -11,6 +11,7 @@ from playwright.async_api import Locator, expect
 from server.node.node import Node
 from tests.browser.conftest import OpenFan
 from tests.browser.pages import DESKTOP, NETWORK_ERRORS, Tab
+from tests.browser.test_walls import vote
 from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -57,9 +58,7 @@ async def test_counts_hidden_until_the_own_vote(node: Node, open_fan: OpenFan, d
     """Before the own vote the page hides counts and ranking and says why; after it both appear without a reload."""
     (show,) = await make_shows(database_url)
     await sql.execute("update shows set results = 'after_vote' where id = $1", show.id)
-    voter = await (await open_fan(viewport=DESKTOP)).open_show(show.id)
-    await voter.button(show.songs[3], "up").click()
-    await voter.expect_counts(show.songs[3], 1, 0)
+    await vote(node, database_url, show.id, show.songs[3])
     mine = await (await open_fan()).open_show(show.id)
     note = mine.page.locator(".hidden-counts")
     await expect(note).to_have_text("The counts are hidden until you vote. Vote for a song to see them.")

@@ -13,7 +13,7 @@ from playwright.async_api import Page, ViewportSize, expect
 
 from server.node.node import Node
 from server.people.sessions import create_link
-from tests.browser.checks import HAS_NO_OVERFLOW, OVERFLOWING, faint_texts, findings
+from tests.browser.checks import HAS_NO_OVERFLOW, OVERFLOWING, WATCH_POLICY, faint_texts, findings
 from tests.browser.conftest import OpenFan
 from tests.browser.console import open_staff
 from tests.browser.pages import DESKTOP, TABLET, FanPool
@@ -163,10 +163,7 @@ async def test_everything_can_be_read(
     on a touch screen each control is large enough.
     """
     async with open_staff(fans, node, await make_staff(sql, "admin"), viewport=viewport, secret=SECRET) as fan:
-        await fan.context.add_init_script(
-            "addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective}`))"
-        )
-        tab = await fan.open("/admin")
+        tab = await fan.open("/admin", script=WATCH_POLICY)
         await expect(tab.page.get_by_role("heading", name="Now", exact=True)).to_be_visible()
         await expect(tab.page.locator("#connection")).to_have_text("Live")
         for scheme in ("light", "dark"):

@@ -47,6 +47,7 @@ async def test_a_brand_is_made_changed_and_deleted(fans: FanPool, console: Conso
         await row.get_by_role("button", name="Edit…").click()
         await dialog.get_by_label("Name").fill("The Other Club")
         await confirm(page, "Save", says="The brand The Other Club is saved.")
+        await expect(row).to_contain_text("The Other Club")  # the next act is for what the row shows
         await row.get_by_role("button", name="Delete…").click()
         await confirm(page, "Delete for good", says="The brand The Other Club is deleted.")
         await expect(page.get_by_text("There is no brand yet.")).to_be_visible()

@@ -38,6 +38,7 @@ async def test_a_tour_is_made_changed_and_deleted(fans: FanPool, console: Consol
         await row.get_by_role("button", name="Edit…").click()
         await dialog.get_by_label("Name").fill("Summer")
         await confirm(page, "Save", says="The tour Summer is saved.")
+        await expect(row).to_contain_text("Summer")  # the next act is for what the row shows
         await row.get_by_role("button", name="Delete…").click()
         await confirm(page, "Delete for good", says="The tour Summer is deleted.")
         await expect(page.get_by_text("There is no tour yet.")).to_be_visible()

@@ -115,13 +115,14 @@ async def test_a_board_names_its_show_in_the_language_of_the_page(
     )
     artist = await sql.fetchval("select name from artists where id = $1", show.artist)
     venue = await sql.fetchval("select v.name from venues v join shows s on s.venue_id = v.id where s.id = $1", show.id)
-    path = f"/leaderboard?show={show.id}"
+    tab = await (await open_fan()).new_tab()
+    page = tab.page
     for language, name in (
         ("en", f"{artist} at {venue}"),
         ("es", f"{artist} en {venue}"),
         ("ja", f"{artist}、{venue}"),
     ):
-        page = (await (await open_fan(locale=language)).open(path)).page
+        await tab.goto(f"/leaderboard?show={show.id}&lang={language}")
         await expect(page.get_by_role("heading", level=1)).to_have_text(name)
         assert name in await page.title()
     await sql.execute("update shows set name = 'Una noche' where id = $1", show.id)

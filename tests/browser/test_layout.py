@@ -53,7 +53,7 @@ async def test_a_phone_shows_the_first_song_and_keeps_the_state_in_view(
         await expect(state).to_have_text("Closes in 2 hours")
         await expect(state).to_be_in_viewport(ratio=1)
         assert await tab.page.evaluate(WRONG_LABELS) == []
-        tab = await visitor.open("/", script=WATCH_SHIFTS)
+        await tab.goto("/")
         await expect(tab.page.get_by_role("listitem").first).to_be_visible()
         assert await tab.page.evaluate("() => window.shift") <= SHIFT_MAX
         assert await tab.page.evaluate(WRONG_LABELS) == []

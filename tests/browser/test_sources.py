@@ -32,9 +32,8 @@ async def test_a_show_links_to_its_sources(node: Node, open_fan: OpenFan, databa
     link to an open page; an address that is no web page is left out.
     """
     (show,) = await make_shows(database_url)
-    bare = await (await open_fan()).open_show(show.id)
-    await expect(bare.page.locator(".sources")).to_be_hidden()
-    await bare.page.close()
+    tab = await (await open_fan()).open_show(show.id)
+    await expect(tab.page.locator(".sources")).to_be_hidden()
     await sql.execute(PUT_SHOW, "ticketmaster", show.id, EVENT)
     await sql.execute(
         PUT_ARTIST, show.id, ["setlistfm", "spotify", "musicbrainz"],
@@ -42,7 +41,8 @@ async def test_a_show_links_to_its_sources(node: Node, open_fan: OpenFan, databa
     )  # fmt: skip
     await sql.execute("insert into show_predictions (show_id, songs, basis) values ($1, '{}', 5)", show.id)
     for viewport in (PHONE, DESKTOP):
-        tab = await (await open_fan(viewport=viewport)).open_show(show.id)
+        await tab.page.set_viewport_size(viewport)
+        await tab.page.reload()
         links = tab.page.get_by_role("navigation", name="Sources").get_by_role("link")
         await expect(links).to_have_text(
             ["About the artist on MusicBrainz", "Predicted from setlists on setlist.fm", "Tickets on Ticketmaster"]

@@ -47,7 +47,7 @@ async def test_votes_survive_a_reload_and_a_new_tab(node: Node, open_fan: OpenFa
     """A reloaded page, and a new tab after the old one was closed, show the own votes, the counts and the budget."""
     (show,) = await make_shows(database_url, votes_per_user_max=5)
     liked, disliked, *_ = show.songs
-    visitor = await open_fan(with_motion=True)
+    visitor = await open_fan()
     tab = await visitor.open_show(show.id)
     await tab.button(liked, "up").tap()
     await tab.button(disliked, "down").tap()
@@ -75,7 +75,7 @@ async def test_the_page_keeps_the_budget(node: Node, open_fan: OpenFan, database
     """Without votes left, a tap shows a notice; withdrawing a vote makes room for another."""
     (show,) = await make_shows(database_url, votes_per_user_max=1)
     first, second, *_ = show.songs
-    tab = await (await open_fan(with_motion=True)).open_show(show.id)
+    tab = await (await open_fan()).open_show(show.id)
     await tab.button(first, "up").tap()
     await tab.expect_durability(first, "committed")
     await expect(tab.button(second, "up")).to_have_attribute("aria-disabled", "true")
@@ -97,7 +97,7 @@ async def test_two_tabs_are_one_visitor(
     """Two tabs opened before the first vote become one user, and each shows the votes of the other."""
     (show,) = await make_shows(database_url)
     users = await sql.fetchval("select count(*) from users")
-    visitor = await open_fan(with_motion=True)
+    visitor = await open_fan()
     left = await visitor.open_show(show.id)
     right = await visitor.open_show(show.id)
     await left.button(show.songs[0], "up").tap()
