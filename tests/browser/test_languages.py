@@ -26,7 +26,7 @@ TOO_LONG = """() => {
     const isCut = (element) => getComputedStyle(element).overflowX !== "visible" && element.scrollWidth > element.clientWidth + 1;
     const isOutside = (element) => {
         const { left, right, width } = element.getBoundingClientRect();
-        return width > 0 && (right > innerWidth + 1 || left < -1) && !element.closest(".switches, .chips, .trending-items");
+        return width > 0 && (right > document.documentElement.clientWidth + 1 || left < -1) && !element.closest(".switches, .chips, .trending-items");
     };
     return [
         ...[...document.querySelectorAll("button, a, h1, h2, h3, p, label, .badge, .pill")].filter((element) => isSeen(element) && isCut(element)),
