@@ -40,6 +40,12 @@ CLOSE_TIMEOUT_S = 30.0
 # What stays in a context when its tabs are closed.
 LASTING_CHANGES = ("add_init_script", "route", "route_web_socket")
 
+# Chromium keeps its switch for each process, and the tabs of a fan share one: when one of them comes or goes, another may miss the event.
+TELL_NETWORK = """(isThere) => {
+    Object.defineProperty(navigator, "onLine", { get: () => isThere, configurable: true });
+    dispatchEvent(new Event(isThere ? "online" : "offline"));
+}"""
+
 expect.set_options(timeout=15_000)
 
 
@@ -96,6 +102,21 @@ class Fan:
         await self.context.set_offline(False)
         errors, self.console_errors, self.allowed_errors = self.console_errors, [], None
         return errors
+
+    async def go_offline(self) -> None:
+        """Takes the network away, and tells it to the open tabs."""
+        await self.context.set_offline(True)
+        await self._tell_network(False)
+
+    async def go_online(self) -> None:
+        """Brings the network back, and tells it to the open tabs."""
+        await self.context.set_offline(False)
+        await self._tell_network(True)
+
+    async def _tell_network(self, is_there: bool) -> None:
+        for page in self.context.pages:
+            if page is not self._home:
+                await page.evaluate(TELL_NETWORK, is_there)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.page is self._home or message.type not in ("error", "warning"):

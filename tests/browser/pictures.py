@@ -130,7 +130,7 @@ async def strange(visitor: Fan, sample: Sample, folder: Path) -> None:
     await tab.goto("/me")
     await tab.page.wait_for_load_state("networkidle")
     (await six_pictures(tab.page)).save(folder / "without-account.png")
-    await visitor.context.set_offline(True)
+    await visitor.go_offline()
     for name, path in (
         ("show", sample.paths["live show"]),
         ("home", "/"),

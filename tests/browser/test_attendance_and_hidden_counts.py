@@ -47,10 +47,10 @@ async def test_a_fan_goes_and_follows(node: Node, open_fan: OpenFan, database_ur
     await expect(follow(mine)).to_have_attribute("aria-pressed", "true")
 
     visitor.allowed_errors = NETWORK_ERRORS
-    await visitor.context.set_offline(True)
+    await visitor.go_offline()
     await follow(mine).tap()
     await expect(follow(mine)).to_have_attribute("aria-pressed", "false")
-    await visitor.context.set_offline(False)
+    await visitor.go_online()
     await expect(crowd).to_contain_text("0 followers")
 
 

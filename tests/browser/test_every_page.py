@@ -93,7 +93,7 @@ async def test_a_vote_that_waits_can_be_read(readers: Readers) -> None:
     async with opened(readers.fan, readers.sample, "live show") as tab:
         await tab.expect_live()
         *_, song = [song for song in await tab.order() if await tab.button(song, "up").is_enabled()]
-        await readers.fan.context.set_offline(True)
+        await readers.fan.go_offline()
         try:
             await tab.button(song, "up").tap()
             await tab.expect_durability(song, "waiting")
@@ -102,7 +102,7 @@ async def test_a_vote_that_waits_can_be_read(readers: Readers) -> None:
             assert found == [], "\n".join(found)
             await tab.button(song, "up").tap()
         finally:
-            await readers.fan.context.set_offline(False)
+            await readers.fan.go_online()
 
 
 @pytest.mark.parametrize("name", WALLS)

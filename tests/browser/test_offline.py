@@ -37,7 +37,7 @@ async def test_a_vote_made_offline_is_sent_on_return(
     await tab.button(early, "up").tap()
     await tab.expect_durability(early, "committed")
 
-    await visitor.context.set_offline(True)
+    await visitor.go_offline()
     await expect(tab.connection).to_have_text("Offline")
     await tab.button(late, "up").tap()
     await tab.button(early, "up").tap()
@@ -50,7 +50,7 @@ async def test_a_vote_made_offline_is_sent_on_return(
     await watcher.expect_counts(early, 1, 0)
     await watcher.expect_counts(late, 0, 0)
 
-    await visitor.context.set_offline(False)
+    await visitor.go_online()
     await tab.expect_live()
     await tab.expect_durability(late, "committed")
     await watcher.expect_counts(late, 1, 0)

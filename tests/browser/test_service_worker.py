@@ -70,7 +70,7 @@ async def kept_show(tab: Tab, show: Show) -> None:
 async def go_offline(visitor: Fan, tab: Tab) -> None:
     """Takes the network away."""
     visitor.allowed_errors = NETWORK_ERRORS
-    await visitor.context.set_offline(True)
+    await visitor.go_offline()
     await expect(tab.connection).to_have_text("Offline")
 
 
@@ -104,7 +104,7 @@ async def test_without_a_network_shows_and_votes_stay(
     await expect(other.page.get_by_role("alert")).to_contain_text("The server cannot be reached")
     await other.page.close()
 
-    await visitor.context.set_offline(False)
+    await visitor.go_online()
     await tab.expect_live()
     await tab.expect_durability(second, "committed")
     await expect(tab.page.locator(".counts-from")).to_be_hidden()
@@ -124,7 +124,7 @@ async def test_what_was_not_kept_comes_with_the_network(open_fan: OpenFan, datab
     other = await visitor.open(f"/artists/{new.artist}")
     await expect(other.page.get_by_role("alert")).to_contain_text("The server cannot be reached")
 
-    await visitor.context.set_offline(False)
+    await visitor.go_online()
     await expect(tab.row(new.songs[0])).to_be_visible()
     await tab.expect_live()
     await expect(other.page.get_by_role("alert")).to_be_hidden()
@@ -184,7 +184,7 @@ async def test_after_an_update_the_page_is_new(
     await tab.page.reload()
     await expect(new).to_be_attached()
     await tab.expect_counts(show.songs[0], 1, 0)
-    await visitor.context.set_offline(False)
+    await visitor.go_online()
     await tab.expect_live()
 
 

@@ -66,11 +66,11 @@ async def test_a_late_vote_is_refused_with_a_notice(
     visitor = await open_fan()
     visitor.allowed_errors = NETWORK_ERRORS
     tab = await visitor.open_show(show.id)
-    await visitor.context.set_offline(True)
+    await visitor.go_offline()
     await tab.button(song, "up").tap()
     await tab.expect_durability(song, "waiting")
     await sql.execute("update shows set closes_at = now() where id = $1", show.id)
-    await visitor.context.set_offline(False)
+    await visitor.go_online()
     await expect(tab.page.locator("#notice")).to_contain_text("Voting is closed, so the change to “Song 1”")
     await tab.expect_choice(song, "none")
     await tab.expect_counts(song, 0, 0)

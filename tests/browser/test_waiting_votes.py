@@ -22,7 +22,7 @@ async def vote_then_go_offline(visitor: Fan, show: int, first: int, waiting: int
     tab = await visitor.open_show(show)
     await tab.button(first, "up").tap()
     await tab.expect_durability(first, "committed")
-    await visitor.context.set_offline(True)
+    await visitor.go_offline()
     await tab.button(waiting, "up").tap()
     await tab.expect_durability(waiting, "waiting")
     return tab
@@ -41,7 +41,7 @@ async def test_waiting_votes_of_another_account_are_dropped(
         before = await sql.fetchval(COUNT, show.id)
         await visitor.context.clear_cookies()
         await visitor.context.add_cookies(cookies)  # type: ignore[arg-type]
-        await visitor.context.set_offline(False)
+        await visitor.go_online()
         await tab.expect_live()
         await expect(tab.page.locator("#notice")).to_have_text(
             "1 waiting vote was not sent, because another account made it in this browser.OK"
@@ -74,7 +74,7 @@ async def test_waiting_votes_of_another_database_are_dropped(
         }"""
     )
     await tab.page.close()
-    await visitor.context.set_offline(False)
+    await visitor.go_online()
     tab = await visitor.open_show(show.id)
     await expect(tab.page.locator("#notice")).to_contain_text("made on another server at this address")
     await tab.expect_choice(first, "up")
