@@ -9,10 +9,10 @@ import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 import uvloop
 from hypothesis import Phase, settings
@@ -25,7 +25,6 @@ from tests.support.coverage_table import MEASURED
 from tests.support.engines import FAST_SETTINGS, LoopThread, OpenDatabase, empty_redis, execute, short_folder
 
 TESTS = Path(__file__).parent
-_DATABASE_NUMBERS = itertools.count(1)
 _REDIS_NUMBERS = itertools.cycle(range(1, 16))
 
 # Profiles of Hypothesis; `pytest --hypothesis-profile=NAME` chooses one.
@@ -84,6 +83,27 @@ def engines() -> Iterator[EmbeddedEngines]:
 
 
 @pytest.fixture(scope="session")
+def copy_database(engines: EmbeddedEngines) -> Iterator[Callable[[str], AbstractAsyncContextManager[str]]]:
+    """Opens a copy of a database each time, by its name or its address; nobody may be connected to that one.
+
+    All copies are made by one connection, which belongs to no event loop: a connection costs PostgreSQL half as much as a copy.
+    """
+    with psycopg.connect(engines.database_url, autocommit=True) as admin:
+        numbers = itertools.count(1)
+
+        @asynccontextmanager
+        async def copied(original: str) -> AsyncIterator[str]:
+            name, template = f"test_{next(numbers)}", urlsplit(original).path.removeprefix("/")
+            admin.execute(f"create database {name} template {template} strategy file_copy".encode())
+            try:
+                yield engines.database_url.replace("/mysetlist?", f"/{name}?")
+            finally:
+                admin.execute(f"drop database {name} with (force)".encode())
+
+        yield copied
+
+
+@pytest.fixture(scope="session")
 def template_database(engines: EmbeddedEngines) -> str:
     """The name of a database with every migration applied, for cloning; nobody stays connected to it."""
     thread = LoopThread()
@@ -97,20 +117,11 @@ def template_database(engines: EmbeddedEngines) -> str:
 
 
 @pytest.fixture(scope="session")
-def new_database(engines: EmbeddedEngines, template_database: str) -> OpenDatabase:
+def new_database(
+    copy_database: Callable[[str], AbstractAsyncContextManager[str]], template_database: str
+) -> OpenDatabase:
     """Opens a fresh migrated database each time, for tests that need several."""
-    return partial(_database, engines, f"template {template_database} strategy file_copy")
-
-
-@pytest.fixture(scope="session")
-def copy_database(engines: EmbeddedEngines) -> Callable[[str], AbstractAsyncContextManager[str]]:
-    """Opens a copy of the database at an address each time; nobody may be connected to that one."""
-
-    def copy(url: str) -> AbstractAsyncContextManager[str]:
-        name = urlsplit(url).path.removeprefix("/")
-        return _database(engines, f"template {name} strategy file_copy")
-
-    return copy
+    return lambda: copy_database(template_database)
 
 
 @pytest.fixture
@@ -121,20 +132,10 @@ async def database_url(new_database: OpenDatabase) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def empty_database_url(engines: EmbeddedEngines) -> AsyncIterator[str]:
+async def empty_database_url(copy_database: Callable[[str], AbstractAsyncContextManager[str]]) -> AsyncIterator[str]:
     """A fresh database without any table."""
-    async with _database(engines, "") as url:
+    async with copy_database("template1") as url:
         yield url
-
-
-@asynccontextmanager
-async def _database(engines: EmbeddedEngines, how: str) -> AsyncIterator[str]:
-    name = f"test_{next(_DATABASE_NUMBERS)}"
-    await execute(engines.database_url, f"create database {name} {how}")
-    try:
-        yield engines.database_url.replace("/mysetlist?", f"/{name}?")
-    finally:
-        await execute(engines.database_url, f"drop database {name} with (force)")
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ class Intervals:
     compare_s: float = COMPARE_INTERVAL_S
     fleet_summary_s: float = SUMMARY_INTERVAL_S
     fleet_reply_timeout_s: float = REPLY_TIMEOUT_S
+    chores_after_s: float = 0.0  # from the start to the first chore
 
 
 DEFAULT_INTERVALS = Intervals()

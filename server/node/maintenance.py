@@ -38,7 +38,8 @@ class Maintenance:
 
     Takes: owner, a database with the rights of its owner; reads, whose replica is shown; board_counting, of leaderboards; is_own, whether it belongs to the node's own engines;
            backup_age_max_s, from which on the newest backup is overdue; kept_days, by provider the days for which its data is kept; alert_webhook_url, which gets alerts, None: no webhook;
-           alert_webhook_secret, which signs them, None: they are not signed; secret, of the nodes, which hashes ticket codes
+           alert_webhook_secret, which signs them, None: they are not signed; secret, of the nodes, which hashes ticket codes;
+           chores_after_s, from the start to the first chore
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Maintenance:
         backup_age_max_s: int,
         kept_days: Mapping[str, int],
         secret: str,
+        chores_after_s: float,
         alert_webhook_url: str | None = None,
         alert_webhook_secret: bytes | None = None,
     ) -> None:
@@ -78,6 +80,7 @@ class Maintenance:
                 keying_of(secret),
                 audit_chain.CHAINING,
             ],
+            begin_after_s=chores_after_s,
         )
         self.backups = Backups(owner, backup_age_max_s)
         self._health = HealthSampler(owner, clock, {"postgres": owner.ping, "valkey": self._probe_valkey})

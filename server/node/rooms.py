@@ -161,6 +161,7 @@ class Rooms:
             backup_age_max_s=settings.backup_age_hours * 3600,
             kept_days=settings.kept_days,
             secret=settings.secret,
+            chores_after_s=intervals.chores_after_s,
             alert_webhook_url=settings.alert_webhook_url,
             alert_webhook_secret=settings.alert_webhook_secret,
         )

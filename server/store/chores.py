@@ -37,15 +37,17 @@ class Chore:
 
 
 class Chores:
-    """Does the chores while the node runs, on a dedicated connection."""
+    """Does the chores while the node runs, on a dedicated connection. Takes: begin_after_s, from the start of `run` on."""
 
-    def __init__(self, url: str, clock: Clock, chores: Sequence[Chore]) -> None:
+    def __init__(self, url: str, clock: Clock, chores: Sequence[Chore], *, begin_after_s: float = 0.0) -> None:
         self._url = url
         self._clock = clock
         self._chores = chores
+        self._begin_after_s = begin_after_s
 
     async def run(self) -> None:
         """Waits for this node's turn, then does due chores, until cancelled."""
+        await asyncio.sleep(self._begin_after_s)
         while True:
             try:
                 await self._take_turn()

@@ -76,7 +76,7 @@ async def take(folder: Path, browser: Browser, only: list[str], language: str) -
         try:
             await migrate_up(engines.database_url, data_folder("migrations"))
             async with (
-                running_node(engines.database_url, engines.redis_url, secret=SECRET) as node,
+                running_node(engines.database_url, engines.redis_url, secret=SECRET, has_chores=True) as node,
                 FanPool(browser).fan(node.url, locale=language) as fan,
                 FanPool(browser).fan(node.url, locale=language) as staff,
                 FanPool(browser).fan(node.url, locale=language, with_worker=True) as visitor,

@@ -50,7 +50,7 @@ async def readers(new_database: OpenDatabase, new_redis: Callable[[], str], fans
     """One node for all tests of this file."""
     async with (
         new_database() as database_url,
-        running_node(database_url, new_redis(), secret=SECRET) as node,
+        running_node(database_url, new_redis(), secret=SECRET, has_chores=True) as node,
         fans.fan(node.url) as fan,
         fans.fan(node.url) as staff,
     ):

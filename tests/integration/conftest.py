@@ -54,15 +54,21 @@ async def kept_factory(database_url: str) -> AsyncIterator[RowFactory]:
 
 
 @pytest.fixture
-async def node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
+def has_chores() -> bool:
+    """Whether the node does chores. A file whose tests need them has its own."""
+    return False
+
+
+@pytest.fixture
+async def node(database_url: str, redis_url: str, has_chores: bool) -> AsyncIterator[Node]:
     """One whole node, ready."""
-    async with running_node(database_url, redis_url) as running:
+    async with running_node(database_url, redis_url, has_chores=has_chores) as running:
         yield running
 
 
 @pytest.fixture
 async def other(node: Node, database_url: str, redis_url: str) -> AsyncIterator[Node]:
-    """A second node beside the first."""
+    """A second node beside the first, without chores."""
     async with running_node(database_url, redis_url) as running:
         yield running
 

@@ -64,7 +64,7 @@ def redis_url(engines: EmbeddedEngines) -> str:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node(database_url: str, redis_url: str) -> AsyncIterator[Node]:
     """One whole node, ready. Its login owns nothing, as with PostgreSQL of its own."""
-    async with running_node(database_url, redis_url, has_own_database=True) as running:
+    async with running_node(database_url, redis_url, has_own_database=True, has_chores=True) as running:
         yield running
 
 

@@ -64,5 +64,5 @@ async def test_missing_months_are_made_by_a_running_node(
     """Without a request: the missing month is there soon after a node has started."""
     name = await factory.last_partition()
     await factory.sql.execute(f"drop table {name}")
-    async with running_node(database_url, redis_url):
+    async with running_node(database_url, redis_url, has_chores=True):
         await until(lambda: factory.sql.fetchval("select to_regclass($1) is not null", name))

@@ -11,6 +11,12 @@ from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
 
 
+@pytest.fixture
+def has_chores() -> bool:
+    """A chore deletes old rows."""
+    return True
+
+
 async def test_cleanup_keeps_young_rows_and_deletes_old_ones(admin: ApiClient, factory: RowFactory) -> None:
     """Of every kind a row just over its limit is deleted, and a row just below it stays."""
     await factory.show(7)

@@ -22,6 +22,12 @@ from tests.support.running_node import until
 PATH = "/api/database/operations"
 
 
+@pytest.fixture
+def has_chores() -> bool:
+    """A chore counts the day."""
+    return True
+
+
 async def test_the_database_is_described(admin: ApiClient, factory: RowFactory, node: Node) -> None:
     """Sizes, rows, index use, connections, migrations, health and days are all there."""
     await factory.show(7)

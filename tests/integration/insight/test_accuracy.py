@@ -30,6 +30,12 @@ FORESEEN = {
 
 
 @pytest.fixture
+def has_chores() -> bool:
+    """A chore scores shows."""
+    return True
+
+
+@pytest.fixture
 async def show(factory: RowFactory) -> Show:
     """A show with three songs, and the votes of two fans."""
     show = await factory.show(7)

@@ -69,7 +69,7 @@ async def test_artists_do_not_wait_long(new_database: OpenDatabase, new_redis: C
         now = await factory.sql.fetchval("select now()")
         before = await factory.sql.fetch(ranking, now)
         assert len(before) == 1
-        async with running_node(database_url, new_redis()):
+        async with running_node(database_url, new_redis(), has_chores=True):
             await until(lambda: factory.sql.fetchval("select not exists (select from artists_to_rank)"))
             assert await factory.sql.fetchval("select heat from artist_stats where artist_id = 1") is not None
             assert await factory.sql.fetch(ranking, now) == before

@@ -22,6 +22,12 @@ from tests.support.socket_client import SocketClient
 STATS = "/api/analytics/vote-stats"
 
 
+@pytest.fixture
+def has_chores() -> bool:
+    """A chore counts votes."""
+    return True
+
+
 async def counted(factory: RowFactory) -> None:
     """Waits until the node has counted all votes that are committed."""
     await until(
@@ -168,14 +174,14 @@ async def test_long_periods_have_a_series_by_the_day(node: Node, people: People,
 async def test_visits_become_voters(factory: RowFactory, database_url: str, redis_url: str) -> None:
     """Connections that begin to watch a show are visits; with the voters they give the conversion. A stopped node writes its last."""
     show = await factory.show(7)
-    async with running_node(database_url, redis_url, intervals=Intervals(visits_s=3600.0)) as node:
+    async with running_node(database_url, redis_url, intervals=Intervals(visits_s=3600.0), has_chores=True) as node:
         async with SocketClient.connect(node.url) as watcher, SocketClient.connect(node.url) as fan:
             await watcher.watch("votes:7", "status:7")
             await fan.hello(await factory.token())
             await fan.watch("votes:7")
             await fan.cast(7, (show.first, "up"))
         await counted(factory)
-    async with running_node(database_url, redis_url) as node, People.open(node, factory) as people:
+    async with running_node(database_url, redis_url, has_chores=True) as node, People.open(node, factory) as people:
         stats = await people.nobody().ok("GET", f"{STATS}?artist=1&to={datetime.now(UTC).date()}")
     assert stats["conversion"] == {"visits": 2, "rate": 0.5}
 
