@@ -9,18 +9,23 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from server.mail.tokens import unsubscribe_token
 from server.node.node import Node
 from server.words.texts import shipped
+from tests.support import one_node
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import SECRET
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory = one_node.node, one_node.factory
 
 BYTES_MAX = 60_000
 PAGES = ("/", "/me", "/signin", "/nowhere", "/shows/nowhere")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def http(node: Node) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the node."""
     async with aiohttp.ClientSession(base_url=node.url, auto_decompress=False) as session:
@@ -61,7 +66,7 @@ async def test_a_script_has_one_language_and_is_kept_for_good(
     lang: str, http: aiohttp.ClientSession, factory: RowFactory
 ) -> None:
     """Its script has the texts of one language; a page without songs is at most 60 KB over the wire with all its files."""
-    show = await factory.show(70)
+    show = await factory.show(70 + shipped().languages.index(lang))
     for path in ("/", f"/shows/{show.id}", "/me", "/signin", f"/screen/{show.id}"):
         async with http.get(path, headers={"Accept-Encoding": "gzip", "Accept-Language": lang}) as response:
             sent = await response.read()

@@ -8,15 +8,21 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from yarl import URL
 
 from server.errors import Refused, StoreUnavailable
 from server.node.node import Node
 from server.protocol.codes import Code
+from tests.support import one_node
 from tests.support.row_factory import RowFactory
 
 
-@pytest.fixture
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory = one_node.node, one_node.factory
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def http(node: Node) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the node."""
     async with aiohttp.ClientSession(base_url=node.url) as session:

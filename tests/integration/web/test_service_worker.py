@@ -7,13 +7,17 @@ import re
 from collections.abc import AsyncIterator
 
 import aiohttp
-import pytest
+import pytest_asyncio
 
 from server.node.node import Node
+from tests.support import one_node
 from tests.support.running_node import running_node
 
 
-@pytest.fixture
+database_url, redis_url, node = one_node.database_url, one_node.redis_url, one_node.node
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def http(node: Node) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the node."""
     async with aiohttp.ClientSession(base_url=node.url) as session:

@@ -7,17 +7,21 @@ import re
 from collections.abc import AsyncIterator
 
 import aiohttp
-import pytest
+import pytest_asyncio
 
 from server.node.node import Node
 from server.protocol.join_codes import join_code_of
+from tests.support import one_node
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import running_node
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory = one_node.node, one_node.factory
 
 BYTES_MAX = 60_000
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def http(node: Node) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the node."""
     async with aiohttp.ClientSession(base_url=node.url, auto_decompress=False) as session:
@@ -62,7 +66,7 @@ async def test_the_theme_is_chosen_by_the_address(http: aiohttp.ClientSession, f
 
 async def test_hidden_counts_are_not_in_the_page(http: aiohttp.ClientSession, factory: RowFactory) -> None:
     """The page is made for a reader without an account, so counts under an embargo are not in it."""
-    show = await factory.show(1)
+    show = await factory.show(2)
     await factory.sql.execute("update shows set results = 'after_closing' where id = $1", show.id)
     async with http.get(f"/screen/{show.id}", headers={"Accept-Encoding": "identity"}) as response:
         assert '"up":null' in await response.text()
@@ -70,7 +74,7 @@ async def test_hidden_counts_are_not_in_the_page(http: aiohttp.ClientSession, fa
 
 async def test_the_address_on_the_wall_is_the_hosts(http: aiohttp.ClientSession, factory: RowFactory) -> None:
     """Without a setting, the wall names the host under which it was asked for, as text; a name that is too long is refused."""
-    show = await factory.show(1)
+    show = await factory.show(3)
     async with http.get(
         f"/screen/{show.id}", headers={"Host": "<b>.example", "Accept-Encoding": "identity"}
     ) as response:
@@ -81,7 +85,7 @@ async def test_the_address_on_the_wall_is_the_hosts(http: aiohttp.ClientSession,
 
 async def test_a_join_code_leads_to_its_show(http: aiohttp.ClientSession, factory: RowFactory) -> None:
     """However it is typed. A code of no show, and what is no code, give a page that says so."""
-    show = await factory.show(1)
+    show = await factory.show(4)
     code = join_code_of(show.id)
     for typed in (code, code.lower(), f"{code[:3]}-{code[3:]}"):
         async with http.get(f"/j/{typed}", allow_redirects=False) as response:
@@ -98,7 +102,7 @@ async def test_only_named_sites_may_frame(
     http: aiohttp.ClientSession, factory: RowFactory, database_url: str, redis_url: str
 ) -> None:
     """Without a setting only the service itself may frame `/embed`; no setting lets a site frame a page that takes votes."""
-    show = await factory.show(1)
+    show = await factory.show(5)
 
     async def ancestors(session: aiohttp.ClientSession, path: str) -> str:
         async with session.get(path) as response:
