@@ -17,7 +17,6 @@ from server.protocol.codes import Code
 from tests.support import one_node
 from tests.support.row_factory import RowFactory
 
-
 database_url, redis_url = one_node.database_url, one_node.redis_url
 node, factory = one_node.node, one_node.factory
 

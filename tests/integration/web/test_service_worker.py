@@ -13,7 +13,6 @@ from server.node.node import Node
 from tests.support import one_node
 from tests.support.running_node import running_node
 
-
 database_url, redis_url, node = one_node.database_url, one_node.redis_url, one_node.node
 
 
