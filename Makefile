@@ -89,8 +89,8 @@ collected: $(VENV)/.installed
 
 # Hypothesis makes a failed example as small as possible, which takes up to five minutes.
 nightly:
-	$(MAKE) test OPTIONS='-m nightly $(OPTIONS)'
-	$(MAKE) test OPTIONS='tests/property tests/simulation tests/contract tests/unit --hypothesis-profile=nightly --timeout=3600 $(OPTIONS)'
+	$(MAKE) test OPTIONS='-m nightly -o faulthandler_timeout=7200 $(OPTIONS)'
+	$(MAKE) test OPTIONS='tests/property tests/simulation tests/contract tests/unit --hypothesis-profile=nightly --timeout=3600 -o faulthandler_timeout=7200 $(OPTIONS)'
 
 INPUTS ?= 2000000
 fuzz: $(VENV)/.installed
