@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 _IMPORT = re.compile(r'^import\s+(\*\s+as\s+\w+|\{[^}]*\})\s+from\s+"(\.\.?/[\w./-]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export\s+(?=(?:async\s+function|function|class|const)\s+(\w+))", re.MULTILINE)
 _EXPORT_LIST = re.compile(r"^export \{ ([\w, ]+) \};\n", re.MULTILINE)
-_LATE = re.compile(r'\bimport\("(\.\.?/[\w./-]+)"\)')
+_LATE = re.compile(r'import\("(\.\.?/[\w./-]+)"\)')
 _COMMENT = re.compile(r"^[ \t]*(?:/\*(?:(?!\*/).)*\*/[ \t]*|//[^\n]*)\n", re.MULTILINE | re.DOTALL)
 # Code goes before it on its line. With a quote behind it, it may stand in a text.
 _END_COMMENT = re.compile(r"[ \t]+//[^\n\"'`]*$|\n(?=\n)", re.MULTILINE)
@@ -85,7 +85,14 @@ def _parts(folder: Path, entry: str) -> dict[str, str]:
 
 def _as_function(name: str, text: str, entry: str) -> str:
     """A module as a function that runs once and gives its exports; so names of different modules never meet."""
-    exported = _exported(text)
+    body = _LATE.sub(lambda found: f'import("{_address(entry, _file_of(name, found[1]))}")', _body(name, text))
+    return f"// {name}\nconst {_variable(name)} = (() => {{\n{body}\nreturn {{ {', '.join(_exported(text))} }};\n}})();\n"
+
+
+# Each page and each script that is loaded later has most modules of the others: without this, a node spends a second on them.
+@lru_cache(maxsize=256)
+def _body(name: str, text: str) -> str:
+    """What a module does, without comments; its imports are assignments, except those of modules that are loaded later."""
     body = _EXPORT_LIST.sub("", _EXPORT.sub("", _IMPORT.sub(partial(_as_assignment, name), without_comments(text))))
     for line in body.splitlines():
         if line.replace('"`"', "").count("`") % 2:
@@ -98,14 +105,14 @@ def _as_function(name: str, text: str, entry: str) -> str:
             f'static/{name} has `{found[0].strip()}`. Write imports as `import {{ a }} from "./x.js"` and exports as '
             "`export` before a function, class or const."
         )
-    body = _LATE.sub(lambda found: f'import("{_address(entry, _file_of(name, found[1]))}")', body)
-    return f"// {name}\nconst {_variable(name)} = (() => {{\n{body}\nreturn {{ {', '.join(exported)} }};\n}})();\n"
+    return body
 
 
-def _exported(text: str) -> list[str]:
+@lru_cache(maxsize=256)
+def _exported(text: str) -> tuple[str, ...]:
     """The names that a module exports."""
     lists = [name for names in _EXPORT_LIST.findall(text) for name in names.split(", ")]
-    return [*_EXPORT.findall(text), *lists]
+    return (*_EXPORT.findall(text), *lists)
 
 
 def _address(importer: str, name: str) -> str:
