@@ -10,7 +10,6 @@ import logging
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -58,17 +57,11 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Coverage is measured in some folders only, not even while fixtures of others run: it makes code two and a half times as slow."""
-    plugin: Any = item.config.pluginmanager.get_plugin("_cov")
-    if plugin is None or item.path.relative_to(TESTS).parts[0] in MEASURED:
-        return (yield)
-    plugin.cov_controller.pause()
-    try:
-        return (yield)
-    finally:
-        plugin.cov_controller.resume()
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Coverage is measured in these folders only: it makes the server's code two and a half times as slow."""
+    for item in items:
+        if item.path.relative_to(TESTS).parts[0] not in MEASURED:
+            item.add_marker(pytest.mark.no_cover)
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
+# Its tests read the code, and run little of it.
+pytestmark = pytest.mark.no_cover
+
 ALERTS = Path(__file__).parents[2] / "docs" / "alerts.yml"
 EVERY = "15s"
 # What a quiet service shows: a series, and its values every 15 s. `_` is where the trouble begins after five minutes.

@@ -16,6 +16,9 @@ import pytest
 
 import server
 
+# Its tests read the code, and run little of it.
+pytestmark = pytest.mark.no_cover
+
 _CODES = importlib.import_module("re._constants")
 _PARSER = importlib.import_module("re._parser")
 

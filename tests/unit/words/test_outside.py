@@ -10,6 +10,9 @@ from server.settings import data_folder
 from server.words.texts import shipped
 from tests.support.page_texts import texts_in_page, texts_in_script
 
+# Its tests read the code, and run little of it.
+pytestmark = pytest.mark.no_cover
+
 STATIC = data_folder("static")
 # The console of staff and the pages of the API are English (docs/translating.md).
 ENGLISH = {"admin", "docs.html", "docs.js", "openapi.js"}

@@ -13,6 +13,9 @@ from server.admin.verdicts import VERDICTS, Verdict
 from server.settings import data_folder
 from tests.support.page_texts import texts_in_script
 
+# Its tests read the code, and run little of it.
+pytestmark = pytest.mark.no_cover
+
 STATIC = data_folder("static")
 SERVER = Path(__file__).parents[3] / "server"
 CONSOLE = sorted(STATIC.glob("admin/*.js"))
