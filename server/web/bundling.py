@@ -86,7 +86,9 @@ def _parts(folder: Path, entry: str) -> dict[str, str]:
 def _as_function(name: str, text: str, entry: str) -> str:
     """A module as a function that runs once and gives its exports; so names of different modules never meet."""
     body = _LATE.sub(lambda found: f'import("{_address(entry, _file_of(name, found[1]))}")', _body(name, text))
-    return f"// {name}\nconst {_variable(name)} = (() => {{\n{body}\nreturn {{ {', '.join(_exported(text))} }};\n}})();\n"
+    return (
+        f"// {name}\nconst {_variable(name)} = (() => {{\n{body}\nreturn {{ {', '.join(_exported(text))} }};\n}})();\n"
+    )
 
 
 # Each page and each script that is loaded later has most modules of the others: without this, a node spends a second on them.
