@@ -5,6 +5,7 @@
  * on one element of each look: a table of fifty rows has a few.
  */
 (async (rules) => {
+  const { axe } = window;
   const CONTRAST = "color-contrast";
   // Without preload, axe-core does not fetch the style sheets again, which no rule that is on needs.
   const options = { resultTypes: ["violations"], selectors: false, preload: false };
