@@ -144,14 +144,14 @@ class _Sequencer:
         self,
         connection: Connection,
         *,
-        epoch_id: int | None,
-        signed_at: datetime | None,
         show_ids: Sequence[int | None] | None,
+        old_sizes: Sequence[int | None] | None,
         sizes: Sequence[int | None] | None,
         frontiers: Sequence[bytes | None] | None,
         were_opened: Sequence[bool | None] | None,
         checkpoints: Sequence[str | None] | None,
-        old_sizes: Sequence[int | None] | None,
+        epoch_id: int | None,
+        signed_at: datetime | None,
     ) -> int | Any: ...
     async def insert_entries(
         self,

@@ -36,7 +36,7 @@ HOUR_MS = 3_600_000
 # Longer than any pause. A stopped process would otherwise keep the turn for ever.
 IDLE_S_MAX = 10.0
 # Much at once, because each show that has votes in it is signed: at 20,000 votes a second it is about what a pause brings.
-NOTES_AT_ONCE = 2_000
+NOTES_AT_ONCE = 8_000
 ENTRIES_AT_ONCE = 16_384
 
 _KINDS = {

@@ -149,20 +149,27 @@ select id from shows where id = any (:show_ids::bigint[]) order by id;
 -- name: put_logs$
 -- takes: show_ids, old_sizes, of the logs before; sizes, frontiers, were_opened and checkpoints now; epoch_id; signed_at
 -- gives: how many logs were written; fewer than there are: another sequencer was faster
-with put as (
-    insert into ledger_logs as l (show_id, epoch_id, size, frontier, was_opened, checkpoint, signed_at)
-    select n.show_id, :epoch_id, n.size, n.frontier, n.was_opened, n.checkpoint, :signed_at::timestamptz
-      from unnest(:show_ids::bigint[], :sizes::bigint[], :frontiers::bytea[], :were_opened::boolean[], :checkpoints::text[])
-           as n (show_id, size, frontier, was_opened, checkpoint)
-     order by n.show_id
-        on conflict (show_id) do update
-       set epoch_id = excluded.epoch_id, size = excluded.size, frontier = excluded.frontier, was_opened = excluded.was_opened,
-           checkpoint = excluded.checkpoint, signed_at = excluded.signed_at
-     where l.size = (select o.size from unnest(:show_ids::bigint[], :old_sizes::bigint[]) as o (show_id, size)
-                      where o.show_id = l.show_id)
+with grown as materialized (
+    select *
+      from unnest(:show_ids::bigint[], :old_sizes::bigint[], :sizes::bigint[], :frontiers::bytea[], :were_opened::boolean[],
+                  :checkpoints::text[]) as n (show_id, old_size, size, frontier, was_opened, checkpoint)
+), changed as (
+    update ledger_logs l
+       set epoch_id = :epoch_id, size = g.size, frontier = g.frontier, was_opened = g.was_opened, checkpoint = g.checkpoint,
+           signed_at = :signed_at::timestamptz
+      from grown g
+     where l.show_id = g.show_id and l.size = g.old_size
+    returning 1
+), made as (
+    insert into ledger_logs (show_id, epoch_id, size, frontier, was_opened, checkpoint, signed_at)
+    select g.show_id, :epoch_id, g.size, g.frontier, g.was_opened, g.checkpoint, :signed_at::timestamptz
+      from grown g
+     where g.old_size = 0
+     order by g.show_id
+        on conflict (show_id) do nothing
     returning 1
 )
-select count(*) from put;
+select (select count(*) from changed) + (select count(*) from made);
 
 -- name: insert_entries!
 -- takes: show_ids, firsts, counts, first_ms, last_ms, leaves, null: they follow from the entries; each with one item for each row; entries,
