@@ -56,7 +56,8 @@ async def test_votes_trend(visitor: ApiClient, factory: RowFactory, node: Node) 
     assert status == 200
     (artist,) = artists["items"]
     assert (artist["slug"], artist["rank"], artist["vote_count"], artist["show_count"]) == ("band", 1, 5, 2)
-    assert artist["score"] == pytest.approx(sum(item["score"] for item in trending["items"]))
+    # Scores fall by a thousandth in two minutes, and this answer came later.
+    assert artist["score"] == pytest.approx(sum(item["score"] for item in trending["items"]), rel=1e-3)
 
 
 async def test_artists_do_not_wait_long(new_database: OpenDatabase, new_redis: Callable[[], str]) -> None:
