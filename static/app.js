@@ -170,8 +170,8 @@ function drawConnection() {
   // After a show, "Live" would be said of the show.
   const isOver = show?.status?.status === "finished" || show?.status?.status === "cancelled";
   setHidden(connectionPill, !show || show.phase === "missing" || (isOver && connection === "live"));
-  setAttribute(connectionPill, "data-connection", state.connection);
-  setText(connectionPill, messages.CONNECTION[state.connection]);
+  setAttribute(connectionPill, "data-connection", connection);
+  setText(connectionPill, messages.CONNECTION[connection]);
   if (refusal.hidden !== (state.refusal === null)) {
     setHidden(refusal, state.refusal === null);
     refusal.replaceChildren(...(state.refusal === null ? [] : [

@@ -9,7 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Literal
 
+import aiohttp
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page, ViewportSize, expect
+
+from server.node.node import Node
+from tests.support.open_shows import make_users
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
 TABLET: ViewportSize = {"width": 768, "height": 1024}
@@ -261,3 +265,15 @@ async def reload_offline(tab: Tab) -> None:
     """Reloads a page while the server cannot be reached: Chromium shows its own error page."""
     with suppress(Error):
         await tab.page.reload()
+
+
+async def vote(node: Node, database_url: str, show: int, *songs: int) -> None:
+    """A fan without a browser votes for songs."""
+    (fan,) = await make_users(database_url, 1)
+    async with aiohttp.request(
+        "POST",
+        f"{node.url}/api/shows/{show}/votes",
+        json={"votes": [[song, "up"] for song in songs]},
+        headers={"Authorization": f"Bearer {fan.token}"},
+    ) as response:
+        assert response.status == 200, await response.text()

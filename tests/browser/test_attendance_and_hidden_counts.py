@@ -10,8 +10,7 @@ from playwright.async_api import Locator, expect
 
 from server.node.node import Node
 from tests.browser.conftest import OpenFan
-from tests.browser.pages import DESKTOP, NETWORK_ERRORS, Tab
-from tests.browser.test_walls import vote
+from tests.browser.pages import DESKTOP, NETWORK_ERRORS, Tab, vote
 from tests.support.open_shows import make_shows
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -17,7 +17,7 @@ import asyncpg
 import pytest
 
 from server.node.node import Node
-from tests.browser.test_walls import vote
+from tests.browser.pages import vote
 from tests.support.engines import unused_port
 from tests.support.open_shows import make_shows
 from tests.support.proxy import TcpProxy

@@ -191,7 +191,7 @@ async def test_after_an_update_the_page_is_new(
 async def cleared(page: Page) -> None:
     """Waits until there is no worker, and then no page that one kept."""
     await wait_until(page, f"({WORKERS})().then((count) => count === 0)")
-    assert not [name for name in await page.evaluate(CACHES) if name.startswith("mysetlist.shell.")]
+    assert await page.evaluate(SHELLS) == []
 
 
 async def page_of_an_old_server(_request: web.Request) -> web.Response:

@@ -6,16 +6,15 @@ import re
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from playwright.async_api import Locator, Page, ViewportSize, expect
 
 from server.node.node import Node
 from tests.browser.checks import WATCH_POLICY, findings
 from tests.browser.conftest import OpenFan
-from tests.browser.pages import DESKTOP, NETWORK_ERRORS, PHONE, Tab
+from tests.browser.pages import DESKTOP, NETWORK_ERRORS, PHONE, Tab, vote
 from tests.browser.test_old_browsers import WITHOUT_NEW_FEATURES, WITHOUT_STORAGE
-from tests.support.open_shows import make_shows, make_users
+from tests.support.open_shows import make_shows
 from tests.support.proxy import TcpProxy
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -45,18 +44,6 @@ HAS_FRAME_OF_CONTENT = """() => {
     return height > 200 && Math.abs(frame.clientHeight - height) <= 1 && scrollWidth <= frame.clientWidth;
 }"""
 SITE = '<!doctype html><html lang="en"><title>Band</title><meta name="viewport" content="width=device-width"><main><h1>Band</h1>'
-
-
-async def vote(node: Node, database_url: str, show: int, *songs: int) -> None:
-    """A fan without a browser votes for songs."""
-    (fan,) = await make_users(database_url, 1)
-    async with aiohttp.request(
-        "POST",
-        f"{node.url}/api/shows/{show}/votes",
-        json={"votes": [[song, "up"] for song in songs]},
-        headers={"Authorization": f"Bearer {fan.token}"},
-    ) as response:
-        assert response.status == 200, await response.text()
 
 
 def count_of(tab: Tab, song: int) -> Locator:
