@@ -136,14 +136,15 @@ class Settings:
         )
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str], **overrides: Any) -> Settings:
+    def from_environ(cls, environ: Mapping[str, str], *, needs_database: bool = False, **overrides: Any) -> Settings:
         """Reads the settings from environment variables; flags of the command line override them.
 
         An empty variable counts as missing. Without MYSETLIST_SECRET the key comes from the data dir, where it is
         created on first use.
 
-        Takes:  environ, as os.environ; overrides, field -> value of its flag, None: the flag is not given
-        Raises: SetupError: a setting does not parse, or the key cannot be stored; one line that names it
+        Takes:  environ, as os.environ; overrides, field -> value of its flag, None: the flag is not given;
+                needs_database, for a command that makes no new database: nothing is written when there is none
+        Raises: SetupError: a setting does not parse, the key cannot be stored, or there is no database; one line that names it
         """
         given: dict[str, Any] = {}
         for name, (field, parse) in _PARSERS.items():
@@ -152,12 +153,12 @@ class Settings:
                 given[field] = _parsed(name, text, parse)
         given["limits"] = _limits(environ)
         given.update({field: value for field, value in overrides.items() if value is not None})
-        try:
-            given["data_dir"] = Path(given.get("data_dir") or default_data_dir(environ)).expanduser().absolute()
-        except RuntimeError:
-            reason = "is missing, and this user has no home folder; name a folder that this user can write to"
-            raise SetupError(f"MYSETLIST_DATA_DIR: {reason}") from None
+        given["data_dir"] = found_data_dir(environ, given.get("data_dir"))
         _check(given)
+        if needs_database and "database_url" not in given and not (given["data_dir"] / "postgres").exists():
+            raise SetupError(
+                f"{given['data_dir']} has no database, and DATABASE_URL is not set; name the folder of your node with --data-dir"
+            )
         if "secret" not in given:
             given["secret"] = _kept_secret(given["data_dir"])
         return cls(**given)
@@ -190,11 +191,19 @@ def unknown_settings(environ: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def default_data_dir(environ: Mapping[str, str]) -> Path:
-    """The default data dir (XDG Base Directory Specification)."""
+def found_data_dir(environ: Mapping[str, str], flag: Path | None) -> Path:
+    """The data dir of the flag, else of the environment, else the default one (XDG Base Directory Specification). It may not exist.
+
+    Raises: SetupError: there is no default, because this user has no home folder
+    """
     base = environ.get("XDG_DATA_HOME", "")
     # The specification says that a relative path must be ignored.
-    return (Path(base) if Path(base).is_absolute() else Path("~/.local/share")) / "mysetlist"
+    default = (Path(base) if Path(base).is_absolute() else Path("~/.local/share")) / "mysetlist"
+    try:
+        return Path(flag or environ.get("MYSETLIST_DATA_DIR", "").strip() or default).expanduser().absolute()
+    except RuntimeError:
+        reason = "is missing, and this user has no home folder; name a folder that this user can write to"
+        raise SetupError(f"MYSETLIST_DATA_DIR: {reason}") from None
 
 
 def data_folder(name: Literal["migrations", "static"]) -> Path:

@@ -85,7 +85,7 @@ def _check_log(head: str | None, data_dir: Path | None) -> None:
     from server.moderation.audit_chain import Head, check
 
     noted = Head.parse(head) if head else None
-    settings = settings_from(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir, needs_database=True)
 
     async def command() -> Findings:
         async with engines_for(settings, valkey=False, tables=True) as engines:

@@ -45,7 +45,7 @@ def backup(
         raise BadArgument("--keep: needs --every, which writes many files; add --every, or leave --keep out")
     from server.cli.backup_file import backup_and_note
 
-    settings = settings_from(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir, needs_database=True)
 
     async def command() -> tuple[int, str]:
         with progress_bars() as progress:
@@ -61,7 +61,7 @@ def _backup_every(folder: Path, every: dt.timedelta, keep_count: int, data_dir: 
     from server.cli.backup_schedule import backup_every
     from server.clock import SystemClock
 
-    settings = settings_from(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir, needs_database=True)
     with progress_bars() as progress:
         run_to_end(backup_every(settings, folder.absolute(), every, keep_count, SystemClock(), progress))
 

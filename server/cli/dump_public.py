@@ -32,7 +32,7 @@ def dump_public(
     """Write the public data into files: shows, songs and counts, under CC0. No votes of persons, no hidden counts."""
     from server.cli.dump_files import dump
 
-    settings = settings_from(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir, needs_database=True)
     with progress_bars() as progress:
         counts = run_to_end(dump(settings, folder, dump_format.value, progress))
     for name, count in counts.items():

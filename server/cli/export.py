@@ -30,7 +30,7 @@ def export(
     from server.cli.engines import database_for
     from server.protocol.http.parameters import parse_reference
 
-    settings = settings_from(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir, needs_database=True)
 
     async def command() -> str:
         async with database_for(settings) as database:

@@ -37,7 +37,7 @@ def migrate_status(data_dir: DataDir = None) -> None:
     from server.settings import data_folder
     from server.store import migrations
 
-    settings = settings_from(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir, needs_database=True)
 
     async def command() -> int:
         async with engines_for(settings, valkey=False, tables=False) as engines:
@@ -59,7 +59,7 @@ def migrate_down(data_dir: DataDir = None, yes: Yes = False) -> None:
     from server.store import migrations
     from server.voting.leases import live_nodes
 
-    settings = settings_from(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir, needs_database=True)
     confirm("This removes the tables of the newest migration and their data", yes=yes)
 
     async def command() -> None:

@@ -20,7 +20,7 @@ def reconcile(
     from server.game.reconcile import run as compare_boards
     from server.voting.reconcile import run as compare
 
-    settings = settings_from(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir, needs_database=True)
 
     async def command() -> list[str]:
         async with engines_for(settings, valkey=True, tables=True) as engines:

@@ -50,7 +50,7 @@ def sync_status(
     from server.cli.engines import database_for
     from server.sync.terminal_tables import fetch_jobs, fetch_outcomes, jobs_as_table, outcomes_as_table
 
-    settings = settings_from(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir, needs_database=True)
 
     async def command() -> Any:
         async with database_for(settings) as database:
@@ -143,7 +143,7 @@ def sync_forget(
     from server.sync.forgetting import forget
     from server.sync.terminal_tables import forgotten_as_table
 
-    settings = settings_from(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir, needs_database=True)
     confirm(f"forget removes all data that came from {provider}, except data with votes", yes=yes)
 
     async def command() -> Counter[str]:

@@ -44,7 +44,7 @@ def token(
         raise BadArgument(
             f"--ttl: {ttl} is longer than {TTL_DAYS_MAX}d, the longest life of a token; an API key has no such limit"
         )
-    settings = settings_from(data_dir=data_dir)
+    settings = settings_from(data_dir=data_dir, needs_database=True)
     maker = f"mysetlist token, run by {command_line_user()}"
     url = address_for_links(settings)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from server.cli.terminal import DataDir, run_to_end, settings_from
+from server.cli.terminal import DataDir, run_to_end
 from server.errors import SetupError
 
 if TYPE_CHECKING:
@@ -19,19 +20,20 @@ def upgrade(
 ) -> None:
     """Upgrade a running node in place: a new process takes over its sockets and websockets."""
     from server.node.upgrades import ask_for_upgrade, running_nodes
+    from server.settings import found_data_dir
 
-    settings = settings_from(data_dir=data_dir)
-    nodes = [node for node in running_nodes(settings.data_dir) if port in (None, node.port)]
+    folder = found_data_dir(os.environ, data_dir)
+    nodes = [node for node in running_nodes(folder) if port in (None, node.port)]
     if not nodes:
         on_port = "" if port is None else f" on port {port}"
         raise SetupError(
-            f"no node{on_port} runs with the data dir {settings.data_dir}; name its --data-dir, or ask it with: kill -USR2 PID"
+            f"no node{on_port} runs with the data dir {folder}; name its --data-dir, or ask it with: kill -USR2 PID"
         )
     if len(nodes) > 1:
         ports = ", ".join(str(node.port) for node in nodes)
-        raise SetupError(f"--port: several nodes run with {settings.data_dir}; name one of the ports {ports}")
+        raise SetupError(f"--port: several nodes run with {folder}; name one of the ports {ports}")
     [node] = nodes
-    _report(node, run_to_end(ask_for_upgrade(settings.data_dir, node)))
+    _report(node, run_to_end(ask_for_upgrade(folder, node)))
 
 
 def _report(before: RunFile, after: RunFile) -> None:

@@ -8,6 +8,7 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -267,7 +268,7 @@ def test_a_missing_half_of_a_pair_is_named(tmp_path: Path, environ: dict[str, st
 
 
 @pytest.mark.parametrize("flags", [{"port": 65536}, {"port": -1}, {"workers": 0}, {"workers": 65}, {"crowd": -1}])
-def test_flags_out_of_range_are_named(tmp_path: Path, flags: dict[str, int]) -> None:
+def test_flags_out_of_range_are_named(tmp_path: Path, flags: dict[str, Any]) -> None:
     """The error of a flag names it as it is typed."""
     with pytest.raises(SetupError, match=f"^--{next(iter(flags))}: "):
         Settings.from_environ({"MYSETLIST_DATA_DIR": str(tmp_path), "MYSETLIST_SECRET": SECRET}, **flags)

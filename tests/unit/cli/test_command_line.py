@@ -159,3 +159,30 @@ def test_an_invalid_setting_is_one_line(
     assert printed.err.startswith("mysetlist: REDIS_URL: must start with redis://")
     assert printed.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        *(
+            (words, "{} has no database, and DATABASE_URL is not set; name the folder of your node with --data-dir")
+            for words in (
+                ["backup", "file"], ["backup", "folder", "--every", "1d"], ["reconcile"], ["reconcile", "--repair"], ["token"],
+                ["export", "1"], ["dump-public", "folder"], ["audit", "--log"], ["migrate", "status"], ["migrate", "down", "--yes"],
+                ["sync", "status"], ["sync", "forget", "setlistfm", "--yes"],
+            )
+        ),
+        (["upgrade"], "no node runs with the data dir {}; name its --data-dir, or ask it with: kill -USR2 PID"),
+    ],
+)  # fmt: skip
+def test_a_mistyped_data_dir_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], line: str
+) -> None:
+    """A new database would be empty: without differences, or worth a backup of nothing. The command makes no folder."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    mistyped = tmp_path / "nod1"
+    monkeypatch.setattr(sys, "argv", ["mysetlist", *words, "--data-dir", str(mistyped)])
+    with pytest.raises(SystemExit) as caught:
+        command_line.main()
+    assert (caught.value.code, capsys.readouterr().err) == (1, f"mysetlist: {line.format(mistyped)}\n")
+    assert list(tmp_path.iterdir()) == []
