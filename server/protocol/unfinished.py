@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from server.protocol.frames import short_frame_end
+
 _CONTROL = 0x08
 _FINAL = 0x80
 _LENGTH = 0x7F
@@ -59,14 +61,7 @@ class Unfinished:
 
 def _whole_frames(data: bytes) -> int:
     """How many bytes at the beginning are short frames that are each a whole message. Clients that send several at once send these."""
-    start, end = 0, len(data)
-    while end - start >= 2:
-        length = data[start + 1]
-        # Final and masked, with a length below 126.
-        if data[start] <= _LENGTH or not _LENGTH < length < _FINAL + 126:
-            break
-        next_start = start + 2 + _MASK_BYTES + (length & _LENGTH)
-        if next_start > end:
-            break
-        start = next_start
+    start = 0
+    while end := short_frame_end(data, start):
+        start = end
     return start

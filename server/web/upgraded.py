@@ -11,7 +11,7 @@ from typing import Protocol
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import WebSocketReader
 
-from server.protocol.frames import WHOLE_TEXT, close_frame, is_whole_frame, unmasked
+from server.protocol.frames import WHOLE_TEXT, close_frame, short_frame_end, unmasked
 from server.protocol.unfinished import Unfinished
 
 
@@ -57,12 +57,18 @@ class Upgraded(BaseProtocol):
         """Hands bytes on, until the reader refuses some."""
         if self._is_over:
             return
-        # Nearly always one whole frame comes, which its first two bytes tell. aiohttp does not say what it has read of the next one.
-        is_whole = self.unfinished is None and is_whole_frame(data)
-        if is_whole and self.take_at_once is not None and data[0] == WHOLE_TEXT and self.take_at_once(unmasked(data)):
-            return
+        start = 0
+        if self.unfinished is None and (take := self.take_at_once) is not None:
+            while (
+                (end := short_frame_end(data, start)) and data[start] == WHOLE_TEXT and take(unmasked(data[start:end]))
+            ):
+                start = end
+            if start == len(data):
+                return
+            data = data[start:]
+        # aiohttp does not say what it has read of the next frame.
         self._is_over, _ = self._reader.feed_data(data)
-        if not is_whole:
+        if self.unfinished is not None or short_frame_end(data, 0) != len(data):
             self._keep(data)
 
     def _keep(self, data: bytes) -> None:

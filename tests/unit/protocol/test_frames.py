@@ -9,7 +9,7 @@ from aiohttp import WSMsgType
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 from aiohttp.base_protocol import BaseProtocol
 
-from server.protocol.frames import close_frame, is_whole_frame, ping_frame, pong_frame, text_frame, unmasked
+from server.protocol.frames import close_frame, ping_frame, pong_frame, short_frame_end, text_frame, unmasked
 
 SIZES = [0, 1, 125, 126, 127, 65_535, 65_536, 100_000]
 
@@ -83,9 +83,11 @@ def test_a_short_frame_of_a_client_is_unmasked(size: int) -> None:
     mask = b"\x00\xff\x37\x80"
     masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(payload))
     frame = bytes([0x81, 0x80 | size]) + mask + masked
-    assert is_whole_frame(frame)
+    assert short_frame_end(frame, 0) == len(frame)
     assert unmasked(frame) == payload
-    assert not any(is_whole_frame(frame[:end]) for end in range(len(frame)))
-    assert not is_whole_frame(frame + b"\x81")
-    assert not is_whole_frame(bytes([0x01]) + frame[1:]), "a part of a message"
-    assert not is_whole_frame(text_frame(payload)), "not masked"
+    assert not any(short_frame_end(frame[:end], 0) for end in range(len(frame)))
+    assert short_frame_end(frame + b"\x81", 0) == len(frame)
+    assert short_frame_end(b"before" + frame + frame, 6) == 6 + len(frame)
+    assert not short_frame_end(frame + b"\x81", len(frame))
+    assert not short_frame_end(bytes([0x01]) + frame[1:], 0), "a part of a message"
+    assert not short_frame_end(text_frame(payload), 0), "not masked"
