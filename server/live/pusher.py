@@ -92,7 +92,7 @@ class Pusher:
         self.lags: deque[int] = deque(maxlen=LAGS_KEPT_MAX)
 
     def serve_alone(self, subscriber: Subscriber) -> None:
-        """Must be called before bytes are written to a subscriber by other means, and when its channels have changed."""
+        """Must be called when bytes wait in the transport of a subscriber, before it is closed, and when its channels have changed."""
         if self.seating is not None:
             if subscriber.channels:
                 self.seating.unseat(subscriber)

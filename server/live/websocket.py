@@ -178,6 +178,9 @@ class WebsocketConnection(ClientConnection):
     def hang_up(self, close_code: int, reason: str) -> None:
         """Sends a close frame and closes once it is sent, without waiting for the client's."""
         self._close_code = close_code
+        if self.cohort is not None:
+            # No push may follow the close frame.
+            self.services.hub.pusher.serve_alone(self)
         self.write(close_frame(close_code, reason))
         self.transport.close()
 
@@ -190,10 +193,10 @@ class WebsocketConnection(ClientConnection):
         if self.transport.get_write_buffer_size() > self.services.connection_limits.limits.reply_buffer_bytes:
             self.hang_up_slow()
             return
-        if self.cohort is not None:
+        self.transport.write(frame)
+        if self.cohort is not None and self.transport.get_write_buffer_size():
             # A push must not overtake what waits in the transport.
             self.services.hub.pusher.serve_alone(self)
-        self.transport.write(frame)
 
     def notify(self, payload: bytes) -> None:
         """Sends a message that is no push and no reply; payload is a JSON object."""

@@ -335,8 +335,8 @@ async def test_rejoining_never_gives_an_older_position(node: Node, factory: RowF
             newest = again
 
 
-async def test_a_websocket_has_a_seat_while_nothing_is_written_to_it(node: Node, factory: RowFactory) -> None:
-    """The kernel pushes to it in bulk (ADR 42) from the push after its first one; a reply and the end take its seat away."""
+async def test_a_websocket_has_a_seat_while_nothing_waits_for_it(node: Node, factory: RowFactory) -> None:
+    """The kernel pushes to it in bulk (ADR 42) from the push after its first one. Bytes that wait, and the end, take its seat away."""
     if node.rooms.hub.pusher.seating is None:
         pytest.skip("this system has no io_uring")
     show = await factory.show(493)
@@ -356,10 +356,16 @@ async def test_a_websocket_has_a_seat_while_nothing_is_written_to_it(node: Node,
         assert await has_seat_after_push("up", 1)
         assert await has_seat_after_push("down", 0)
         await watcher.ok("ping")
-        has_seat = watching.cohort is not None
-        assert not has_seat
-        assert await has_seat_after_push("up", 1)
-        await watcher.socket.close()
+        has_seat = [watching.cohort is not None]
+        while not watching.transport.get_write_buffer_size():
+            watching.notify(b'{"note":"%b"}' % (b"x" * 60_000))
+        has_seat.append(watching.cohort is not None)
+        assert has_seat == [True, False]
+        await has_seat_after_push("up", 1)
+        assert await has_seat_after_push("down", 0)
+        watching.hang_up(4001, "bye")
+        has_seat = [watching.cohort is not None]
+        assert has_seat == [False], "a push may follow the close frame"
         await until(has_left)
 
 
