@@ -373,7 +373,7 @@ class Intake:
 
     async def _open_shards(self, line: Line) -> None:
         await line.ask_first([("SCRIPT", "LOAD", CAST_SCRIPT)])
-        await open_shards(self._database, line, self._shard_count)
+        await open_shards(self._database, line)
         # Valkey may have missed or lost rules as well as votes: a lock set meanwhile must hold from the first cast on.
         await revise_warm(self._database, line.ask_first_shards, line.held(range(self._shard_count)), self._shard_count)
 

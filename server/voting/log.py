@@ -21,7 +21,7 @@ import structlog
 
 from server.cache.connection import Ask, Command, Connection, Line
 from server.cache.keys import SPENT_KEY, log_key, meta_key, shard_prefix, spent_key
-from server.errors import CacheError
+from server.errors import CacheError, CacheUnavailable
 from server.protocol.positions import from_stream_id, stream_id
 from server.store.database import Database
 from server.telemetry import LOG_RESETS
@@ -162,7 +162,7 @@ async def reopen_shard(
         )
 
 
-async def open_shards(database: Database, line: Line, shard_count: int) -> None:
+async def open_shards(database: Database, line: Line) -> None:
     """Opens all shards. A Line that uses the hot copy calls this each time it has connected; in a cluster the scripts do.
 
     No row is locked while Valkey is asked, unless it has lost data.
@@ -174,11 +174,35 @@ async def open_shards(database: Database, line: Line, shard_count: int) -> None:
     ask = line.ask_first
     async with database.connection() as connection:
         rows = [row async for row in queries.settled_positions(connection)]
-    ends = await ask([("HGET", meta_key(shard), "last") for shard in range(shard_count)])
-    for row in rows:
-        end = ends[row["shard"]]
-        if end is None or int(end) < row["position"]:
-            await open_shard(database, ask, row["shard"])
+    positions: dict[int, int] = {row["shard"]: row["position"] for row in rows}
+    ends = await ask([("HGET", meta_key(shard), "last") for shard in positions])
+    behind = [shard for shard, end in zip(positions, ends, strict=True) if _is_behind(end, positions[shard])]
+    if behind and not any(positions[shard] for shard in behind):
+        behind = await _begin_logs(database, ask, behind)
+    for shard in behind:
+        await open_shard(database, ask, shard)
+
+
+async def _begin_logs(database: Database, ask: Ask, shards: list[int]) -> list[int]:
+    """Opens shards without votes, as `open_shard` does, but all in one transaction: a new service has no others.
+
+    Gives:  those of them that have lost data meanwhile
+    Raises: StoreUnavailable, CacheUnavailable
+    Locks:  their rows of log_positions, in order
+    """
+    async with database.transaction() as connection:
+        positions = {row["shard"]: row["position"] async for row in queries.lock_positions(connection, shards=shards)}
+        ends = await ask([("HGET", meta_key(shard), "last") for shard in positions])
+        behind = [shard for shard, end in zip(positions, ends, strict=True) if _is_behind(end, positions[shard])]
+        new = [shard for shard in behind if positions[shard] == 0]
+        if new:
+            begun = {row["shard"]: row["position"] async for row in queries.begin_logs(connection, shards=new)}
+            answers = await ask([_reset(shard, at, b"", 0, "", is_cluster=False) for shard, at in begun.items()])
+            if None in answers:
+                raise CacheUnavailable("somebody else has opened shards without their lock")
+            newest = [int(last) for last, _ in answers]
+            await _exhaust(queries.notify_resets(connection, shards=list(begun), positions=newest))
+    return [shard for shard in behind if positions[shard] != 0]
 
 
 def read_commands(positions: dict[int, int], *, block_ms: int | None, count: int) -> Command:

@@ -56,6 +56,17 @@ class SettledPositionsRow(TypedDict):
 class NotifyResetRow(TypedDict):
     pg_notify: None
 
+class LockPositionsRow(TypedDict):
+    shard: int
+    position: int
+
+class BeginLogsRow(TypedDict):
+    shard: int
+    position: int
+
+class NotifyResetsRow(TypedDict):
+    pg_notify: None
+
 class CommitLogRow(TypedDict):
     changed_count: int | Any
     refused: str | Any
@@ -146,6 +157,15 @@ class _Voting:
     def notify_reset(
         self, connection: Connection, *, position: int | None, shard: int | None
     ) -> AsyncIterator[NotifyResetRow]: ...
+    def lock_positions(
+        self, connection: Connection, *, shards: Sequence[int | None] | None
+    ) -> AsyncIterator[LockPositionsRow]: ...
+    def begin_logs(
+        self, connection: Connection, *, shards: Sequence[int | None] | None
+    ) -> AsyncIterator[BeginLogsRow]: ...
+    def notify_resets(
+        self, connection: Connection, *, shards: Sequence[int | None] | None, positions: Sequence[int | None] | None
+    ) -> AsyncIterator[NotifyResetsRow]: ...
     async def commit_log(
         self,
         connection: Connection,

@@ -179,4 +179,4 @@ class ResultsAccess:
 
     async def _open_shards(self, line: Line) -> None:
         # A Valkey that came back without its newest data has old ballots.
-        await open_shards(self._database, line, self._shard_count)
+        await open_shards(self._database, line)

@@ -136,7 +136,7 @@ class Tallies:
 
     async def _open_shards(self, line: Line) -> None:
         # A Valkey that came back without its newest data has old counts. If they were shown, counts would go backwards.
-        await open_shards(self._database, line, self._shard_count)
+        await open_shards(self._database, line)
 
     async def close(self) -> None:
         """Closes the connection to Valkey."""

@@ -33,6 +33,28 @@ with reset as (
 )
 select pg_notify('resets', (:shard::int)::text);
 
+-- name: lock_positions
+-- takes: shards
+-- gives: each of them and its committed position; held until the transaction ends
+-- locks: those rows of log_positions, in order
+select shard, position from log_positions where shard = any(:shards::smallint[]) order by shard for update;
+
+-- name: begin_logs
+-- takes: shards without votes, locked by lock_positions
+-- gives: each of them and its first position, an instant of now
+update log_positions set position = (extract(epoch from clock_timestamp()) * 1000)::bigint << 10
+ where shard = any(:shards::smallint[])
+returning shard, position;
+
+-- name: notify_resets
+-- takes: shards, locked by lock_positions; for each the position at which Valkey goes on
+with reset as (
+    update log_positions p set reset_position = greatest(p.reset_position, r.position)
+      from unnest(:shards::smallint[], :positions::bigint[]) as r (shard, position)
+     where p.shard = r.shard
+)
+select pg_notify('resets', shard::text) from unnest(:shards::smallint[]) as shard;
+
 -- name: commit_log^
 -- takes: see the function of that name in migrations
 -- gives: 1 row: changed_count, the number of changed votes; negative: another writer was faster, and nothing was written;

@@ -78,6 +78,29 @@ async def _notify_reset(session: Session, *, position: int, shard: int) -> Async
     yield {}
 
 
+async def _lock_positions(session: Session, *, shards: list[int]) -> AsyncIterator[Any]:
+    positions = await session.run(lambda tables: [tables.positions[shard][0] for shard in shards], shards, holds=True)
+    for shard, position in zip(shards, positions, strict=True):
+        yield {"shard": shard, "position": position}
+
+
+async def _begin_logs(session: Session, *, shards: list[int]) -> AsyncIterator[Any]:
+    def begun(_: Tables) -> int:
+        position = session.server.clock.now_ms() << 10
+        session.changes.append(lambda t: t.positions.update({s: (position, t.positions[s][1]) for s in shards}))
+        return position
+
+    position = await session.run(begun)
+    for shard in shards:
+        yield {"shard": shard, "position": position}
+
+
+async def _notify_resets(session: Session, *, shards: list[int], positions: list[int]) -> AsyncIterator[Any]:
+    for shard, position in zip(shards, positions, strict=True):
+        async for row in _notify_reset(session, shard=shard, position=position):
+            yield row
+
+
 def _note_writer(session: Session, shards: list[int], *, is_overtaken: bool) -> None:
     server = session.server
     if is_overtaken:
@@ -169,7 +192,7 @@ QUERIES: dict[str, Any] = {
     )
 } | {
     "settled_positions": _settled_positions, "lock_position": _lock_position, "raise_position": _raise_position,
-    "notify_reset": _notify_reset, "commit_log": _commit_log, "finalise_shows": _finalise_shows,
+    "notify_reset": _notify_reset, "lock_positions": _lock_positions, "begin_logs": _begin_logs, "notify_resets": _notify_resets, "commit_log": _commit_log, "finalise_shows": _finalise_shows,
     "delete_old_commits": _nothing, "try_lease": _try_lease, "release_lease": _release_lease,
     "announce_node": _announce_node, "fetch_nodes": _fetch_nodes,
 }  # fmt: skip

@@ -71,7 +71,7 @@ BUGS = {
         140,
     ),
     "shards are not opened on a new connection": Bug(
-        "server.voting.intake", "        await open_shards(self._database, line, self._shard_count)\n", "", 408
+        "server.voting.intake", "        await open_shards(self._database, line)\n", "", 408
     ),
     "held casts are forgotten": Bug("server.voting.held", "                self._resume(held.casts)\n", "", 14),
     "trimmed before the commit": Bug(

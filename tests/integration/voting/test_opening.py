@@ -15,7 +15,7 @@ from server.cache.connection import Command
 from server.cache.keys import SPENT_KEY, log_key, meta_key, tally_key
 from server.errors import CacheUnavailable
 from server.store.database import Database
-from server.voting.log import open_shard
+from server.voting.log import open_shard, open_shards
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
 from tests.support.vote_path import VotePath
@@ -75,6 +75,24 @@ async def test_who_dies_while_it_opens_a_shard_leaves_no_position_that_only_valk
         assert not await open_shard(database, connection.ask, SHARD)
     finally:
         await connection.close()
+        await database.close()
+
+
+async def test_the_logs_of_a_new_service_begin_once(database_url: str, redis_url: str) -> None:
+    """All connections of the first nodes come at the same time; one of them opens all shards, where the database says they begin."""
+    database = await Database.open(database_url, pool_size=3)
+    lines = [connection_to(redis_url, on_connect=lambda line: open_shards(database, line)) for _ in range(3)]
+    try:
+        await asyncio.gather(*(line.ask([("PING",)]) for line in lines))
+        lasts = await lines[0].ask([("HGET", meta_key(shard), "last") for shard in range(16)])
+        assert await lines[0].ask([("HGET", SPENT_KEY, "generation")]) == [b"16"]
+        async with database.connection() as sql:
+            rows = await sql.fetch("select position, reset_position from log_positions order by shard")
+        assert [(row["position"], row["reset_position"]) for row in rows] == [(int(last), int(last)) for last in lasts]
+        assert min(row["position"] for row in rows) > 0
+    finally:
+        for line in lines:
+            await line.close()
         await database.close()
 
 
