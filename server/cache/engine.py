@@ -93,6 +93,7 @@ async def _check_server(url: str, where: str, *, is_cluster: bool) -> ValkeyStat
         protocol=2,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=CONNECT_TIMEOUT_S,
+        driver_info=None,  # as in connection.py
     )
     try:
         with resets_told():

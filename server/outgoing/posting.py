@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import version
 
 import httpx
 
+from server import __version__
 from server.outgoing.addresses import LookUp, addresses_of, look_up, parse_url, proxy_of
 from server.protocol.http.addresses import Network
 
@@ -205,7 +205,7 @@ class CheckedPoster:
         # Whether a proxy is used is decided where addresses are checked, and not by the client a second time.
         kept = CONNECTIONS_OF_HOST_MAX if self._keeps_connections else 0
         return httpx.AsyncClient(
-            headers={"User-Agent": f"mysetlist/{version('mysetlist')}"},
+            headers={"User-Agent": f"mysetlist/{__version__}"},
             timeout=httpx.Timeout(self._timeout_s, connect=CONNECT_TIMEOUT_S),
             limits=httpx.Limits(max_keepalive_connections=kept, max_connections=kept or None, keepalive_expiry=30.0),
             verify=_tls_context(),

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal, NoReturn
 from urllib.parse import urlencode
 
@@ -20,6 +19,7 @@ import httpx
 import stamina
 import structlog
 
+from server import __version__
 from server.cache.connection import Ask
 from server.cache.gates import Gate, GateShut, Quota
 from server.clock import Clock, utc_now
@@ -379,7 +379,7 @@ async def open_provider(
     Takes: follows_redirects, only for a provider without a key, because a redirect would carry the key along
     """
     # A contact may hold characters that a header may not hold; the rest still says who sends the request.
-    agent = f"mysetlist/{version('mysetlist')} ( {context.contact} )".encode("ascii", "ignore").decode()
+    agent = f"mysetlist/{__version__} ( {context.contact} )".encode("ascii", "ignore").decode()
     named = {"User-Agent": "".join(char for char in agent if char.isprintable())}
     async with httpx.AsyncClient(
         base_url=context.base_url,
