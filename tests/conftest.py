@@ -44,11 +44,10 @@ settings.load_profile("check")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collecting makes a million objects, which stay: the garbage collector looks at none of them, now and later.
+    """Collecting makes a million objects, which stay: the garbage collector looks at none of them, now (`first.py`) and later.
 
     After it the collector runs as seldom as in a node.
     """
-    gc.disable()
     try:
         return (yield)
     finally:

@@ -17,3 +17,4 @@ _tls_context()
 main.app = get_command(main.app)  # type: ignore[assignment]  # both are called without arguments
 gc.collect()
 gc.freeze()
+gc.enable()

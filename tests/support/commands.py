@@ -23,6 +23,7 @@ _FORKS = multiprocessing.get_context("forkserver")
 # What a node imports when it starts and when it runs. One that is not installed is left out.
 _FORKS.set_forkserver_preload(
     [
+        "tests.support.first",
         "server.cli.main",
         "server.node.serve",
         "server.sample.demo",
