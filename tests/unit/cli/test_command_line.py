@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import typer
+import typer.main
+import typer.testing
 from typer.testing import CliRunner
 
 from server.cli import main as command_line
@@ -28,6 +31,16 @@ def command_words() -> Iterator[tuple[str, ...]]:
         yield (name,)
         for inner in getattr(command, "commands", ()):
             yield (name, inner)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _commands_are_read_once() -> Iterator[None]:
+    """Typer reads the functions of all commands at each call, in 20 ms."""
+    read_once = cache(typer.main.get_command)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", read_once)
+        patch.setattr(typer.testing, "_get_command", read_once)
+        yield
 
 
 HEAVY = ("aiohttp", "asyncpg", "redis", "uvloop", "picows", "rich.progress", "server.settings")
