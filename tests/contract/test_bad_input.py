@@ -6,12 +6,13 @@ import asyncio
 import json
 import re
 import socket
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from yarl import URL
 
 from server.protocol.codes import HTTP_STATUS
@@ -65,8 +66,13 @@ def takes_number(schema: dict[str, Any]) -> bool:
     return any(choice.get("type") in ("integer", "number") for choice in choices)
 
 
-def each(endpoints: Iterable[Endpoint]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("endpoint", list(endpoints), ids=title)
+# All tests of the file share an event loop, and with it the connections of the client.
+one_loop = pytest.mark.asyncio(loop_scope="module")
+
+
+def each(endpoints: Iterable[Endpoint]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    parametrized = pytest.mark.parametrize("endpoint", list(endpoints), ids=title)
+    return lambda test: one_loop(parametrized(test))
 
 
 def query_names(endpoint: Endpoint) -> set[str]:
@@ -131,7 +137,7 @@ class Asker:
         return await asyncio.gather(*(self.ask(what, **request) for what, request in asked))
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def session(api: Api) -> AsyncIterator[aiohttp.ClientSession]:
     """A client without cookies."""
     async with aiohttp.ClientSession(api.url, cookie_jar=aiohttp.DummyCookieJar()) as opened:
@@ -300,6 +306,7 @@ async def test_revalidation(session: aiohttp.ClientSession, api: Api, endpoint: 
             assert str(response.status) in operation_of(endpoint)["responses"]
 
 
+@one_loop
 @pytest.mark.parametrize("path", PATHS)
 async def test_methods(session: aiohttp.ClientSession, api: Api, path: str) -> None:
     """HEAD works where GET works; a method that a path does not have is refused with the list of those it has."""
@@ -329,6 +336,7 @@ async def test_methods(session: aiohttp.ClientSession, api: Api, path: str) -> N
             assert await response.read() == b""
 
 
+@one_loop
 @pytest.mark.parametrize("path", ["/api", "/api/nowhere", "/static/missing.js", "/static/%2e%2e%2fweb.py",
                                   "/static/", "/api/shows/1/nowhere", "/api//shows"])  # fmt: skip
 async def test_unknown_paths(session: aiohttp.ClientSession, path: str) -> None:
