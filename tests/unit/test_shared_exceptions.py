@@ -26,6 +26,12 @@ def trees() -> dict[Path, ast.Module]:
     return {path: ast.parse(path.read_text()) for path in FILES}
 
 
+@cache
+def nodes_of(tree: ast.AST) -> list[ast.AST]:
+    """All nodes of a syntax tree: to walk through it takes longer than to look at each."""
+    return list(ast.walk(tree))
+
+
 def name_of(node: ast.expr | None) -> str:
     """The last part of a dotted name; an empty text for anything else."""
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
@@ -35,7 +41,7 @@ def name_of(node: ast.expr | None) -> str:
 def exception_names() -> set[str]:
     """The names of all exceptions: Python's own, and the classes of the server that derive from one."""
     names = {n for n, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, BaseException)}
-    classes = [node for tree in trees().values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    classes = [node for tree in trees().values() for node in nodes_of(tree) if isinstance(node, ast.ClassDef)]
     while found := {c.name for c in classes if c.name not in names and any(name_of(base) in names for base in c.bases)}:
         names |= found
     return names
@@ -66,8 +72,8 @@ def kept_instances(tree: ast.Module) -> Iterator[ast.AST]:
 
 def raised_attributes(tree: ast.Module) -> Iterator[ast.AST]:
     """`raise self.error`, `raise _ERRORS[code]`: what an object or a table keeps can be raised again."""
-    caught = {handler.name for handler in ast.walk(tree) if isinstance(handler, ast.ExceptHandler)}
-    for node in ast.walk(tree):
+    caught = {handler.name for handler in nodes_of(tree) if isinstance(handler, ast.ExceptHandler)}
+    for node in nodes_of(tree):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Attribute | ast.Subscript):
             root: ast.expr = node.exc
             while isinstance(root, ast.Attribute | ast.Subscript):
@@ -80,14 +86,17 @@ def raised_attributes(tree: ast.Module) -> Iterator[ast.AST]:
 
 def given_to_many(tree: ast.Module) -> Iterator[ast.AST]:
     """An exception that is made, or taken as a parameter, outside a loop and given away inside it."""
-    for function in ast.walk(tree):
+    for function in nodes_of(tree):
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        inside = list(ast.walk(function))
+        loops = [node for node in inside if isinstance(node, LOOPS)]
+        if not loops:
             continue
         arguments = function.args.posonlyargs + function.args.args + function.args.kwonlyargs
         kept = {one.arg for one in arguments if one.annotation and exception_names() & set(names_in(one.annotation))}
-        loops = [node for node in ast.walk(function) if isinstance(node, LOOPS)]
         in_loops = {id(node) for loop in loops for node in ast.walk(loop)}
-        for node in ast.walk(function):
+        for node in inside:
             if (
                 isinstance(node, ast.Assign | ast.AnnAssign)
                 and makes_exception(node.value)
