@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from server.embedded import EmbeddedEngines
 from server.node.node import Node
-from tests.browser.pages import CHROMIUMS, FLAGS, Fan, FanPool, chromium_path
+from tests.browser.pages import CHROMIUMS, DRAWN, FLAGS, UNDRAWN, Fan, FanPool, chromium_path
 from tests.support.engines import OpenDatabase, empty_redis
 from tests.support.node_process import SECRET
 from tests.support.proxy import TcpProxy
@@ -33,28 +33,48 @@ class Console:
     moderator: int
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
+@asynccontextmanager
+async def chromium(*flags: str) -> AsyncIterator[Browser]:
     """The system's Chromium; without one the test is skipped."""
     found = chromium_path()
     if found is None:
         pytest.skip(f"no Chromium on this machine: none of {', '.join(CHROMIUMS)} is in PATH")
     async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=found, args=list(FLAGS))
+        launched = await playwright.chromium.launch(executable_path=found, args=[*FLAGS, *flags])
         yield launched
         await launched.close()
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def canvas(browser: Browser) -> Page:
+async def browser() -> AsyncIterator[Browser]:
+    """The browser of most tests. Its pages have no colours: a picture of one is empty."""
+    async with chromium(*UNDRAWN) as launched:
+        yield launched
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def drawing_browser() -> AsyncIterator[Browser]:
+    """The browser of tests that measure colours in pictures of pages."""
+    async with chromium(*DRAWN) as launched:
+        yield launched
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def canvas(drawing_browser: Browser) -> Page:
     """An empty page, in which a test measures pictures of other pages."""
-    return await browser.new_page()
+    return await drawing_browser.new_page()
 
 
 @pytest.fixture(scope="package")
 def fans(browser: Browser) -> FanPool:
     """The fans of all tests."""
     return FanPool(browser)
+
+
+@pytest.fixture(scope="package")
+def drawn_fans(drawing_browser: Browser) -> FanPool:
+    """Fans whose pages can be pictured."""
+    return FanPool(drawing_browser)
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")

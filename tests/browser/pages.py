@@ -22,7 +22,6 @@ DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 CHROMIUMS = ("chromium-headless-shell", "chromium", "google-chrome", "chromium-browser", "google-chrome-stable")
 FLAGS = (
     "--no-sandbox",  # the tests may run as root, where Chromium's sandbox does not
-    "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -32,6 +31,10 @@ FLAGS = (
     "--renderer-process-limit=1",
     "--disable-site-isolation-trials",
 )
+# Chromium's own tests run so too: pages are laid out and put together as ever, but nobody colours their pixels, which is a sixth of the CPU.
+UNDRAWN = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-gl-drawing-for-tests")
+# For pictures of pages.
+DRAWN = ("--disable-gpu",)
 # Chromium writes these to the console when it cannot reach the server; a page cannot prevent that.
 NETWORK_ERRORS = re.compile(
     r"ERR_(INTERNET_DISCONNECTED|CONNECTION_\w+|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)|WebSocket connection"

@@ -24,7 +24,7 @@ from server.settings import data_folder
 from server.store.migrations import migrate_up
 from server.words.choosing import COOKIE as LANGUAGE_COOKIE
 from tests.browser.checks import SCHEMES
-from tests.browser.pages import DESKTOP, FLAGS, PHONE, TABLET, Fan, FanPool, Tab, chromium_path
+from tests.browser.pages import DESKTOP, DRAWN, FLAGS, PHONE, TABLET, Fan, FanPool, Tab, chromium_path
 from tests.browser.sample import Sample, make_sample, open_page
 from tests.support.node_process import SECRET
 from tests.support.running_node import running_node
@@ -156,7 +156,7 @@ async def main() -> None:
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=[*FLAGS, *DRAWN])
         await take(arguments.folder, browser, arguments.only, arguments.language)
         await browser.close()
 

@@ -46,12 +46,14 @@ class Readers:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def readers(new_database: OpenDatabase, new_redis: Callable[[], str], fans: FanPool) -> AsyncIterator[Readers]:
+async def readers(
+    new_database: OpenDatabase, new_redis: Callable[[], str], fans: FanPool, drawn_fans: FanPool
+) -> AsyncIterator[Readers]:
     """One node for all tests of this file."""
     async with (
         new_database() as database_url,
         running_node(database_url, new_redis(), secret=SECRET, has_chores=True) as node,
-        fans.fan(node.url) as fan,
+        drawn_fans.fan(node.url) as fan,
         fans.fan(node.url) as staff,
     ):
         # Chromium writes these to the console when a test asks for what is not there, or takes the network away.
