@@ -4,7 +4,7 @@ Such a file imports this module, by which `tests/integration/conftest.py` knows 
 names the fixtures that it takes, with those that they need: `node, factory = one_node.node, one_node.factory`.
 
 With `factory`, each test makes rows of its own, and reads nothing but these. With `emptied` in its place the rows of
-earlier tests are gone. That is not for tests of channels: their positions only grow, but those of a new show begin again.
+earlier tests are gone, and so are their channels.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.support.api_client import ApiClient
 from tests.support.engines import OpenDatabase, empty_redis
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
-from tests.support.running_node import running_node
+from tests.support.running_node import running_node, until
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -88,18 +88,36 @@ async def emptied(node: Node, kept_factory: RowFactory, redis_url: str) -> RowFa
 
     All tests of the file share its connection: a new one would plan the triggers of every table once more.
     """
-    await kept_factory.sql.reset()
-    await empty(kept_factory.sql)
+    # A channel that is still open would show its old state: positions only grow, but those of a new show begin again.
+    await until(lambda: has_no_channels(node))
+    return await emptied_again(kept_factory, redis_url, KEPT + REMEMBERED)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def emptied_database(kept_factory: RowFactory, redis_url: str) -> RowFactory:
+    """As `emptied`, for a file whose tests share a database and no node: all ids begin again."""
+    return await emptied_again(kept_factory, redis_url, KEPT)
+
+
+async def emptied_again(kept: RowFactory, redis_url: str, going_on: tuple[str, ...]) -> RowFactory:
+    """Empties the database and the hot copy. Takes: going_on, tables whose ids go on."""
+    await kept.sql.reset()
+    await empty(kept.sql, going_on)
     cool_all(redis_url)
-    factory = RowFactory(kept_factory.sql)
+    factory = RowFactory(kept.sql)
     await factory.begin()
     return factory
 
 
-async def empty(connection: Connection) -> None:
-    """Deletes what tests insert, and lets the ids begin again."""
+async def has_no_channels(node: Node) -> bool:
+    """Whether the node has noticed that the sockets of the last test are closed."""
+    return not node.rooms.hub.channels()
+
+
+async def empty(connection: Connection, going_on: tuple[str, ...]) -> None:
+    """Deletes what tests insert, and lets the ids begin again. Takes: going_on, tables whose ids go on."""
     tables = await connection.fetch(USED_TABLES, KEPT)
-    sequences = await connection.fetch(USED_SEQUENCES, KEPT + REMEMBERED)
+    sequences = await connection.fetch(USED_SEQUENCES, going_on)
     await connection.execute("set session_replication_role = replica")  # no trigger, and no order between the tables
     # Each in a transaction of its own: a chore of the node that has rows of two tables would wait for this, and this for it.
     for row in tables:

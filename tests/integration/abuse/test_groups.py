@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from server.node.node import Node
+from tests.support import one_node
 from tests.support.people import People
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import until
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people = one_node.node, one_node.emptied, one_node.people
 
 PATH = "/api/admin/groups"
 REASONS = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -17,22 +16,20 @@ from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.overview import Overview
 from server.telemetry import FAILURES
+from tests.support import one_node
 from tests.support.api_client import ApiClient
 from tests.support.people import People
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import SECRET, running_node, until
 from tests.support.socket_client import SocketClient
 
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, other, factory = one_node.node, one_node.other, one_node.emptied
+people, admin = one_node.people, one_node.admin
+
 PATH = "/api/admin/overview"
 GROUP = """insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at)
            values (7, 9, '[]', 140, now(), now())"""
-
-
-@pytest.fixture
-async def other(database_url: str, redis_url: str) -> AsyncIterator[Node]:
-    """A second node."""
-    async with running_node(database_url, redis_url) as running:
-        yield running
 
 
 async def test_two_nodes_are_one_overview(node: Node, other: Node, factory: RowFactory, admin: ApiClient) -> None:
@@ -73,6 +70,8 @@ async def test_a_node_that_falls_silent_is_named(node: Node, admin: ApiClient, r
     own = (await node.rooms.vitals.fetch())[0][0]
     ghost = msgspec.structs.replace(own, node="ghost", seen_at=own.seen_at - dt.timedelta(seconds=9))
     with redis.Redis.from_url(redis_url) as valkey:
+        for stopped in set(valkey.hkeys(VITALS_KEY)) - {node.rooms.name.encode()}:
+            valkey.hdel(VITALS_KEY, stopped)
         valkey.hset(VITALS_KEY, "ghost", msgspec.json.encode(ghost))
         valkey.hset(VITALS_KEY, "older", b'{"node": "older"}')
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
+import pytest_asyncio
 
+from tests.support import one_node
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people = one_node.node, one_node.emptied, one_node.people
 
 ARENA = {
     "name": "Arena", "city": "Honolulu", "country": "US", "latitude": 21.3, "longitude": -157.8,
@@ -15,7 +19,7 @@ ARENA = {
 }  # fmt: skip
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def boss(people: People) -> Person:
     """An administrator."""
     return await people.person("admin")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from server.node.node import Node
 from server.voting import reconcile
+from tests.support import one_node
 from tests.support.audit import until_drained
 from tests.support.people import People
 from tests.support.row_factory import RowFactory
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people = one_node.node, one_node.emptied, one_node.people
 
 SONGS = "/api/admin/shows/7/songs"
 REMOVED = "/api/admin/shows/7/removed-songs"

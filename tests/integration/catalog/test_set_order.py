@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from server.node.node import Node
+from tests.support import one_node
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
 from tests.support.socket_client import SocketClient
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people, moderator = one_node.node, one_node.emptied, one_node.people, one_node.moderator
 
 SETS = "/api/admin/shows/7/sets"
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
+import pytest_asyncio
 
 from server.catalog.setlist_editing import SONGS_PER_SET_MAX
 from server.node.node import Node
+from tests.support import one_node
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
 
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people, moderator = one_node.node, one_node.emptied, one_node.people, one_node.moderator
+
 PATH = "/api/admin/shows/7/songs"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def show(factory: RowFactory) -> Show:
     """A show to vote on, in shard 7."""
     return await factory.show(7)

@@ -5,28 +5,32 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncIterator, Callable
 
-import pytest
+import pytest_asyncio
 
 from server.node.node import Node
+from tests.support import one_node
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import running_node, until
 from tests.support.socket_client import Message, SocketClient
 
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people, moderator = one_node.node, one_node.emptied, one_node.people, one_node.moderator
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def show(factory: RowFactory) -> Show:
     """A show to vote on, in shard 7."""
     return await factory.show(7, budget=2)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def administrator(people: People) -> Person:
     """An administrator of the node."""
     return await people.person("admin")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def fan(node: Node, factory: RowFactory, show: Show) -> AsyncIterator[SocketClient]:
     """A fan who is signed in and watches the show's status."""
     async with SocketClient.connect(node.url) as client:

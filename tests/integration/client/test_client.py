@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+import pytest_asyncio
 
 from server.client.answers import Closed, Update
 from server.client.client import Client, _ClientWebsocket
@@ -14,12 +15,16 @@ from server.errors import Refused
 from server.live.websocket import EXPIRY_NOTICE_MS
 from server.node.node import Node
 from server.people.sessions import mint_token, verify_token
+from tests.support import one_node
 from tests.support.proxy import TcpProxy
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import PATIENCE_S, SECRET, running_node
 
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory = one_node.node, one_node.emptied
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def show(factory: RowFactory) -> Show:
     """A show with open voting, in shard 7."""
     return await factory.show(7)

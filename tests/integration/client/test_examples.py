@@ -13,9 +13,13 @@ import pytest
 from aiohttp import web
 
 from server.node.node import Node
+from tests.support import one_node
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import PATIENCE_S
 from tests.unit.test_page_state import node_binary
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory = one_node.node, one_node.emptied
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "clients.md").read_text("utf-8")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 import pytest
+import pytest_asyncio
 
 from server.insight.accuracy import score_shows
 from server.insight.queries import accuracy
 from server.node.node import Node
 from server.store.database import WRITER_ROLE
+from tests.support import one_node
 from tests.support.people import People
 from tests.support.row_factory import RowFactory, Show
-from tests.support.running_node import until
+from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+factory, people, other = one_node.emptied_database, one_node.people, one_node.other
 
 # Three songs are offered: the first is voted up by two and played, the second up by one, the third down and played.
 FORESEEN = {
@@ -29,13 +35,14 @@ FORESEEN = {
 }
 
 
-@pytest.fixture
-def has_chores() -> bool:
-    """A chore scores shows."""
-    return True
+@pytest_asyncio.fixture(loop_scope="module")
+async def node(factory: RowFactory, database_url: str, redis_url: str) -> AsyncIterator[Node]:
+    """A node of this test: a chore scores shows, and the other tests do it themselves."""
+    async with running_node(database_url, redis_url, has_chores=True) as running:
+        yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def show(factory: RowFactory) -> Show:
     """A show with three songs, and the votes of two fans."""
     show = await factory.show(7)

@@ -14,10 +14,14 @@ from server.insight.counting import Recounts
 from server.insight.queries import statistics as queries
 from server.node.intervals import Intervals
 from server.node.node import Node
+from tests.support import one_node
 from tests.support.people import People
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people = one_node.node, one_node.emptied, one_node.people
 
 STATS = "/api/analytics/vote-stats"
 

@@ -10,10 +10,14 @@ import pytest
 from server.node.node import Node
 from server.people.sessions import mint_token
 from server.protocol.identity import COOKIE
+from tests.support import one_node
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import SECRET, running_node, until
 from tests.support.socket_client import SocketClient
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people, moderator = one_node.node, one_node.emptied, one_node.people, one_node.moderator
 
 
 def by_header(person: Person) -> dict[str, Any]:

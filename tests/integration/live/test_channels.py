@@ -8,23 +8,28 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import redis.asyncio
 
 from server.live.presence import NODES_KEY, TTL_MS
 from server.node.node import Node
 from server.protocol.channels import ACTIVITY_EVENTS_MAX
+from tests.support import one_node
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import running_node, until
 from tests.support.socket_client import SocketClient
 
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory = one_node.node, one_node.emptied
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def show(factory: RowFactory) -> Show:
     """A show to vote on, in shard 7."""
     return await factory.show(7)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def fan(node: Node, factory: RowFactory, show: Show) -> AsyncIterator[SocketClient]:
     """The client of a signed-in fan."""
     async with SocketClient.connect(node.url) as client:
@@ -32,7 +37,7 @@ async def fan(node: Node, factory: RowFactory, show: Show) -> AsyncIterator[Sock
         yield client
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def watcher(node: Node, show: Show) -> AsyncIterator[SocketClient]:
     """The client of an anonymous watcher."""
     async with SocketClient.connect(node.url) as client:

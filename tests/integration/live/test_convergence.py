@@ -19,10 +19,14 @@ import pytest
 
 from server.node.node import Node
 from server.people.sessions import mint_token
+from tests.support import one_node
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import SECRET, until
 from tests.support.socket_client import Message, SocketClient
 from tests.unit.test_page_state import node_binary
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory = one_node.node, one_node.emptied
 
 REDUCER = Path(__file__).parents[2] / "unit" / "js" / "apply_stream.mjs"
 CHANNEL = "votes:7"

@@ -8,15 +8,20 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from server.node.node import Node
 from server.protocol.http.endpoints import Endpoint
 from tests.integration.live.test_events import asked
+from tests.support import one_node
 from tests.support.event_stream import EventStream
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import until
 from tests.support.socket_client import SocketClient
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people, other = one_node.node, one_node.emptied, one_node.people, one_node.other
 
 # Counts that no answer has by chance; the third is the score that follows from them.
 UP, DOWN = 79_190_003, 60_070_009
@@ -26,7 +31,7 @@ EVERY_CHANNEL = (
 )  # fmt: skip
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def show(factory: RowFactory) -> Show:
     """A show whose counts only staff sees until they are final."""
     show = await factory.show(7)

@@ -18,9 +18,13 @@ from structlog.testing import capture_logs
 from server.errors import StoreUnavailable
 from server.live.websocket import WebsocketConnection
 from server.node.node import Node
+from tests.support import one_node
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import PATIENCE_S, until
 from tests.support.socket_client import SocketClient
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory = one_node.node, one_node.emptied
 
 CLIENTS = 100
 # Traced bytes, with the client's end of the socket. With HTTP around it, each had 25,000.

@@ -6,11 +6,15 @@ import asyncio
 import hashlib
 from typing import Any
 
-import pytest
+import pytest_asyncio
 
+from tests.support import one_node
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import until
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people = one_node.node, one_node.emptied, one_node.people
 
 ADMIN = "/api/admin/shows/7/tickets"
 EARNED = "/api/shows/7/ticket/earned"
@@ -25,7 +29,7 @@ def done(work: dict[str, Any]) -> dict[str, Any]:
     return {**{name: work[name] for name in ("challenge", "salt", "signature")}, "number": number}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def show(factory: RowFactory) -> Show:
     """A show."""
     return await factory.show(7)
