@@ -180,7 +180,7 @@ CALLS: dict[str, tuple[str | None, str]] = {
     "get_trending_artists": (REQUEST_ROLE, "select * from get_trending_artists(20)"),
     "update_trending_scores": (OWNER, "select update_trending_scores()"),
     "rank_artists": (OWNER, "select rank_artists()"),
-    "rank_show": (OWNER, "update shows set status = 'finished' where id = 19999"),
+    "rank_show": (OWNER, "update shows set status = 'finished' where id = 13999"),
     "score_show": (OWNER, "select score_show(4001)"),
     "drop_set": (OWNER, "delete from setlists where show_id = 4001 and type = 'actual'"),
     "reopen_show": (OWNER, "update shows set finalised_at = null where id = 4001"),
@@ -205,7 +205,7 @@ CALLS: dict[str, tuple[str | None, str]] = {
     "use_api_key": (REQUEST_ROLE, "select use_api_key(sha256('key7'))"),
     "follow": (WRITER_ROLE, "insert into user_follows_artists (user_id, artist_id) values (101, 3999)"),
     "unfollow": (WRITER_ROLE, "delete from user_follows_artists where user_id = 101"),
-    "attend": (WRITER_ROLE, "insert into user_show_attendance (user_id, show_id) values (101, 19999)"),
+    "attend": (WRITER_ROLE, "insert into user_show_attendance (user_id, show_id) values (101, 13999)"),
     "stay_away": (WRITER_ROLE, "delete from user_show_attendance where user_id = 101"),
     "tell_of_show": (OWNER, "update shows set status = 'live', vote_count = 1000000 where id = 7"),
     "tell_of_new_show": (
@@ -228,7 +228,7 @@ CALLS: dict[str, tuple[str | None, str]] = {
     "move_show": (OWNER, "update shows set artist_id = 9 where id = 7"),
     "put_song": (OWNER, "update setlist_songs set song_id = 9 where show_id = 7 and position = 3"),
     "put_set": (OWNER, "update setlists set type = 'actual', position = 2 where show_id = 7 and type = 'predicted'"),
-    "delete_show": (OWNER, "delete from shows where id = 17031"),
+    "delete_show": (OWNER, "delete from shows where id = 12531"),
     "delete_artist": (
         OWNER,
         "insert into artists (slug, name) values ('new', 'New'); delete from artists where slug = 'new'",

@@ -77,7 +77,7 @@ async def parameters_of(connection: Any, query: str, sql: str, names: list[str],
 
 @pytest.fixture(scope="module")
 def crowded_url(engines: EmbeddedEngines, template_database: str) -> Iterator[str]:
-    """A database with 20,000 shows and a large audience, analysed."""
+    """A database with 14,000 shows and a large audience, analysed."""
     thread = LoopThread()
     url = engines.database_url.replace("/mysetlist?", "/test_plans?")
     try:
