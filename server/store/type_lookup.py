@@ -1,12 +1,14 @@
 """A connection that learns types at little cost, and that knows when a use of it has ended early.
 
 The driver asks each connection's server for every type that it does not know: for enums, and for arrays of all types. Its query also
-finds the parts of composite types, domains and ranges, and takes PostgreSQL 10 ms to plan. A node has a dozen connections.
+finds the parts of composite types, domains and ranges, and takes PostgreSQL 10 ms to plan. A node has a dozen connections, and most of
+them need only arrays of PostgreSQL's own types: these are asked for once in a process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -23,6 +25,12 @@ select t.oid, n.nspname as ns, t.typname as name, t.typtype as kind, t.typelem a
 """
 # Base types, enums and pseudo-types, as pg_type.typtype has them; the others have parts.
 _SIMPLE = (b"b", b"e", b"p")
+# Ids below are the same in every PostgreSQL (FirstGenbkiObjectId in its transam.h).
+_OWN_IDS_END = 10_000
+# Arrays of PostgreSQL's own types: id -> the rows of the element and of the array.
+_OWN_ARRAYS: dict[int, list[Any]] = {}
+# The driver prepares a statement again when a query for types has taken its place. When none was sent, none has.
+_NOTHING_SENT = SimpleNamespace(name="nothing sent")
 
 
 class Connection(asyncpg.Connection):
@@ -36,6 +44,8 @@ class Connection(asyncpg.Connection):
         self.has_ended_early = True
 
     async def _introspect_types(self, typeoids: Sequence[int], timeout: float | None) -> tuple[list[Any], Any]:
+        if all(oid in _OWN_ARRAYS for oid in typeoids):
+            return [row for oid in typeoids for row in _OWN_ARRAYS[oid]], _NOTHING_SENT
         drivers_query = self._intro_query
         self._intro_query = _SIMPLE_TYPES
         try:
@@ -44,4 +54,8 @@ class Connection(asyncpg.Connection):
             self._intro_query = drivers_query
         if any(row["kind"] not in _SIMPLE for row in found):
             found, statement = await super()._introspect_types(typeoids, timeout)  # type: ignore[misc]
+        by_id = {row["oid"]: row for row in found}
+        for row in found:
+            if row["oid"] < _OWN_IDS_END and row["elemtype"] in by_id:
+                _OWN_ARRAYS[row["oid"]] = [by_id[row["elemtype"]], row]
         return found, statement

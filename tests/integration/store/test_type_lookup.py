@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from server.store import type_lookup
 from server.store.database import connect
 
 
@@ -22,22 +23,30 @@ async def learning(database_url: str) -> AsyncIterator[tuple[Any, list[str]]]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "value"),
+    ("kind", "value", "is_own"),
     [
-        ("int8[]", [1, None, 1 << 40]),
-        ("date[]", [dt.date(2026, 11, 30), None]),
-        ("bool[][]", [[True], [False]]),
-        ("sync_service", "spotify"),
-        ("sync_service[]", ["spotify", None]),
+        ("int8[]", [1, None, 1 << 40], True),
+        ("date[]", [dt.date(2026, 11, 30), None], True),
+        ("bool[][]", [[True], [False]], True),
+        ("sync_service", "spotify", False),
+        ("sync_service[]", ["spotify", None], False),
     ],
 )
-async def test_types_without_parts_are_asked_for_once(learning: Any, kind: str, value: Any) -> None:
-    """They go there and back, and the driver's own query is not sent."""
+async def test_types_without_parts_are_asked_for_once(
+    learning: Any, database_url: str, kind: str, value: Any, is_own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They go there and back, and the driver's own query is not sent. Arrays of PostgreSQL's own types are known to all connections."""
+    monkeypatch.setattr(type_lookup, "_OWN_ARRAYS", {})
     connection, statements = learning
     for _ in range(2):
         assert await connection.fetchval(f"select $1::{kind}", value) == value
     assert not any("RECURSIVE" in statement for statement in statements)
     assert sum("pg_type" in statement for statement in statements) == 1
+    other = await connect(database_url)
+    other.add_query_logger(lambda record: statements.append(record.query))
+    assert await other.fetchval(f"select $1::{kind}", value) == value
+    assert sum("pg_type" in statement for statement in statements) == (1 if is_own else 2)
+    await other.close()
 
 
 async def test_types_with_parts_are_those_of_the_driver(learning: Any) -> None:
