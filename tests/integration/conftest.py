@@ -17,14 +17,12 @@ from server.sync.providers import Providers
 from tests.support import one_node
 from tests.support import providers as stand_in
 from tests.support.api_client import ApiClient
-from tests.support.mailing import Mailing
 from tests.support.people import People, Person
 from tests.support.provider_clients import open_clients, provider_settings
 from tests.support.providers.service import Rate
 from tests.support.providers.world import World
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import running_node
-from tests.support.smtp_server import SmtpServer
 from tests.support.vote_path import VotePath
 
 
@@ -84,20 +82,6 @@ async def people(node: Node, factory: RowFactory) -> AsyncIterator[People]:
 async def moderator(people: People) -> Person:
     """A moderator at the node."""
     return await people.person("moderator")
-
-
-@pytest.fixture
-async def mailing(database_url: str) -> AsyncIterator[Mailing]:
-    """Fans with addresses, and shows to tell them about."""
-    async with Mailing.open(database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def smtp_server() -> AsyncIterator[SmtpServer]:
-    """A mail server that takes everything until it is told otherwise."""
-    async with SmtpServer.open() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -43,19 +43,22 @@ class Mailing:
     @classmethod
     @asynccontextmanager
     async def open(cls, database_url: str) -> AsyncIterator[Mailing]:
-        """Opens it on a database with two artists and one venue, in Boston."""
+        """Connects to a database; `begin` makes its first rows."""
         sql = await asyncpg.connect(database_url)
         owner = await Database.open(database_url, pool_size=4)
         try:
-            await sql.execute(
-                "insert into artists (slug, name) values ('band', 'Band'), ('support', 'Support');"
-                "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
-                " values ('hall', 'Hall', 'Boston', 'US', 42.3, -71.0, 'America/New_York')"
-            )
             yield cls(sql, owner)
         finally:
             await owner.close()
             await sql.close()
+
+    async def begin(self) -> None:
+        """Inserts two artists and one venue, in Boston, into an empty database."""
+        await self.sql.execute(
+            "insert into artists (slug, name) values ('band', 'Band'), ('support', 'Support');"
+            "insert into venues (slug, name, city, country, latitude, longitude, time_zone)"
+            " values ('hall', 'Hall', 'Boston', 'US', 42.3, -71.0, 'America/New_York')"
+        )
 
     @property
     def now(self) -> datetime:

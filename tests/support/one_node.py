@@ -101,7 +101,6 @@ async def emptied_database(kept_factory: RowFactory, redis_url: str) -> RowFacto
 
 async def emptied_again(kept: RowFactory, redis_url: str, going_on: tuple[str, ...]) -> RowFactory:
     """Empties the database and the hot copy. Takes: going_on, tables whose ids go on."""
-    await kept.sql.reset()
     await empty(kept.sql, going_on)
     cool_all(redis_url)
     factory = RowFactory(kept.sql)
@@ -114,8 +113,9 @@ async def has_no_channels(node: Node) -> bool:
     return not node.rooms.hub.channels()
 
 
-async def empty(connection: Connection, going_on: tuple[str, ...]) -> None:
+async def empty(connection: Connection, going_on: tuple[str, ...] = KEPT) -> None:
     """Deletes what tests insert, and lets the ids begin again. Takes: going_on, tables whose ids go on."""
+    await connection.reset()
     tables = await connection.fetch(USED_TABLES, KEPT)
     sequences = await connection.fetch(USED_SEQUENCES, going_on)
     await connection.execute("set session_replication_role = replica")  # no trigger, and no order between the tables

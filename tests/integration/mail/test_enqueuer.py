@@ -8,7 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from server.mail.enqueuer import EmailEnqueuer
+from tests.support import one_node
 from tests.support.mailing import WEDNESDAY_NOON, Mailing
+
+database_url = one_node.database_url
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)

@@ -13,9 +13,12 @@ from server.errors import MailUnavailable
 from server.mail.sender import ATTEMPTS_MAX, retry_s
 from server.mail.smtp import SmtpClient
 from server.mail.tokens import mailbox_hash
+from tests.support import one_node
 from tests.support.engines import unused_port
 from tests.support.mailing import COMPOSER, Mailing
 from tests.support.smtp_server import DROP, HANG, SmtpServer, certificate
+
+database_url = one_node.database_url
 
 MINUTE_S = 60.0
 DAY = timedelta(days=1)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from server.mail.enqueuer import UNDO_S
+from tests.support import one_node
 from tests.support.mailing import Mailing
 from tests.support.smtp_server import SmtpServer
+
+database_url = one_node.database_url
 
 DAY = timedelta(days=1)
 

@@ -8,8 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from server.mail.tokens import mailbox_hash, read_confirmation, read_unsubscribe
+from tests.support import one_node
 from tests.support.mailing import SECRET, Mailing
 from tests.support.smtp_server import SmtpServer
+
+database_url = one_node.database_url
 
 MINUTE_S = 60.0
 DAY = timedelta(days=1)

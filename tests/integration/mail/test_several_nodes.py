@@ -10,10 +10,13 @@ import structlog.testing
 
 from server.clock import SystemClock
 from server.mail.sender import CLAIM_TTL
+from tests.support import one_node
 from tests.support.clock import FakeClock
 from tests.support.mailing import COMPOSER, SECRET, Mailing
 from tests.support.node_process import NodeProcess, until
 from tests.support.smtp_server import HANG, SmtpServer
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
 MINUTE_S = 60.0
 

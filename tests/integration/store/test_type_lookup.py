@@ -33,7 +33,7 @@ async def learning(database_url: str) -> AsyncIterator[tuple[Any, list[str]]]:
     ],
 )
 async def test_types_without_parts_are_asked_for_once(
-    learning: Any, database_url: str, kind: str, value: Any, is_own: bool, monkeypatch: pytest.MonkeyPatch
+    learning: Any, database_url: str, monkeypatch: pytest.MonkeyPatch, *, kind: str, value: Any, is_own: bool
 ) -> None:
     """They go there and back, and the driver's own query is not sent. Arrays of PostgreSQL's own types are known to all connections."""
     monkeypatch.setattr(type_lookup, "_OWN_ARRAYS", {})

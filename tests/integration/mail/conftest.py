@@ -1,0 +1,34 @@
+"""Fixtures for tests of mail: the tests of a file share a database and its connections."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from tests.support import one_node
+from tests.support.mailing import Mailing
+from tests.support.smtp_server import SmtpServer
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def kept_mailing(database_url: str) -> AsyncIterator[Mailing]:
+    """The connections for all tests of a file."""
+    async with Mailing.open(database_url) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def mailing(kept_mailing: Mailing) -> Mailing:
+    """Fans with addresses, and shows to tell them about; the rows of earlier tests are gone."""
+    await one_node.empty(kept_mailing.sql)
+    mailing = Mailing(kept_mailing.sql, kept_mailing.owner)
+    await mailing.begin()
+    return mailing
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def smtp_server() -> AsyncIterator[SmtpServer]:
+    """A mail server that takes everything until it is told otherwise."""
+    async with SmtpServer.open() as opened:
+        yield opened
