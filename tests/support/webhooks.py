@@ -116,11 +116,11 @@ class Hooks:
     @classmethod
     @asynccontextmanager
     async def open(cls, database_url: str) -> AsyncIterator[Hooks]:
-        """Connects to a database without a catalogue."""
+        """Connects to a database."""
         owner = await Database.open(database_url, pool_size=6)
         sql = await asyncpg.connect(database_url)
         try:
-            async with RowFactory.open(database_url) as factory:
+            async with RowFactory.open(database_url, is_empty=False) as factory:
                 yield cls(sql, owner, factory)
         finally:
             await sql.close()

@@ -127,14 +127,12 @@ class Push:
     @classmethod
     @asynccontextmanager
     async def open(cls, database_url: str) -> AsyncIterator[Push]:
-        """Connects to a database without a catalogue."""
+        """Connects to a database. Its push service does not listen yet."""
         owner = await Database.open(database_url, pool_size=6)
         sql = await asyncpg.connect(database_url)
         try:
-            async with RowFactory.open(database_url) as factory, PushService.open() as service:
-                push = cls(sql, owner, factory, service)
-                yield push
-                await push.poster.close()
+            async with RowFactory.open(database_url, is_empty=False) as factory:
+                yield cls(sql, owner, factory, PushService())
         finally:
             await sql.close()
             await owner.close()

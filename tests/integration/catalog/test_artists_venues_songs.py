@@ -12,7 +12,10 @@ from server.catalog.rotation import fetch_rotation
 from server.errors import Refused
 from server.protocol.http.parameters import parse_reference
 from server.store.database import Database
+from tests.support import one_node
 from tests.support.small_catalogue import NOW, SmallCatalogue
+
+database_url = one_node.database_url
 
 DAY = timedelta(days=1)
 

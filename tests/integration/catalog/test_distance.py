@@ -15,8 +15,11 @@ from server.catalog.artists_venues_songs import list_venues
 from server.catalog.parameters import NearQuery, ShowQuery
 from server.catalog.shows import list_shows
 from server.store.database import Database
+from tests.support import one_node
 from tests.support.examples import scaled
 from tests.support.small_catalogue import NOW, SmallCatalogue
+
+database_url = one_node.database_url
 
 DAY = timedelta(days=1)
 

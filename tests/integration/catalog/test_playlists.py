@@ -8,7 +8,10 @@ from server.catalog.playlists import as_text, fetch_playlist
 from server.catalog.results import fetch_results
 from server.protocol.http.parameters import parse_reference
 from server.store.database import Database
+from tests.support import one_node
 from tests.support.small_catalogue import SmallCatalogue
+
+database_url = one_node.database_url
 
 IDENTITIES = """
 insert into song_identities (service, external_id, song_id, url, isrc)

@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,8 +19,11 @@ from server.catalog.search import search
 from server.catalog.shows import list_shows
 from server.errors import Refused
 from server.store.database import Database
+from tests.support import one_node
 from tests.support.examples import scaled
 from tests.support.small_catalogue import NOW, SmallCatalogue
+
+database_url = one_node.database_url
 
 DAY = timedelta(days=1)
 
@@ -39,7 +43,7 @@ NAMES = {
 }
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def catalogue(catalogue: SmallCatalogue) -> SmallCatalogue:
     """The small catalogue with names that are hard to type."""
     for slug, name in NAMES.items():
@@ -247,6 +251,7 @@ async def test_any_text_becomes_a_query(database_url: str) -> None:
         await connection.close()
 
 
+@pytest.mark.asyncio(loop_scope="module")  # of the pool; Hypothesis hides that it is a coroutine
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=scaled(30))
 @given(q=_TEXT)
 async def test_any_text_is_answered(q: str, db: Database) -> None:

@@ -10,7 +10,10 @@ import pytest
 from server.catalog.parameters import ShowQuery
 from server.catalog.shows import list_shows
 from server.store.database import Database
+from tests.support import one_node
 from tests.support.small_catalogue import NOW, SmallCatalogue
+
+database_url = one_node.database_url
 
 
 async def _slugs(db: Database, **filters: Any) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
+import pytest_asyncio
 
 from server.catalog.artists_venues_songs import fetch_artist, fetch_venue
 from server.catalog.documents import Show
@@ -20,10 +21,14 @@ from server.protocol.embargo import Audience
 from server.protocol.http.parameters import Reference, parse_reference
 from server.protocol.identity import Identity
 from server.store.database import Database
+from tests.support import one_node
+from tests.support.row_factory import RowFactory
 from tests.support.small_catalogue import NOW, SmallCatalogue
 
+database_url = one_node.database_url
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def db(database_url: str) -> AsyncIterator[Database]:
     """A pool on a fresh database."""
     database = await Database.open(database_url, pool_size=2)
@@ -84,8 +89,9 @@ async def test_one_show_comes_with_everything(db: Database, catalogue: SmallCata
 UNKNOWN_REFERENCES = ["0", "1", "9" * 19, str(2**63), "9" * 500, "-1", "unknown", "a\0b", "ü", "%", "x" * 5000]
 
 
-async def test_an_unknown_reference_is_not_found(db: Database) -> None:
+async def test_an_unknown_reference_is_not_found(db: Database, kept_factory: RowFactory) -> None:
     """Ids beyond bigint, unknown slugs and rubbish are `not_found` for shows, artists and venues."""
+    await one_node.empty(kept_factory.sql)
     for reference in UNKNOWN_REFERENCES:
         for fetch in (fetch_anonymously, fetch_artist, fetch_venue):
             with pytest.raises(Refused) as caught:

@@ -7,7 +7,10 @@ from typing import Any
 
 import msgspec
 
+from tests.support import one_node
 from tests.support.webhooks import EVENTS, Hooks, Receiver
+
+database_url = one_node.database_url
 
 NOTED = "select type::text, show_id, data::text from webhook_events order by id"
 COUNTS = {"votes", "up", "down", "songs", "ballots"}

@@ -25,6 +25,8 @@ from server.protocol.http.signatures import key_text
 from server.webhooks.posting import Message, Poster
 from tests.support.webhooks import LOCAL, OLD_SECRET, SECRET, Receiver
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # of the receiver
+
 MESSAGE = Message("msg_1", b"{}")
 
 

@@ -11,8 +11,11 @@ import pytest
 from server.clock import utc_now
 from server.webhooks import sender as sending
 from server.webhooks.sender import ATTEMPTS_MAX, CLAIM_TTL, EACH_AT_ONCE_MAX, RETRIES_S, WebhookSender
+from tests.support import one_node
 from tests.support.node_process import NodeProcess
 from tests.support.webhooks import OLD_SECRET, SECRET, Hooks, Receiver
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
 LONGEST_S = 1.25 * max(RETRIES_S)
 

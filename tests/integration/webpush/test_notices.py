@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
+from tests.support import one_node
 from tests.support.row_factory import Show
 from tests.support.webpush import Push
+
+database_url = one_node.database_url
 
 CLOSES, BEGINS, SONG = "voting_closes", "show_begins", "song_on"
 

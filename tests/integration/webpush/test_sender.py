@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import pytest_asyncio
 from structlog.testing import capture_logs
 
 from server.webpush import sender as sender_module
 from server.webpush.sender import CLAIM_TTL, FAILURES_MAX
+from tests.support import one_node
 from tests.support.row_factory import Show
 from tests.support.running_node import running_node, until
 from tests.support.webpush import CONTACT, LOCAL, Push
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
 WAITING = "select count(*) from webpush_deliveries"
 DEVICES = "select count(*) from webpush_devices"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def fan(push: Push, show: Show) -> int:
     """A fan who goes to a show whose voting closes in ten minutes."""
     (user,) = await push.factory.users(1)
