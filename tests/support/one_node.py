@@ -25,6 +25,7 @@ from tests.support.engines import OpenDatabase, empty_redis
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import running_node, until
+from tests.support.vote_path import VotePath
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -90,22 +91,39 @@ async def emptied(node: Node, kept_factory: RowFactory, redis_url: str) -> RowFa
     """
     # A channel that is still open would show its old state: positions only grow, but those of a new show begin again.
     await until(lambda: has_no_channels(node))
-    return await emptied_again(kept_factory, redis_url, KEPT + REMEMBERED)
+    await empty(kept_factory.sql, KEPT + REMEMBERED)
+    cool_all(redis_url)
+    return await begun_again(kept_factory)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def emptied_database(kept_factory: RowFactory, redis_url: str) -> RowFactory:
-    """As `emptied`, for a file whose tests share a database and no node: all ids begin again."""
-    return await emptied_again(kept_factory, redis_url, KEPT)
+async def emptied_database(engines: EmbeddedEngines, kept_factory: RowFactory, redis_url: str) -> RowFactory:
+    """As `emptied`, for a file whose tests share a database and no node: ids and logs begin again, and Valkey is empty."""
+    await empty(kept_factory.sql, KEPT)
+    await kept_factory.sql.execute("delete from log_commits; update log_positions set position = 0, reset_position = 0")
+    empty_redis(engines, 0)
+    return await begun_again(kept_factory)
 
 
-async def emptied_again(kept: RowFactory, redis_url: str, going_on: tuple[str, ...]) -> RowFactory:
-    """Empties the database and the hot copy. Takes: going_on, tables whose ids go on."""
-    await empty(kept.sql, going_on)
-    cool_all(redis_url)
+@pytest_asyncio.fixture(loop_scope="module")
+async def node_of_test(factory: RowFactory, database_url: str, redis_url: str) -> AsyncIterator[Node]:
+    """A node for one test of a file whose tests share a database. Takes: factory, which has emptied it."""
+    async with running_node(database_url, redis_url) as running:
+        yield running
+
+
+async def begun_again(kept: RowFactory) -> RowFactory:
+    """A factory on the same connection, with the first artist and venue."""
     factory = RowFactory(kept.sql)
     await factory.begin()
     return factory
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def vote_path(factory: RowFactory, database_url: str, redis_url: str) -> AsyncIterator[VotePath]:
+    """An intake on empty engines, without a writer. Takes: factory, which has emptied the database."""
+    async with VotePath.open(database_url, redis_url) as opened:
+        yield opened
 
 
 async def has_no_channels(node: Node) -> bool:

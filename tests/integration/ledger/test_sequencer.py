@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
-import pytest
+import pytest_asyncio
 
 from server.clock import SystemClock
 from server.errors import StoreError
@@ -16,12 +16,16 @@ from server.ledger.queries import sequencer as queries
 from server.ledger.sequencer import Sequencer
 from server.ledger.tree import leaf_hash
 from server.store.database import translated_all
+from tests.support import one_node
 from tests.support.row_factory import RowFactory, Show
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+factory = one_node.emptied_database
 
 SECRET = "a secret of tests, and long enough"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def other(database_url: str) -> AsyncIterator[Any]:
     """A second connection."""
     connection = await asyncpg.connect(database_url)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import pytest_asyncio
 from redis.asyncio import Redis
 
 from server.errors import Refused
@@ -21,10 +22,14 @@ from server.voting.log import CAST_SCRIPT
 from server.voting.rules import shard_of
 from server.voting.tallies import Tallies
 from server.voting.warm_up import WarmUp
+from tests.support import one_node
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
 from tests.support.traces import traces_in_postgres, traces_in_valkey
 from tests.support.vote_path import SHARD_COUNT, Outcome, VotePath
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+factory, vote_path = one_node.emptied_database, one_node.vote_path
 
 # No other number in PostgreSQL or Valkey contains these digits.
 LEAVER, OTHER_LEAVER = 700_000_123_457, 700_000_123_458
@@ -72,7 +77,7 @@ class Stage:
             return not any([await valkey.xlen(f"{{{shard}}}:log") for shard in range(SHARD_COUNT)])
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def stage(vote_path: VotePath, factory: RowFactory) -> AsyncIterator[Stage]:
     """A stage with two leavers."""
     await factory.sql.execute(

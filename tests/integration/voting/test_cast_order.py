@@ -9,16 +9,20 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiohttp
-import pytest
+import pytest_asyncio
 import redis.asyncio
 
 from server.clock import SystemClock
 from server.node.node import Node
 from server.voting.intake import Intake
+from tests.support import one_node
 from tests.support.proxy import TcpProxy
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import until
 from tests.support.vote_path import SHARD_COUNT, Outcome, VotePath
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, vote_path = one_node.node_of_test, one_node.emptied_database, one_node.vote_path
 
 
 class LateIntake:
@@ -49,7 +53,7 @@ class LateIntake:
                 await self._running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def late(redis_url: str, vote_path: VotePath) -> AsyncIterator[LateIntake]:
     """A second node, which is late."""
     other = LateIntake(redis_url, vote_path)
@@ -57,13 +61,13 @@ async def late(redis_url: str, vote_path: VotePath) -> AsyncIterator[LateIntake]
     await other.stop()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def show(factory: RowFactory) -> Show:
     """An open show."""
     return await factory.show(7)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def fan(factory: RowFactory) -> int:
     """A fan."""
     (user,) = await factory.users(1)

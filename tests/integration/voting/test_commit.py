@@ -12,7 +12,11 @@ import pytest
 from server.store.database import WRITER_ROLE, Database
 from server.voting.compaction import Compacted
 from server.voting.queries import voting as queries
+from tests.support import one_node
 from tests.support.row_factory import RowFactory
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+factory = one_node.emptied_database
 
 TABLES = ["setlist_songs", "setlists", "show_trending", "shows"]
 

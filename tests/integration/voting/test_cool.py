@@ -12,9 +12,13 @@ from server.cache.keys import SPENT_KEY, ballots_key, show_key
 from server.voting import writer as writer_module
 from server.voting.rules import shard_of
 from server.voting.writer import Writer
+from tests.support import one_node
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
 from tests.support.vote_path import SHARD_COUNT, VotePath
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+factory, vote_path = one_node.emptied_database, one_node.vote_path
 
 MINUTE_MS = 60_000
 

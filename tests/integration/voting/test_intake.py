@@ -16,9 +16,13 @@ from server.protocol.positions import from_stream_id, position_of
 from server.telemetry import CASTS
 from server.voting import intake as intake_module
 from server.voting.leases import Leases
+from tests.support import one_node
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
 from tests.support.vote_path import SHARD_COUNT, VotePath
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+factory, vote_path = one_node.emptied_database, one_node.vote_path
 
 
 async def log_of(vote_path: VotePath, shard: int) -> list[tuple[int, int, list[list[int]]]]:

@@ -12,9 +12,13 @@ from server.protocol.outcomes import Picked
 from server.voting.log import HOLD_SCRIPT, REVISE_SCRIPT
 from server.voting.pending_acks import PendingAck, PendingAcks, PendingEntry
 from server.voting.rules import pack_pick
+from tests.support import one_node
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
 from tests.support.vote_path import Outcome, VotePath
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
+factory, vote_path = one_node.emptied_database, one_node.vote_path
 
 
 def submit(path: VotePath, user: int, *songs: int, show: int = 7) -> Outcome:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from redis.asyncio import Redis
 
 from server.cache.connection import Command
@@ -16,13 +17,17 @@ from server.store.database import Database
 from server.voting import results_access
 from server.voting.log import open_shard
 from server.voting.results_access import ResultsAccess
+from tests.support import one_node
 from tests.support.people import People
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
 from tests.support.vote_path import SHARD_COUNT, VotePath
 
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory, people, vote_path = one_node.node_of_test, one_node.emptied_database, one_node.people, one_node.vote_path
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def access(vote_path: VotePath) -> AsyncIterator[ResultsAccess]:
     """The decision about results, on the engines of the vote path."""
     opened = ResultsAccess(vote_path.redis_url, vote_path.database, shard_count=SHARD_COUNT)

@@ -9,6 +9,7 @@ from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
+import pytest_asyncio
 from redis.asyncio import Redis
 
 from server.cache.cluster import connection_to
@@ -20,12 +21,16 @@ from server.voting import held, intake, rule_changes
 from server.voting.log import HOLD_SCRIPT
 from server.voting.queries import voting as queries
 from server.voting.rule_changes import RuleChanges
+from tests.support import one_node
 from tests.support.row_factory import RowFactory, Show
 from tests.support.running_node import until
 from tests.support.vote_path import SHARD_COUNT, Outcome, VotePath
 
+database_url, redis_url = one_node.database_url, one_node.redis_url
+factory, vote_path = one_node.emptied_database, one_node.vote_path
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def valkey(redis_url: str) -> AsyncIterator[Connection]:
     """A connection of the test's own."""
     connection = connection_to(redis_url)
@@ -33,13 +38,13 @@ async def valkey(redis_url: str) -> AsyncIterator[Connection]:
     await connection.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def changes(valkey: Connection) -> RuleChanges:
     """Changes of rules on the engines of the vote path."""
     return RuleChanges(valkey.ask, AsyncMock(), shard_count=SHARD_COUNT)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def show(factory: RowFactory, vote_path: VotePath) -> Show:
     """A warm show with one vote."""
     made = await factory.show(7, budget=2)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import pytest
+import pytest_asyncio
 from redis.asyncio import Redis
 
 from server.voting.tallies import Tallies
+from tests.support import one_node
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import until
 from tests.support.vote_path import SHARD_COUNT, Outcome, VotePath
 
+database_url, redis_url = one_node.database_url, one_node.redis_url
+factory, vote_path = one_node.emptied_database, one_node.vote_path
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def tallies(vote_path: VotePath) -> AsyncIterator[Tallies]:
     """The reader of counts, on the engines of the vote path."""
     opened = Tallies(vote_path.redis_url, vote_path.database, shard_count=SHARD_COUNT)
