@@ -11,15 +11,14 @@ import redis.asyncio
 
 async def traces_in_postgres(sql: Any, *needles: object) -> list[str]:
     """Every row in which one of the needles occurs, whatever the column, by table. Takes: sql, an owner's connection."""
-    found = []
-    tables = await sql.fetch(
-        "select oid::regclass::text as name from pg_class"
-        " where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1"
+    # One statement: a table by itself costs as much as ten of them together.
+    everything = await sql.fetchval(
+        "select string_agg(format('select %L, t::text from %s t', c.name, c.name), ' union all ' order by c.name) from"
+        " (select oid::regclass::text as name from pg_class"
+        " where relnamespace = 'public'::regnamespace and relkind = 'r') c"
     )
-    for (table,) in tables:
-        for (row,) in await sql.fetch(f"select t::text from {table} t"):
-            found += [f"{table}: {needle} in {row}" for needle in needles if str(needle) in row]
-    return found
+    rows = await sql.fetch(everything)
+    return [f"{table}: {needle} in {row}" for table, row in rows for needle in needles if str(needle) in row]
 
 
 async def traces_in_valkey(redis_url: str, *needles: object) -> list[str]:
