@@ -18,7 +18,7 @@ from server.sample.large import LargeSize, seed_large
 from tests.support.open_shows import make_shows
 
 NOW = datetime(2026, 11, 23, 4, 8, 40, tzinfo=UTC)
-SIZE = LargeSize.of(25, 6_000)  # three tours, the last one of five shows
+SIZE = LargeSize.of(25, 2_000)  # three tours, the last one of five shows
 NOTHING = SeedResult()
 
 # Everything that a seed inserts, without ids, which differ between runs.
@@ -81,8 +81,8 @@ async def test_every_count_is_right(database_url: str, connection: Any) -> None:
         stages[stage] = done, total
 
     added = await seed_large(database_url, SIZE, now=NOW, progress=note)
-    assert (added.shows, added.votes) == (25, 6_000)
-    assert stages["votes"] == (6_000, 6_000)
+    assert (added.shows, added.votes) == (25, 2_000)
+    assert stages["votes"] == (2_000, 2_000)
     assert stages["tours"] == (3, 3)
     tables = {
         "artists": "artists", "venues": "venues", "songs": "songs", "users": "users", "shows": "shows", "votes": "votes",
@@ -91,33 +91,33 @@ async def test_every_count_is_right(database_url: str, connection: Any) -> None:
     }  # fmt: skip
     for name, table in tables.items():
         assert getattr(added, name) == await connection.fetchval(f"select count(*) from {table}") > 0, name
-    assert await connection.fetchval("select count(*) from vote_analytics") == 6_000
+    assert await connection.fetchval("select count(*) from vote_analytics") == 2_000
     assert not await connection.fetch("select * from miscounts()")
     assert not await connection.fetch("select * from integrity_check()")
     assert await connection.fetchval("select count(*) from vote_analytics_default") == 0
     late = "select count(*) from votes v join shows s on s.id = v.show_id where v.cast_at >= $1"
     assert await connection.fetchval(late, NOW) == 0
-    assert await connection.fetchval("select count(*) from shows where vote_count > 2 * $1", 6_000 // 25) > 0
+    assert await connection.fetchval("select count(*) from shows where vote_count > 2 * $1", 2_000 // 25) > 0
 
 
 async def test_the_same_seed_gives_the_same_catalogue(database_url: str, connection: Any) -> None:
     """Everything but the ids depends on seed, size and `now` alone."""
-    await seed_large(database_url, LargeSize.of(15, 3_000), now=NOW)
+    await seed_large(database_url, LargeSize.of(15, 1_000), now=NOW)
     first = await connection.fetchval(FINGERPRINT)
     for number, is_same in ((1, True), (2, False)):
         await connection.execute("truncate users, artists, venues, votes, vote_analytics cascade")
-        await seed_large(database_url, LargeSize.of(15, 3_000, number), now=NOW)
+        await seed_large(database_url, LargeSize.of(15, 1_000, number), now=NOW)
         assert (await connection.fetchval(FINGERPRINT) == first) == is_same
 
 
 async def test_a_second_seed_adds_only_missing_tours(database_url: str, connection: Any) -> None:
     """A repeat, also a later one, adds nothing; a larger size adds its new shows and changes no other."""
-    await seed_large(database_url, LargeSize.of(20, 4_000), now=NOW)
+    await seed_large(database_url, LargeSize.of(20, 1_400), now=NOW)
     before = await connection.fetchval(FINGERPRINT)
-    assert await seed_large(database_url, LargeSize.of(20, 4_000), now=NOW) == NOTHING
-    assert await seed_large(database_url, LargeSize.of(20, 4_000), now=NOW + timedelta(days=3)) == NOTHING
+    assert await seed_large(database_url, LargeSize.of(20, 1_400), now=NOW) == NOTHING
+    assert await seed_large(database_url, LargeSize.of(20, 1_400), now=NOW + timedelta(days=3)) == NOTHING
     assert await connection.fetchval(FINGERPRINT) == before
-    more = await seed_large(database_url, LargeSize.of(30, 6_000), now=NOW)
+    more = await seed_large(database_url, LargeSize.of(30, 2_100), now=NOW)
     assert more.shows == 10
     assert await connection.fetchval("select count(*) from shows") == 30
     assert not await connection.fetch("select * from integrity_check()")
@@ -125,7 +125,7 @@ async def test_a_second_seed_adds_only_missing_tours(database_url: str, connecti
 
 async def test_an_interrupted_seed_can_be_finished(database_url: str, connection: Any) -> None:
     """After an interruption only whole tours exist; a second run gives the same catalogue as an uninterrupted one."""
-    size = LargeSize.of(40, 8_000)
+    size = LargeSize.of(40, 2_800)
     await _interrupted(database_url, size, after=25)  # two tours are written at a time, so the first is complete
     shows = await connection.fetchval("select count(*) from shows")
     assert 0 < shows < 40
@@ -147,12 +147,12 @@ async def test_a_second_seed_at_the_same_time_is_refused(database_url: str, conn
     )
     refused = [result for result in results if isinstance(result, BaseException)]
     assert [type(result) for result in refused] == [SetupError]
-    assert await connection.fetchval("select count(*) from votes") == 6_000
+    assert await connection.fetchval("select count(*) from votes") == 2_000
 
 
 async def test_a_show_appears_together_with_its_votes(database_url: str, connection: Any) -> None:
     """While tours are written, no reader sees a show without votes or with a wrong count."""
-    running = asyncio.create_task(seed_large(database_url, LargeSize.of(60, 12_000), now=NOW))
+    running = asyncio.create_task(seed_large(database_url, LargeSize.of(60, 4_200), now=NOW))
     seen: set[int] = set()
     while not running.done():
         seen.add(await connection.fetchval("select count(*) from shows"))
@@ -178,8 +178,8 @@ async def test_a_running_node_is_not_disturbed(database_url: str, node: Node, co
     )
     crowd = asyncio.create_task(run(options, stop=is_seeded, on_step=note, show_progress=False))
     await is_voting.wait()
-    added = await seed_large(database_url, LargeSize.of(30, 6_000))
-    assert added.votes == 6_000
+    added = await seed_large(database_url, LargeSize.of(30, 2_000))
+    assert added.votes == 2_000
     is_seeded.set()
     report = await crowd
     assert report["ok"], report
