@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import gc
 import inspect
 import itertools
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -19,10 +21,8 @@ from hypothesis import Phase, settings
 
 from server.cli.main import GC_THRESHOLD
 from server.embedded import EmbeddedEngines
-from server.settings import data_folder
-from server.store.migrations import migrate_up
 from tests.support.coverage_table import MEASURED
-from tests.support.engines import FAST_SETTINGS, LoopThread, OpenDatabase, empty_redis, execute, short_folder
+from tests.support.engines import TEMPLATE, OpenDatabase, empty_redis, make_data, running_engines, short_folder
 
 TESTS = Path(__file__).parent
 _REDIS_NUMBERS = itertools.cycle(range(1, 16))
@@ -69,16 +69,23 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 
 @pytest.fixture(scope="session")
-def engines() -> Iterator[EmbeddedEngines]:
+def made_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """PostgreSQL's data with a migrated database, TEMPLATE: one of the test processes makes them, and the others copy them."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    made = shared / "postgres"
+    with (shared / "postgres.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            make_data(made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def engines(made_data: Path) -> Iterator[EmbeddedEngines]:
     """One PostgreSQL and one Valkey for the whole run; a test that breaks engines starts its own in `engine_dir`."""
-    thread = LoopThread()
-    with short_folder() as folder:
-        try:
-            started = thread.run(EmbeddedEngines.start(folder, postgres_settings=FAST_SETTINGS))
-            yield started
-            thread.run(started.stop())
-        finally:
-            thread.close()
+    with running_engines(made_data) as (started, _):
+        yield started
 
 
 @pytest.fixture(scope="session")
@@ -103,24 +110,15 @@ def copy_database(engines: EmbeddedEngines) -> Iterator[Callable[[str], Abstract
 
 
 @pytest.fixture(scope="session")
-def template_database(engines: EmbeddedEngines) -> str:
+def template_database() -> str:
     """The name of a database with every migration applied, for cloning; nobody stays connected to it."""
-    thread = LoopThread()
-    try:
-        thread.run(execute(engines.database_url, "create database template_migrated"))
-        url = engines.database_url.replace("/mysetlist?", "/template_migrated?")
-        thread.run(migrate_up(url, data_folder("migrations")))
-    finally:
-        thread.close()
-    return "template_migrated"
+    return TEMPLATE
 
 
 @pytest.fixture(scope="session")
-def new_database(
-    copy_database: Callable[[str], AbstractAsyncContextManager[str]], template_database: str
-) -> OpenDatabase:
+def new_database(copy_database: Callable[[str], AbstractAsyncContextManager[str]]) -> OpenDatabase:
     """Opens a fresh migrated database each time, for tests that need several."""
-    return lambda: copy_database(template_database)
+    return lambda: copy_database(TEMPLATE)
 
 
 @pytest.fixture

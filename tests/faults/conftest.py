@@ -17,9 +17,7 @@ import redis
 
 from server.embedded import EmbeddedEngines
 from server.embedded.engines import EngineName
-from server.settings import data_folder
-from server.store.migrations import migrate_up
-from tests.support.engines import FAST_SETTINGS, LoopThread, execute, short_folder
+from tests.support.engines import TEMPLATE, LoopThread, execute, running_engines
 from tests.support.node_process import NodeProcess
 from tests.support.open_shows import Show, User, make_shows, make_users
 
@@ -84,18 +82,10 @@ class Engines:
 
 
 @pytest.fixture(scope="session")
-def mortal_engines() -> Iterator[Engines]:
+def mortal_engines(made_data: Path) -> Iterator[Engines]:
     """One PostgreSQL and one Valkey for all fault tests."""
-    thread = LoopThread()
-    with short_folder() as folder:
-        try:
-            started = thread.run(EmbeddedEngines.start(folder, postgres_settings=FAST_SETTINGS))
-            thread.run(execute(started.database_url, "create database migrated"))
-            thread.run(migrate_up(started.database_url.replace("/mysetlist?", "/migrated?"), data_folder("migrations")))
-            yield Engines(thread, started)
-            thread.run(started.stop())
-        finally:
-            thread.close()
+    with running_engines(made_data) as (started, thread):
+        yield Engines(thread, started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +107,7 @@ async def open_place(
     """A fresh database, an empty Valkey, shows and fans; both engines run again afterwards. Takes: redis_url, of another Valkey."""
     redis_url = redis_url or engines.redis_url
     name = f"faults_{next(_NUMBERS)}"
-    await execute(engines.server_url, f"create database {name} template migrated strategy file_copy")
+    await execute(engines.server_url, f"create database {name} template {TEMPLATE} strategy file_copy")
     with redis.Redis.from_url(engines.redis_url) as valkey:
         valkey.flushall()
     database_url = engines.server_url.replace("/mysetlist?", f"/{name}?")

@@ -28,7 +28,7 @@ from server.store.listening import LISTENER
 from tests.faults.conftest import Engines
 from tests.support import providers as stand_in
 from tests.support.api_client import ApiClient
-from tests.support.engines import execute
+from tests.support.engines import TEMPLATE, execute
 from tests.support.providers import ticketmaster
 from tests.support.providers.world import World
 from tests.support.row_factory import RowFactory, Show
@@ -100,7 +100,7 @@ class Drill:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def drill(mortal_engines: Engines) -> AsyncIterator[Drill]:
     """A node of a small service: one show, one provider with a key, a mail server."""
-    await execute(mortal_engines.server_url, "create database drill template migrated strategy file_copy")
+    await execute(mortal_engines.server_url, f"create database drill template {TEMPLATE} strategy file_copy")
     # Of the fault tests before, which had other databases.
     with redis.Redis.from_url(mortal_engines.redis_url) as valkey:
         valkey.flushall()
