@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from random import Random
 
 # A natural pace draws a new factor for its rate every few seconds: a lull, the usual rate, or a burst. The mean is 1.
@@ -11,6 +12,13 @@ _FACTORS = ((0.30, 0.25), (0.85, 0.95), (1.0, 2.68))  # (cumulative probability,
 # The rate also rises and falls in a slow wave, by this share.
 _WAVE_S = 90.0
 _WAVE_SHARE = 0.35
+
+
+@lru_cache(maxsize=8)  # to seed a generator takes as long as the rest of a cast's pace
+def _factor(seed: int, number: int) -> float:
+    """The factor of the rate in one stretch of time. Takes: number, of the stretch."""
+    roll = Random(f"{seed}:mood:{number}").random()  # noqa: S311  # rates, not secrets
+    return next(factor for probability, factor in _FACTORS if roll <= probability)
 
 
 class Pace:
@@ -49,8 +57,7 @@ class Pace:
         if elapsed_s < self._ramp_s:
             rate *= max(0.02, elapsed_s / self._ramp_s)
         if self._is_natural:
-            roll = Random(f"{self._seed}:mood:{int(elapsed_s / _FACTOR_S)}").random()  # noqa: S311  # rates, not secrets
-            rate *= next(factor for probability, factor in _FACTORS if roll <= probability)
+            rate *= _factor(self._seed, int(elapsed_s / _FACTOR_S))
             rate *= 1 + _WAVE_SHARE * math.sin(2 * math.pi * elapsed_s / _WAVE_S)
         return rate
 
