@@ -66,8 +66,7 @@ def takes_number(schema: dict[str, Any]) -> bool:
     return any(choice.get("type") in ("integer", "number") for choice in choices)
 
 
-# All tests of the file share an event loop, and with it the connections of the client.
-one_loop = pytest.mark.asyncio(loop_scope="module")
+one_loop = pytest.mark.asyncio(loop_scope="module")  # so all tests share the connections of the client
 
 
 def each(endpoints: Iterable[Endpoint]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
