@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from redis.exceptions import ConnectionError as DriverConnectionError
@@ -25,6 +26,7 @@ LATENCY_S = 0.002
 Command = tuple[Any, ...]
 
 
+@cache
 def _shard(key: Any) -> int:
     """The shard of a key "{7}:log"."""
     text = key.decode() if isinstance(key, bytes) else key
