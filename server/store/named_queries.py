@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import aiosql
+from aiosql.query_loader import QueryLoader
+from aiosql.types import QueryDatum
+
+_NAME = re.compile(r"--\s*name\s*:\s*")
+
+
+class _Loader(QueryLoader):
+    """Cuts a file into its queries.
+
+    aiosql looks for comments of several lines first, with a pattern that also matches nothing, at every letter: it finds none, and a node's
+    start takes 0.1 s of CPU more.
+    """
+
+    def load_query_data_from_sql(
+        self, sql: str, ns_parts: list[str], fname: Path | str = "<unknown>"
+    ) -> list[QueryDatum]:
+        head, *texts = _NAME.split(sql)
+        line = 1 + head.count("\n")
+        found = []
+        for text in texts:
+            found.append(self._make_query_datum(text, ns_parts, (fname, line)))
+            line += text.count("\n")
+        return found
 
 
 def load_queries(path: Path) -> Any:
@@ -14,7 +38,7 @@ def load_queries(path: Path) -> Any:
 
     Gives: aiosql's Queries; untyped, because its methods come from the file
     """
-    return aiosql.from_path(path, "asyncpg", mandatory_parameters=False)
+    return aiosql.from_path(path, "asyncpg", mandatory_parameters=False, loader_cls=_Loader)
 
 
 def columns(row: Mapping[str, object]) -> dict[str, Any]:
