@@ -10,7 +10,17 @@ from contextlib import asynccontextmanager, suppress
 from typing import Literal
 
 import aiohttp
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page, ViewportSize, expect
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    ViewportSize,
+    expect,
+)
 
 from server.node.node import Node
 from tests.support.open_shows import make_users
@@ -68,7 +78,7 @@ class Fan:
     Takes: home, a tab that stays open: with it the context keeps its process and its cache
     """
 
-    def __init__(self, context: BrowserContext, home: Page) -> None:
+    def __init__(self, context: BrowserContext, home: Page, devtools: CDPSession) -> None:
         self.context = context
         self.url = ""
         self.viewport: ViewportSize = PHONE
@@ -78,6 +88,7 @@ class Fan:
         self.allowed_errors: re.Pattern[str] | None = None
         self.is_changed = False
         self._home = home
+        self._devtools = devtools
         context.on("console", self._on_console)
         context.on("weberror", lambda error: self.console_errors.append(f"exception: {error.error}"))
         for owner, names in ((context, LASTING_CHANGES), (context.clock, ("install",))):
@@ -95,10 +106,8 @@ class Fan:
 
     async def begin(self, url: str) -> None:
         """Empties the storage for a new fan. `url` is that of a node, or of a proxy in front of it."""
-        if url != self.url:
-            await self._home.goto(f"{url}/healthz")
         self.url = url
-        await self._home.evaluate("() => localStorage.clear()")
+        await self._devtools.send("Storage.clearDataForOrigin", {"origin": url, "storageTypes": "local_storage"})
         await self.context.clear_cookies()
 
     async def end(self) -> list[str]:
@@ -212,7 +221,8 @@ class FanPool:
             service_workers="allow" if with_worker else "block",
         )
         context.set_default_timeout(15_000)
-        return Fan(context, await context.new_page())
+        home = await context.new_page()
+        return Fan(context, home, await context.new_cdp_session(home))
 
 
 class Tab:
