@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import asyncpg
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, Playwright, async_playwright
 
 from server.embedded import EmbeddedEngines
 from server.node.node import Node
@@ -33,29 +33,35 @@ class Console:
     moderator: int
 
 
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def playwright() -> AsyncIterator[Playwright]:
+    """What starts browsers and speaks to them, itself a process."""
+    async with async_playwright() as started:
+        yield started
+
+
 @asynccontextmanager
-async def chromium(*flags: str) -> AsyncIterator[Browser]:
+async def chromium(playwright: Playwright, *flags: str) -> AsyncIterator[Browser]:
     """The system's Chromium; without one the test is skipped."""
     found = chromium_path()
     if found is None:
         pytest.skip(f"no Chromium on this machine: none of {', '.join(CHROMIUMS)} is in PATH")
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=found, args=[*FLAGS, *flags])
-        yield launched
-        await launched.close()
+    launched = await playwright.chromium.launch(executable_path=found, args=[*FLAGS, *flags])
+    yield launched
+    await launched.close()
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
+async def browser(playwright: Playwright) -> AsyncIterator[Browser]:
     """The browser of most tests. Its pages have no colours: a picture of one is empty."""
-    async with chromium(*UNDRAWN) as launched:
+    async with chromium(playwright, *UNDRAWN) as launched:
         yield launched
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def drawing_browser() -> AsyncIterator[Browser]:
+async def drawing_browser(playwright: Playwright) -> AsyncIterator[Browser]:
     """The browser of tests that measure colours in pictures of pages."""
-    async with chromium(*DRAWN) as launched:
+    async with chromium(playwright, *DRAWN) as launched:
         yield launched
 
 
