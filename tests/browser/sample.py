@@ -66,6 +66,9 @@ ENTRIES = """select a.id, a.slug as artist, v.slug as venue, (select min(song_id
 REVIEWED = (
     "select v.slug from venues v join venue_reviews r on r.venue_id = v.id group by 1 order by count(*) desc limit 1"
 )
+HUNDREDS_OF_VOTES = """with fans as (insert into users select from generate_series(1, 250) returning id),
+    firsts as (select show_id, min(id) as song from setlist_songs where show_id = any($1::bigint[]) group by show_id)
+    insert into votes select song, fans.id, show_id, 'up', now() from firsts, fans"""
 OPEN_SONGS = "select id, song_id from setlist_songs where show_id = $1 and played_at is null order by position limit 4"
 
 
@@ -78,9 +81,12 @@ class Sample:
     admin: str
 
 
-async def make_sample(node: Node, database_url: str, secret: str, fan: Fan) -> Sample:
-    """Seeds the sample data, and lets a fan vote, pick, follow, go and make a crew. Some names are as long as names get."""
-    await seed_demo(database_url)
+async def make_sample(node: Node, database_url: str, secret: str, fan: Fan, *, turnout: float = 1.0) -> Sample:
+    """Seeds the sample data, and lets a fan vote, pick, follow, go and make a crew. Some names are as long as names get.
+
+    Takes: turnout, the share of the usual number of votes; one song of each show has hundreds all the same
+    """
+    await seed_demo(database_url, turnout=turnout)
     sql: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(database_url)
     try:
         found = await sql.fetchrow(ONE_OF_EACH)
@@ -92,6 +98,7 @@ async def make_sample(node: Node, database_url: str, secret: str, fan: Fan) -> S
         token = mint_token(secret, admin, "admin")
         entry = await sql.fetchrow(ENTRIES, shows["finished"])
         assert entry is not None
+        await sql.execute(HUNDREDS_OF_VOTES, list(shows.values()))
         venue = await sql.fetchval(REVIEWED)
         live = [row["id"] for row in await sql.fetch(OPEN_SONGS, shows["live"])]
         expected = await sql.fetch(OPEN_SONGS, shows["coming"])

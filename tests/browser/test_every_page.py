@@ -59,7 +59,7 @@ async def readers(
         # Chromium writes these to the console when a test asks for what is not there, or takes the network away.
         fan.allowed_errors = re.compile(f"404|{NETWORK_ERRORS.pattern}")
         staff.allowed_errors = REFUSALS
-        sample = await make_sample(node, database_url, SECRET, fan)
+        sample = await make_sample(node, database_url, SECRET, fan, turnout=0.1)
         await staff.context.add_cookies([{"name": COOKIE, "value": sample.admin, "url": node.url}])
         yield Readers(node, sample, fan, staff)
 
