@@ -98,10 +98,8 @@ async def emptied(node: Node, kept_factory: RowFactory, redis_url: str) -> RowFa
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def emptied_database(engines: EmbeddedEngines, kept_factory: RowFactory, redis_url: str) -> RowFactory:
-    """As `emptied`, for a file whose tests share a database and no node: ids and logs begin again, and Valkey is empty."""
-    await empty(kept_factory.sql, KEPT)
-    await kept_factory.sql.execute("delete from log_commits; update log_positions set position = 0, reset_position = 0")
-    empty_redis(engines, 0)
+    """As `emptied`, for a file whose tests share a database and no node."""
+    await empty_engines(engines, kept_factory.sql)
     return await begun_again(kept_factory)
 
 
@@ -124,6 +122,13 @@ async def vote_path(factory: RowFactory, database_url: str, redis_url: str) -> A
     """An intake on empty engines, without a writer. Takes: factory, which has emptied the database."""
     async with VotePath.open(database_url, redis_url) as opened:
         yield opened
+
+
+async def empty_engines(engines: EmbeddedEngines, connection: Connection) -> None:
+    """Empties a database that no node uses, and its Valkey: ids and logs begin again."""
+    await empty(connection)
+    await connection.execute("delete from log_commits; update log_positions set position = 0, reset_position = 0")
+    empty_redis(engines, 0)
 
 
 async def has_no_channels(node: Node) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 import stamina
 from aiohttp import web
 
@@ -23,10 +24,13 @@ from server.sync.clients.musicbrainz import MusicBrainzClient, open_musicbrainz
 from server.sync.clients.provider import Provider, ProviderContext
 from server.sync.clients.responses import BODY_BYTES_MAX, Response, retry_after_s
 from server.sync.providers import Providers
+from tests.support import one_node
 from tests.support.clock import FakeClock
 from tests.support.commands import plain_environ, run_command
 from tests.support.musicbrainz import MusicBrainz, running_musicbrainz
 from tests.support.unheld import unheld
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
 RADIOHEAD = "a74b1b7f-71a5-4011-9441-d0b5e4122711"
 OTHER = "11111111-2222-4333-8444-555555555555"
@@ -45,15 +49,7 @@ ABOUT = {
 }
 
 
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """An empty catalogue."""
-    opened = await Database.open(database_url, pool_size=2)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def musicbrainz() -> AsyncIterator[MusicBrainz]:
     """A service that knows Radiohead and an artist with a similar name, and adds no delay."""
     with stamina.set_testing(True, attempts=4):
@@ -63,7 +59,7 @@ async def musicbrainz() -> AsyncIterator[MusicBrainz]:
             yield service
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def valkey(redis_url: str) -> AsyncIterator[Connection]:
     """The connection of the gate, which counts requests."""
     connection = connection_to(redis_url)
@@ -77,7 +73,7 @@ def link(musicbrainz: MusicBrainz, database: Database, valkey: Connection) -> Pr
     return ProviderContext(musicbrainz.url, database, valkey.ask, FakeClock(), contact="", quota=Quota(1_000, 1.0))
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def client(link: ProviderContext) -> AsyncIterator[MusicBrainzClient]:
     """A client without a noticeable limit."""
     async with open_musicbrainz(link) as opened:

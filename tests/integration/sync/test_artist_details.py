@@ -13,8 +13,11 @@ from server.sync.clients.musicbrainz import IDS_MAX
 from server.sync.jobs import queue_job
 from server.sync.providers import Providers
 from server.sync.schedules import build_scheduler
+from tests.support import one_node
 from tests.support import providers as stand_in
 from tests.support.providers.world import Artist
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
 
 async def sync_all(database: Database, providers: Providers, provider_services: stand_in.Providers, sql: Any) -> None:

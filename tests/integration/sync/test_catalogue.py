@@ -12,9 +12,12 @@ from server.sync.artists import ArtistSyncService
 from server.sync.providers import Providers
 from server.sync.queries import jobs
 from server.sync.schedules import build_scheduler
+from tests.support import one_node
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
 from tests.support.synced_catalogue import again, bring_in
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
 
 async def shows(sql: Any) -> list[tuple[Any, ...]]:

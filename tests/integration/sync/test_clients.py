@@ -15,9 +15,12 @@ from server.sync.clients import provider, responses
 from server.sync.clients.setlistfm import Page
 from server.sync.listings import is_concert
 from server.sync.providers import Providers, open_providers
+from tests.support import one_node
 from tests.support import providers as stand_in
 from tests.support.provider_clients import all_events, open_clients, provider_settings
 from tests.support.providers.world import World
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
 MBID = World.make().artists[0].mbid
 

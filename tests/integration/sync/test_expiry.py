@@ -15,11 +15,14 @@ from server.sync.forgetting import expire_played, forget
 from server.sync.jobs import queue_job
 from server.sync.providers import Providers
 from server.sync.schedules import build_scheduler
+from tests.support import one_node
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
 from tests.support.running_node import until
 from tests.support.synced_catalogue import bring_in, waiting_for_votes
 from tests.support.unheld import unheld
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
 KEPT_DAYS = 14
 ACTUAL = "select array_agg(id order by id) from setlists where type = 'actual'"

@@ -15,8 +15,11 @@ from server.sync.jobs import queue_job
 from server.sync.providers import Providers
 from server.sync.schedules import build_scheduler
 from server.sync.terminal_tables import fetch_jobs, jobs_as_table
+from tests.support import one_node
 from tests.support import providers as stand_in
 from tests.support.provider_clients import all_events
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
 
 def poison(*keys: str) -> Callable[[Any], Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,10 @@ import pytest
 from server.errors import SetupError
 from server.store.database import Database
 from server.sync.file_import import ImportResult, import_file
+from tests.support import one_node
 from tests.support.unheld import unheld
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
 DOCUMENTED = Path(__file__).parents[3] / "docs" / "import.md"
 
@@ -45,14 +47,6 @@ TOUR = {
         }
     ],
 }
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """An empty catalogue."""
-    opened = await Database.open(database_url, pool_size=2)
-    yield opened
-    await opened.close()
 
 
 async def bring(database: Database, folder: Path, name: str, content: Any, **options: Any) -> ImportResult:

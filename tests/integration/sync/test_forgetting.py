@@ -11,9 +11,12 @@ from server.sync import forgetting
 from server.sync.forgetting import forget
 from server.sync.jobs import queue_job
 from server.sync.providers import Providers
+from tests.support import one_node
 from tests.support import providers as stand_in
 from tests.support.synced_catalogue import bring_in, waiting_for_votes
 from tests.support.unheld import unheld
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
 OF_SERVICE = (
     "external_cache",

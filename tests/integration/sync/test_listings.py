@@ -11,9 +11,12 @@ from server.sync.jobs import queue_job
 from server.sync.providers import Providers
 from server.sync.schedules import build_scheduler
 from server.sync.terminal_tables import artist_as_table
+from tests.support import one_node
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
 from tests.support.synced_catalogue import again, bring_in
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
 
 async def test_titles_decide_what_takes_place(

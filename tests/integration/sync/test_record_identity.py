@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,13 @@ from server.store.database import Database
 from server.sync.file_import import ImportResult, import_file
 from server.sync.jobs import recorded_job
 from server.sync.terminal_tables import fetch_outcomes
+from tests.support import one_node
 from tests.support.unheld import unheld
 from tests.unit.sync.test_matching import MINIMAL_PAIRS
 
+database_url, redis_url = one_node.database_url, one_node.redis_url
+
 VENUE = {"city": "London", "country": "GB", "latitude": 51.5, "longitude": -0.12, "time_zone": "Europe/London"}
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """An empty catalogue."""
-    opened = await Database.open(database_url, pool_size=2)
-    yield opened
-    await opened.close()
 
 
 async def bring(database: Database, folder: Path, content: Any) -> ImportResult:

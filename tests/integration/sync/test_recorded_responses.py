@@ -19,7 +19,10 @@ from server.sync.providers import Providers
 from server.sync.schedules import build_handlers
 from server.sync.setlist_matching import songs_of
 from server.sync.setlists import to_played_sets
+from tests.support import one_node
 from tests.support import providers as stand_in
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
 RECORDED = Path(os.environ.get("MYSETLIST_REAL_RESPONSES", Path(__file__).parents[4] / "shared" / "real-responses"))
 

@@ -7,24 +7,33 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from server.node.node import Node
 from server.sync import scheduler as scheduling
+from tests.support import one_node
 from tests.support import providers as stand_in
 from tests.support.api_client import ApiClient
 from tests.support.providers import setlistfm, spotify, ticketmaster
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import running_node, until
 
+database_url, redis_url = one_node.database_url, one_node.redis_url
+node, factory = one_node.node_of_test, one_node.emptied_database
+
 MANAGER = "/api/admin/sync-manager"
 DIAGNOSTICS = "/api/external-apis/diagnostics"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def node_with_keys(
-    provider_services: stand_in.Providers, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    factory: RowFactory,
+    provider_services: stand_in.Providers,
+    database_url: str,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Node]:
-    """A node with all keys, which polls for jobs often."""
+    """A node with all keys, which polls for jobs often. Takes: factory, which has emptied the database."""
     monkeypatch.setattr(scheduling, "POLL_EVERY_S", 0.05)
     async with running_node(
         database_url,

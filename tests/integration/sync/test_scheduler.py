@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from structlog.testing import capture_logs
 
 from server.errors import ProviderError, StoreUnavailable
@@ -15,10 +16,21 @@ from server.sync import scheduler as scheduling
 from server.sync.jobs import Job, JobImpossible, queue_job
 from server.sync.queries import jobs
 from server.sync.scheduler import ATTEMPTS_MAX, Schedule, SyncScheduler
+from tests.support import one_node
 from tests.support.running_node import until
 
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def database(database_url: str, sql: Any) -> AsyncIterator[Database]:
+    """The database connections of a node, which some tests close. Takes: sql, which has emptied the database."""
+    opened = await Database.open(database_url, pool_size=6)
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def second(database_url: str) -> AsyncIterator[Database]:
     """The database connections of another node."""
     opened = await Database.open(database_url, pool_size=4)
@@ -248,14 +260,19 @@ async def test_a_cancelled_job_stops_and_a_paused_service_waits(database: Databa
         await stopped.wait()
         assert await jobs.cancel_job(connection, id=job_id) == 0
         await jobs.pause_service(connection, service="setlistfm")
-        await queue_job(database, "setlistfm", "setlists", "8")
+        waiting_id = await queue_job(database, "setlistfm", "setlists", "8")
         await scheduler.start_due_jobs()
         assert (await states(sql))[-1] == ("8", "queued", 0, "")
         await jobs.resume_service(connection, service="setlistfm")
     begun.clear()
+    stopped.clear()
     await scheduler.start_due_jobs()
     await begun.wait()
     assert [row[:2] for row in await states(sql)] == [("7", "cancelled"), ("8", "running")]
+    async with database.connection() as connection:
+        assert await jobs.cancel_job(connection, id=waiting_id) == 1
+    await scheduler.start_due_jobs()
+    await stopped.wait()
 
 
 async def test_a_stopped_node_leaves_its_jobs_to_the_others(database: Database, second: Database, sql: Any) -> None:

@@ -8,7 +8,10 @@ from server.sync.canonical_titles import CanonicalTitles
 from server.sync.providers import Providers
 from server.sync.setlist_matching import is_encore, songs_of
 from server.sync.setlists import to_played_sets
+from tests.support import one_node
 from tests.support import providers as stand_in
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
 
 async def test_an_empty_result_is_404_and_so_is_the_page_after_the_last(

@@ -9,9 +9,12 @@ from server.store.database import Database
 from server.sync.jobs import queue_job
 from server.sync.providers import Providers
 from server.sync.schedules import build_scheduler
+from tests.support import one_node
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
 from tests.support.synced_catalogue import again, bring_in, waiting_for_votes
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
 
 async def test_an_actual_setlist_is_written_scored_and_corrected(

@@ -10,7 +10,10 @@ import pytest
 from server.errors import ProviderError
 from server.sync.clients import spotify
 from server.sync.providers import Providers
+from tests.support import one_node
 from tests.support import providers as stand_in
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
 
 async def test_spotify_in_development_mode_has_workarounds(

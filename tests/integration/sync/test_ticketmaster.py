@@ -10,10 +10,13 @@ import pytest
 from server.errors import ProviderError
 from server.sync.listings import group_listings, is_concert, status_code
 from server.sync.providers import Providers
+from tests.support import one_node
 from tests.support import providers as stand_in
 from tests.support.provider_clients import all_events
 from tests.support.providers.ticketmaster import event_json
 from tests.support.providers.world import VENUES
+
+database_url, redis_url = one_node.database_url, one_node.redis_url
 
 
 async def test_listings_are_grouped_into_shows(providers: Providers, provider_services: stand_in.Providers) -> None:
