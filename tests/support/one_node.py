@@ -1,10 +1,12 @@
-"""Fixtures for a file whose tests share one node.
+"""Fixtures for a file whose tests share one node, or a database alone.
 
 Such a file imports this module, by which `tests/integration/conftest.py` knows that its tests have one event loop, and
 names the fixtures that it takes, with those that they need: `node, factory = one_node.node, one_node.factory`.
 
 With `factory`, each test makes rows of its own, and reads nothing but these. With `emptied` in its place the rows of
-earlier tests are gone, and so are their channels.
+earlier tests are gone, and so are their channels. Without a node, with `emptied_database`, the ids and logs begin again too.
+
+A test that ends with a task under way ends it itself: the event loop goes on.
 """
 
 from __future__ import annotations
