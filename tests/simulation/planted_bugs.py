@@ -35,6 +35,16 @@ _LOCKED = (
     '        ((last, opened_on),) = await ask([("HMGET", meta_key(shard), "last", "server")])\n'
 )
 
+_BEGUN = (
+    "async for row in queries.lock_positions(connection, shards=shards)}\n"
+    '        ends = await ask([("HGET", meta_key(shard), "last") for shard in positions])\n'
+    "        behind = [shard for shard, end in zip(positions, ends, strict=True) if _is_behind(end, positions[shard])]\n"
+    "        new = [shard for shard in behind if positions[shard] == 0]\n"
+    "        if new:\n"
+    '            begun = {row["shard"]: row["position"] async for row in queries.begin_logs(connection, shards=new)}\n'
+    '            answers = await ask([_reset(shard, at, b"", 0,'
+)
+
 BUGS = {
     "a connection that was reset ends a loop": Bug(
         "server.cache.connection", "    except RuntimeError as error:\n", "    except ZeroDivisionError as error:\n", 38
@@ -146,10 +156,11 @@ BUGS = {
     ),
     "a position is read without its lock": Bug(
         "server.voting.log",
-        "committed: int = await queries.lock_position(connection, shard=shard)\n        ((last, opened_on),)",
-        "committed = next([row['position'] async for row in queries.fetch_positions(connection) if row['shard'] == shard].__iter__())\n"
-        "        ((last, opened_on),)",
-        54,
+        _BEGUN,
+        _BEGUN.replace(
+            "lock_positions(connection, shards=shards)", "fetch_positions(connection) if row['shard'] in shards"
+        ).replace('b""', 'b"*"'),
+        27,
     ),
     "a missed change is not noticed": Bug(
         "server.live.states", "        if after > self.at:\n", "        if after > self.at and False:\n", 1
