@@ -107,7 +107,7 @@ async def own_database_url(new_database: OpenDatabase) -> AsyncIterator[str]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def own_node(own_database_url: str, redis_url: str) -> AsyncIterator[Node]:
     """A ready node on a database of its own: `open_fan(own_node.url)`."""
-    async with running_node(own_database_url, redis_url, secret=SECRET, has_chores=True) as running:
+    async with running_node(own_database_url, redis_url, secret=SECRET) as running:
         yield running
 
 
@@ -156,7 +156,7 @@ async def open_fan(fans: FanPool, node: Node) -> AsyncIterator[OpenFan]:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def console(new_database: OpenDatabase, new_redis: Callable[[], str]) -> AsyncIterator[Console]:
     """One node for all tests of the console in a file; its database has an administrator and a moderator."""
-    async with new_database() as database_url, running_node(database_url, new_redis(), has_chores=True) as node:
+    async with new_database() as database_url, running_node(database_url, new_redis()) as node:
         connection = await asyncpg.connect(database_url)
         try:
             ids = await connection.fetch("insert into users (role) values ('admin'), ('moderator') returning id")
