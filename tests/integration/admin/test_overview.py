@@ -221,10 +221,11 @@ async def test_failures_are_listed_with_their_request(
         async def told() -> Any:
             _, seen = await admin.get("/api/admin/errors")
             assert not seen["is_traced"]
-            return [row for row in seen["items"] if row["action"] == "request.failed" and row["count"] >= 2]
+            # Failures are counted by process, and another test may have had some.
+            return [row for row in seen["items"] if row["detail"] == "LookupError" and row["count"] >= 2]
 
         (row,) = await until(told)
-        assert (row["detail"], row["nodes"], row["request_id"]) == ("LookupError", [node.rooms.name], ids[1])
+        assert (row["action"], row["nodes"], row["request_id"]) == ("request.failed", [node.rooms.name], ids[1])
         assert row["trace_id"] == ""
     finally:
         structlog.reset_defaults()
