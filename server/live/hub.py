@@ -94,7 +94,8 @@ class Hub:
                     raise no_such(name.partition(":")[0])
                 channel = channel or self._open(name)
             except Refused as error:
-                refused[name] = error
+                # Its frames hold this dictionary: only a search for circles of references would free them.
+                refused[name] = error.with_traceback(None)
                 continue
             if channel.loading is None and self._is_behind(name, since):
                 self._start_loading(channel)
