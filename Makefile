@@ -57,7 +57,8 @@ run: $(VENV)/.installed
 
 # Each test process has its own engines and spends half of its time waiting. So there are two for each core, and one more: on two
 # cores, 5 processes took 410 s where 3 took 462 s, and 7 took 430 s.
-# Files start in the order of their names: acceptance, browser and fault tests, with few but long tests, first, and unit tests last.
+# Files start in the order of their names: acceptance, browser and fault tests, with few but long tests, first, and unit tests last. Only
+# the longest files of the other folders come before them (tests/conftest.py).
 # pytest-xdist would start with the files of most tests, and wait for a long one in the end.
 # `python -m pytest` runs the same tests in one process. OPTIONS are more options of pytest.
 # The tests start a hundred nodes and commands: each would compile the project anew where Python may not write its bytecode down.
