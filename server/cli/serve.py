@@ -37,6 +37,10 @@ def serve(
 
         run_to_end(serve_with_workers(settings))
     else:
+        from server.node.process_limits import check_process_limits
+
+        # Before a node is imported, which takes a second of CPU.
+        check_process_limits(settings.limits.connections)
         from server.node.serve import serve as serve_node
 
         run_to_end(serve_node(settings, control))

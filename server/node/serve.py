@@ -22,7 +22,6 @@ from server.node.control import Control
 from server.node.hand_over import hand_over
 from server.node.node import Node
 from server.node.outgoing import check_outgoing
-from server.node.process_limits import check_process_limits
 from server.node.signals import StopSignals, stop_signals
 from server.node.systemd import fed_watchdog, ready_for_systemd
 from server.node.take_over import take_over
@@ -32,7 +31,6 @@ from server.node.workers import one_worker, run_worker
 from server.settings import Settings, data_folder
 from server.store.engine import POOLED, check_pooler, check_postgres
 from server.store.migrations import migrate_up
-from server.telemetry import configure_logging
 from server.voting.leases import refuse_other_keys
 from server.web.listening import reserve_port
 
@@ -50,8 +48,6 @@ async def serve(settings: Settings, control_descriptor: int | None = None) -> No
     Takes:  control_descriptor, of a worker: its socket to its parent
     Raises: SetupError: the node cannot start, or one of its loops died; the message is one clear line
     """
-    configure_logging(settings.log_format, settings.log_level)
-    check_process_limits(settings.limits.connections)
     log.info("node.starting", version=__version__, pid=os.getpid(), settings=settings.shown())
     with stop_signals() as signals:
         if control_descriptor is None:

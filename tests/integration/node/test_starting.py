@@ -59,10 +59,8 @@ async def test_a_taken_port(database_url: str, redis_url: str) -> None:
                 await Node.start(settings(database_url, redis_url, port=port))
 
 
-async def test_a_taken_port_is_told_before_an_engine_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_taken_port_is_told_before_an_engine_starts(tmp_path: Path) -> None:
     """`serve` says so at once, and makes no data."""
-    # The loggers of this process would keep the stderr of this test.
-    monkeypatch.setattr("server.node.serve.configure_logging", lambda *_: None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
