@@ -72,6 +72,7 @@ async def test_probes_are_answered_when_clients_have_all_files(
                 while 0 in statuses.values():
                     for path, status in statuses.items():
                         statuses[path] = status or await status_of(f"{url}{path}")
+                    await asyncio.sleep(0.1)  # each try costs both processes a connection
     assert statuses == {"/readyz": 200, "/": 503}
 
 
