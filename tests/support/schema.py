@@ -54,3 +54,14 @@ def first_migrations(count: int, folder: Path) -> Path:
     for file in sorted(data_folder("migrations").glob("[0-9]*.sql"))[:count]:
         shutil.copy(file, folder)
     return folder
+
+
+async def take_back(url: str, path: Path) -> None:
+    """What dbmate does for `rollback`: a file's way back, in one transaction. A process for each file costs ten times as much CPU."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            await connection.execute(path.read_text().partition("-- migrate:down")[2])
+            await connection.execute("delete from schema_migrations where version = $1", path.name.partition("_")[0])
+    finally:
+        await connection.close()
