@@ -52,9 +52,13 @@ class Command:
         self._process = process
 
     @classmethod
-    async def start(cls, *words: str, environ: Mapping[str, str], output: Path, errors: Path) -> Command:
-        """Takes: words, of the command line; environ, all its variables; output, errors: files, to which it appends."""
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async def start(
+        cls, *words: str, environ: Mapping[str, str], output: Path, errors: Path, file_limit: int | None = None
+    ) -> Command:
+        """Takes: words, of the command line; environ, all its variables; output, errors: files, to which it appends; file_limit, how
+        many files it may open; None: as many as this process.
+        """
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE) if file_limit is None else (file_limit, file_limit)
         process = _FORKS.Process(target=_run, args=(words, dict(environ), output, errors, limit))
         # The first one waits until everything is imported, and the loop of the test has to go on meanwhile.
         await asyncio.to_thread(process.start)

@@ -39,11 +39,15 @@ async def until_async(condition: Callable[[], Awaitable[bool]], why: str, *, tim
 
 
 class NodeProcess:
-    """`mysetlist serve`, by default on shared engines; its port stays the same over restarts."""
+    """`mysetlist serve`, by default on shared engines; its port stays the same over restarts.
+
+    file_limit: how many files its process may open; None: as many as this one
+    """
 
     def __init__(self, folder: Path, *flags: str, **environ: str) -> None:
         """Takes: folder, for the data dir and the log; flags of `serve`; environ, more settings."""
         self.folder = folder
+        self.file_limit: int | None = None
         self.log_path = folder / "node.log"
         self.output_path = folder / "node.out"
         self.url = ""
@@ -94,7 +98,7 @@ class NodeProcess:
         port = self._port if port is None else port
         self._process = await Command.start(
             "serve", "--port", str(port), "--data-dir", str(self.folder / "d"), *self._flags,
-            environ=self.environ, output=self.output_path, errors=self.log_path,
+            environ=self.environ, output=self.output_path, errors=self.log_path, file_limit=self.file_limit,
         )  # fmt: skip
         return self._process
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import re
-import resource
 import socket
-import sys
 import threading
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -20,58 +16,45 @@ import pytest
 from server.errors import SetupError
 from server.node.process_limits import FILES_MIN, check_process_limits
 from server.web.listening import most_of_address
+from tests.support.node_process import NodeProcess
 
 FILES = FILES_MIN + 20
 
 
 @asynccontextmanager
-async def serving(data_dir: Path, files: int, **environ: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`serve` in a process that may open so many files."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "server", "serve", "--port", "0", "--data-dir", str(data_dir),
-        env={"PATH": os.environ["PATH"], "MYSETLIST_SECRET": "s" * 32, "MYSETLIST_LOG_FORMAT": "json", **environ},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)),
-    )  # fmt: skip
+async def with_files(count: int, folder: Path, **environ: str) -> AsyncIterator[NodeProcess]:
+    """A node, not started, whose process may open so many files."""
+    node = NodeProcess(folder, **environ)
+    node.file_limit = count
     try:
-        yield process
+        yield node
     finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.communicate()
+        await node.end()
 
 
 async def test_a_node_with_too_few_files_says_so(tmp_path: Path, database_url: str, redis_url: str) -> None:
     """It ends with one line that names the limit and what to do."""
-    async with serving(tmp_path, FILES_MIN - 1, DATABASE_URL=database_url, REDIS_URL=redis_url) as process:
-        _, errors = await process.communicate()
-    assert process.returncode == 1
+    async with with_files(FILES_MIN - 1, tmp_path, DATABASE_URL=database_url, REDIS_URL=redis_url) as node:
+        process = await node.launch()
+        assert await process.wait() == 1
     reason = f"this process may open {FILES_MIN - 1} files and needs {FILES_MIN}; raise the limit with: ulimit -n 30000"
-    assert json.loads(errors)["reason"] == reason
+    assert json.loads(node.log_path.read_text())["reason"] == reason
 
 
 async def test_probes_are_answered_when_clients_have_all_files(
     tmp_path: Path, database_url: str, redis_url: str
 ) -> None:
     """The start warns. Later idle clients take every connection; probes get through, other requests are told to wait."""
-    async with serving(tmp_path, FILES, DATABASE_URL=database_url, REDIS_URL=redis_url) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        found = re.match(r"listening on (http://\S+:(\d+))", (await process.stdout.readline()).decode())
-        assert found is not None
-        assert b'"files.few"' in await process.stderr.readline()
-        url, port = found[1], int(found[2])
-        with ExitStack() as stack:
-            for _ in range(FILES):
-                client = stack.enter_context(socket.socket())
-                client.setblocking(False)
-                client.connect_ex(("127.0.0.1", port))
+    async with with_files(FILES, tmp_path, DATABASE_URL=database_url, REDIS_URL=redis_url) as node:
+        await node.start()
+        assert len(node.records("files.few")) == 1
+        with idle_clients(FILES, node.port):
             statuses = {"/readyz": 0, "/": 0}
             async with asyncio.timeout(20):
                 # The idle clients on the spare connections are closed after two seconds.
                 while 0 in statuses.values():
                     for path, status in statuses.items():
-                        statuses[path] = status or await status_of(f"{url}{path}")
+                        statuses[path] = status or await status_of(f"{node.url}{path}")
                     await asyncio.sleep(0.1)  # each try costs both processes a connection
     assert statuses == {"/readyz": 200, "/": 503}
 
@@ -80,20 +63,24 @@ async def test_one_address_cannot_take_all_connections(tmp_path: Path, database_
     """An address holds more idle connections than the files allow: the probe and a client from elsewhere get their answers."""
     files = 600
     environ = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MYSETLIST_HANDSHAKE_S": "60"}
-    async with serving(tmp_path, files, **environ) as process:
-        assert process.stdout is not None
-        found = re.match(r"listening on (http://\S+:(\d+))", (await process.stdout.readline()).decode())
-        assert found is not None
-        url, port = found[1], int(found[2])
-        with ExitStack() as stack:
-            for _ in range(files):
-                client = stack.enter_context(socket.socket())
-                client.setblocking(False)
-                client.connect_ex(("127.0.0.1", port))
-            answers = [await status_of(f"{url}{path}", "127.0.0.2") for path in ("/readyz", "/", "/api/shows")]
-            refused = await status_of(f"{url}/", "127.0.0.1")
+    async with with_files(files, tmp_path, **environ) as node:
+        await node.start()
+        with idle_clients(files, node.port):
+            answers = [await status_of(f"{node.url}{path}", "127.0.0.2") for path in ("/readyz", "/", "/api/shows")]
+            refused = await status_of(f"{node.url}/", "127.0.0.1")
     assert answers == [200, 200, 200]
     assert refused in (0, 503)
+
+
+@contextmanager
+def idle_clients(count: int, port: int) -> Iterator[None]:
+    """So many connections that say nothing."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
+        yield
 
 
 def test_an_address_has_its_share_of_few_files() -> None:
