@@ -89,9 +89,9 @@ async def test_data_outlives_a_stop(used_dir: Path) -> None:
             assert await client.get("k") == "v"
 
 
-async def test_engines_are_configured_for_votes(engine_dir: Path) -> None:
+async def test_engines_are_configured_for_votes(used_dir: Path) -> None:
     """Commits are durable, nothing is evicted, every write is logged, nothing listens on TCP."""
-    async with started(engine_dir, postgres_settings={}) as engines:
+    async with started(used_dir, postgres_settings={}) as engines:
         for name, value in (("synchronous_commit", "on"), ("fsync", "on"), ("listen_addresses", ""), ("jit", "off")):
             assert await fetch(engines.database_url, f"show {name}") == value
         assert str(await fetch(engines.database_url, "show server_version")).startswith("18")
@@ -106,12 +106,12 @@ async def test_engines_are_configured_for_votes(engine_dir: Path) -> None:
         }
 
 
-async def test_the_logs_of_engines_are_private(engine_dir: Path) -> None:
+async def test_the_logs_of_engines_are_private(used_dir: Path) -> None:
     """They may quote what users wrote; also the log of an older version, which others could read, is closed."""
-    logs = [engine_dir / f"{name}.log" for name in ("postgres", "valkey")]
+    logs = [used_dir / f"{name}.log" for name in ("postgres", "valkey")]
     logs[0].write_text("from before\n")
     logs[0].chmod(0o644)
-    async with started(engine_dir):
+    async with started(used_dir):
         assert [log.stat().st_mode & 0o777 for log in logs] == [0o600] * 2
 
 
@@ -344,14 +344,14 @@ async def test_commands_use_the_engines_of_the_running_node(used_dir: Path) -> N
         assert await fetch(engines.database_url, "select 1") == 1
 
 
-async def test_commands_without_a_node_run_the_engines_they_need(engine_dir: Path) -> None:
+async def test_commands_without_a_node_run_the_engines_they_need(used_dir: Path) -> None:
     """A command alone starts the engines it needs and stops them at its end."""
-    async with open_engines(engine_dir, database_url=None, redis_url=None, valkey=False) as found:
+    async with open_engines(used_dir, database_url=None, redis_url=None, valkey=False) as found:
         assert found.database_url is not None
         assert found.redis_url is None
         assert await fetch(found.database_url, "select 1") == 1
-    assert not (engine_dir / "run" / ".s.PGSQL.5432").exists()
-    assert not (engine_dir / "valkey").exists()
+    assert not (used_dir / "run" / ".s.PGSQL.5432").exists()
+    assert not (used_dir / "valkey").exists()
 
 
 async def test_commands_beside_a_node_with_addresses_ask_for_them(engine_dir: Path) -> None:
