@@ -36,7 +36,8 @@ async def test_a_node_with_too_few_files_says_so(tmp_path: Path, database_url: s
     """It ends with one line that names the limit and what to do."""
     async with with_files(FILES_MIN - 1, tmp_path, DATABASE_URL=database_url, REDIS_URL=redis_url) as node:
         process = await node.launch()
-        assert await process.wait() == 1
+        async with asyncio.timeout(20):
+            assert await process.wait() == 1
     reason = f"this process may open {FILES_MIN - 1} files and needs {FILES_MIN}; raise the limit with: ulimit -n 30000"
     assert json.loads(node.log_path.read_text())["reason"] == reason
 
