@@ -9,18 +9,14 @@ from typing import Any
 import asyncpg
 import pytest
 import pytest_asyncio
-import stamina
 
 from server.node.node import Node
 from server.store.database import Database
-from server.sync.providers import Providers
 from tests.support import one_node
 from tests.support import providers as stand_in
 from tests.support.api_client import ApiClient
 from tests.support.people import People, Person
-from tests.support.provider_clients import open_clients, provider_settings
-from tests.support.providers.service import Rate
-from tests.support.providers.world import World
+from tests.support.provider_clients import tireless_services
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import running_node
 from tests.support.vote_path import VotePath
@@ -118,17 +114,5 @@ async def sql(database_url: str) -> AsyncIterator[Any]:
 @pytest.fixture
 async def provider_services() -> AsyncIterator[stand_in.Providers]:
     """All providers of data, of a world of six artists, with all the time in the world."""
-    with stamina.set_testing(True, attempts=4):
-        async with stand_in.running_providers(World.make(artists=6)) as running:
-            for service in running.services():
-                service.rate = Rate(1_000_000, 1.0, 1_000_000)
-            yield running
-
-
-@pytest.fixture
-async def providers(
-    provider_services: stand_in.Providers, database: Database, redis_url: str
-) -> AsyncIterator[Providers]:
-    """Clients of all of them."""
-    async with open_clients(provider_settings(provider_services), database, redis_url) as clients:
-        yield clients
+    async with tireless_services() as running:
+        yield running

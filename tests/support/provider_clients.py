@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+import stamina
+
 from server.cache.cluster import connection_to
 from server.cache.gates import Quota
 from server.clock import SystemClock
@@ -17,6 +19,8 @@ from server.voting.reconcile import reopen_shards
 from server.voting.rule_changes import RuleChanges
 from tests.support import providers as stand_in
 from tests.support.providers import spotify
+from tests.support.providers.service import Rate
+from tests.support.providers.world import World
 
 SERVICES = ("musicbrainz", "setlistfm", "ticketmaster", "spotify")
 
@@ -38,6 +42,16 @@ def provider_settings(provider_services: stand_in.Providers, **more: Any) -> Pro
         }
         | more,
     )
+
+
+@asynccontextmanager
+async def tireless_services() -> AsyncIterator[stand_in.Providers]:
+    """All providers of data, of a world of six artists, with all the time in the world."""
+    with stamina.set_testing(True, attempts=4):
+        async with stand_in.running_providers(World.make(artists=6)) as running:
+            for service in running.services():
+                service.rate = Rate(1_000_000, 1.0, 1_000_000)
+            yield running
 
 
 @asynccontextmanager

@@ -6,16 +6,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest_asyncio
-import stamina
 
 from server.embedded import EmbeddedEngines
 from server.store.database import Database
 from server.sync.providers import Providers
 from tests.support import one_node
 from tests.support import providers as stand_in
-from tests.support.provider_clients import open_clients, provider_settings
-from tests.support.providers.service import Rate
-from tests.support.providers.world import World
+from tests.support.provider_clients import open_clients, provider_settings, tireless_services
 from tests.support.row_factory import RowFactory
 
 
@@ -43,11 +40,8 @@ async def database(kept_database: Database, sql: Any) -> Database:
 @pytest_asyncio.fixture(loop_scope="module")
 async def provider_services() -> AsyncIterator[stand_in.Providers]:
     """All providers of data, of a world of six artists, with all the time in the world."""
-    with stamina.set_testing(True, attempts=4):
-        async with stand_in.running_providers(World.make(artists=6)) as running:
-            for service in running.services():
-                service.rate = Rate(1_000_000, 1.0, 1_000_000)
-            yield running
+    async with tireless_services() as running:
+        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")
