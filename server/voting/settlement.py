@@ -90,7 +90,8 @@ class Settlement:
             return
         try:
             ends = await self._connection.ask_shards([("HGET", meta_key(shard), "last") for shard in shards])
-        except CacheError as error:
+        except (CacheError, StoreError) as error:
+            # StoreError: a connection that is new opens the shards.
             self._warn(error)
             return
         for shard, end in zip(shards, ends, strict=True):
