@@ -105,7 +105,7 @@ async def open_shard(
         newest, is_appended = answer
         if is_end_shown and not is_appended:
             await queries.raise_position(connection, shard=shard, at_least=int(newest))
-        await _exhaust(queries.notify_reset(connection, shard=shard, position=int(newest)))
+        await _exhaust(queries.notify_resets(connection, shards=[shard], positions=[int(newest)]))
     if is_new:
         return True
     reasons = {"behind": is_behind, "forked": is_forked, "log_lost": is_log_lost, "moved": is_moved}
@@ -133,7 +133,7 @@ async def _fence(database: Database, ask: Ask, shard: int, awaited: int) -> str:
         if (last is None and committed == 0) or not (is_behind or int(last) == committed < awaited):
             return ""
         raised: int = await queries.raise_position(connection, shard=shard, at_least=0)
-        await _exhaust(queries.notify_reset(connection, shard=shard, position=raised))
+        await _exhaust(queries.notify_resets(connection, shards=[shard], positions=[raised]))
     return "gone" if last is None else "behind" if is_behind else "cut"
 
 

@@ -53,9 +53,6 @@ class SettledPositionsRow(TypedDict):
     shard: int
     position: int
 
-class NotifyResetRow(TypedDict):
-    pg_notify: None
-
 class LockPositionsRow(TypedDict):
     shard: int
     position: int
@@ -154,9 +151,6 @@ class _Voting:
     def settled_positions(self, connection: Connection) -> AsyncIterator[SettledPositionsRow]: ...
     async def lock_position(self, connection: Connection, *, shard: int | None) -> int: ...
     async def raise_position(self, connection: Connection, *, at_least: int | None, shard: int | None) -> int: ...
-    def notify_reset(
-        self, connection: Connection, *, position: int | None, shard: int | None
-    ) -> AsyncIterator[NotifyResetRow]: ...
     def lock_positions(
         self, connection: Connection, *, shards: Sequence[int | None] | None
     ) -> AsyncIterator[LockPositionsRow]: ...

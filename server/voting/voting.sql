@@ -26,13 +26,6 @@ update log_positions
  where shard = :shard
 returning position;
 
--- name: notify_reset
--- takes: the shard whose hot copy was thrown away, locked by lock_position; the position at which Valkey goes on
-with reset as (
-    update log_positions set reset_position = greatest(reset_position, :position::bigint) where shard = :shard
-)
-select pg_notify('resets', (:shard::int)::text);
-
 -- name: lock_positions
 -- takes: shards
 -- gives: each of them and its committed position; held until the transaction ends
@@ -47,7 +40,7 @@ update log_positions set position = (extract(epoch from clock_timestamp()) * 100
 returning shard, position;
 
 -- name: notify_resets
--- takes: shards, locked by lock_positions; for each the position at which Valkey goes on
+-- takes: the shards whose hot copies were thrown away, locked by lock_position or lock_positions; for each the position at which Valkey goes on
 with reset as (
     update log_positions p set reset_position = greatest(p.reset_position, r.position)
       from unnest(:shards::smallint[], :positions::bigint[]) as r (shard, position)

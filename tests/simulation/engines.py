@@ -65,19 +65,6 @@ async def _raise_position(session: Session, *, at_least: int, shard: int) -> int
     return position
 
 
-async def _notify_reset(session: Session, *, position: int, shard: int) -> AsyncIterator[Any]:
-    def reset(_: Tables) -> None:
-        def change(tables: Tables) -> None:
-            known, reset_position = tables.positions[shard]
-            tables.positions[shard] = (known, max(reset_position, position))
-
-        session.changes.append(change)
-        session.notices.append(("resets", str(shard)))
-
-    await session.run(reset)
-    yield {}
-
-
 async def _lock_positions(session: Session, *, shards: list[int]) -> AsyncIterator[Any]:
     positions = await session.run(lambda tables: [tables.positions[shard][0] for shard in shards], shards, holds=True)
     for shard, position in zip(shards, positions, strict=True):
@@ -96,9 +83,18 @@ async def _begin_logs(session: Session, *, shards: list[int]) -> AsyncIterator[A
 
 
 async def _notify_resets(session: Session, *, shards: list[int], positions: list[int]) -> AsyncIterator[Any]:
-    for shard, position in zip(shards, positions, strict=True):
-        async for row in _notify_reset(session, shard=shard, position=position):
-            yield row
+    def reset(_: Tables) -> None:
+        def change(tables: Tables) -> None:
+            for shard, position in zip(shards, positions, strict=True):
+                known, reset_position = tables.positions[shard]
+                tables.positions[shard] = (known, max(reset_position, position))
+
+        session.changes.append(change)
+        session.notices.extend(("resets", str(shard)) for shard in shards)
+
+    await session.run(reset)
+    for _shard in shards:
+        yield {}
 
 
 def _note_writer(session: Session, shards: list[int], *, is_overtaken: bool) -> None:
@@ -192,7 +188,7 @@ QUERIES: dict[str, Any] = {
     )
 } | {
     "settled_positions": _settled_positions, "lock_position": _lock_position, "raise_position": _raise_position,
-    "notify_reset": _notify_reset, "lock_positions": _lock_positions, "begin_logs": _begin_logs, "notify_resets": _notify_resets, "commit_log": _commit_log, "finalise_shows": _finalise_shows,
+    "lock_positions": _lock_positions, "begin_logs": _begin_logs, "notify_resets": _notify_resets, "commit_log": _commit_log, "finalise_shows": _finalise_shows,
     "delete_old_commits": _nothing, "try_lease": _try_lease, "release_lease": _release_lease,
     "announce_node": _announce_node, "fetch_nodes": _fetch_nodes,
 }  # fmt: skip
