@@ -89,7 +89,7 @@ from server.web.pages import Pages, answer_failed_pages, answer_unknown_paths, m
 from server.web.request_log import add_request_id, observe_requests
 from server.web.routing import routes_of, take_turns
 from server.web.sitemaps import Sitemaps
-from server.web.static_files import StaticFiles
+from server.web.static_files import StaticFiles, files_of
 from server.web.subject_pages import SubjectPages
 from server.web.walls import WallPages
 from server.webhooks.routes import WebhookRoutes
@@ -220,7 +220,7 @@ def web_app(rooms: Rooms, endpoints: list[Endpoint]) -> web.Application:
         load_turns=Turns("channels", LOADS_AT_ONCE, waiting_max=LOADS_WAITING_MAX),
         ballot_json=ballot_json,
     )
-    files = StaticFiles(data_folder("static"))
+    files = files_of(data_folder("static"))
 
     def is_brand_host(host: str) -> bool:
         return rooms.known_brands.of_host(host) is not None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import html
 import mimetypes
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -64,7 +66,9 @@ class StaticFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-        self._modified_ns: tuple[int, ...] = ()
+        # Strings, because each request asks for the times of all files: a Path takes three times as long.
+        self._paths = [str(folder / name) for name in self._names]
+        self._modified_ns: list[int] = []
         self._version = ""
         self._texts = Texts(folder / "words")
         self._prepared: dict[tuple[str, str | None], _File] = {}
@@ -74,7 +78,7 @@ class StaticFiles:
     @property
     def version(self) -> str:
         """A hash of all files."""
-        modified_ns = tuple((self._folder / name).stat().st_mtime_ns for name in self._names)
+        modified_ns = [os.stat(path).st_mtime_ns for path in self._paths]  # noqa: PTH116
         if modified_ns != self._modified_ns:
             digest = hashlib.blake2b(digest_size=8)
             for name in self._names:
@@ -199,6 +203,12 @@ class StaticFiles:
             if name in late_modules(self._folder, first):
                 return shortened(with_texts(bundle(self._folder, name, first=first), words))
         return without_comments((self._folder / name).read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=2)
+def files_of(folder: Path) -> StaticFiles:
+    """The files of a folder, the same for all nodes of this process: what one has joined and compressed, no other does again."""
+    return StaticFiles(folder)
 
 
 def shortened(script: str) -> str:
