@@ -44,6 +44,18 @@ settings.register_profile("nightly", database=None, deadline=None, max_examples=
 settings.load_profile("check")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """In a whole run, each test process collects the folders from another one on, and so compiles other files than its neighbours do.
+
+    Otherwise, in a fresh clone, all of them would compile the same files at the same time.
+    """
+    share = getattr(config, "workerinput", None)
+    if share is not None and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        folders = sorted({str(path.parent) for path in TESTS.rglob("test_*.py")})
+        first = len(folders) * int(share["workerid"].removeprefix("gw")) // share["workercount"]
+        config.args[:] = folders[first:] + folders[:first]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Collecting makes a million objects, which stay: the garbage collector looks at none of them, now (`first.py`) and later.
@@ -60,12 +72,12 @@ def pytest_collection() -> Generator[None, object, object]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leaves coverage to some folders, because it makes the server's code two and a half times as slow. Files of half a minute come first:
-    in the end all but one of the test processes would wait for them.
+    in the end all but one of the test processes would wait for them. The others come in one order, wherever collecting began.
     """
     for item in items:
         if folder_of(item) not in MEASURED:
             item.add_marker(pytest.mark.no_cover)
-    items.sort(key=lambda item: folder_of(item) not in LONG)
+    items.sort(key=lambda item: (folder_of(item) not in LONG, item.path))
 
 
 def folder_of(item: pytest.Item) -> str:
