@@ -99,6 +99,7 @@ fuzz: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python bench/votes.py
+	$(BIN)/python bench/votes.py --in-c --in-flight 4
 	$(BIN)/python bench/fanout.py
 
 # OPTIONS are more options of the script; with --write it writes docs/benchmarks.md.

@@ -75,7 +75,8 @@ _LAST_WATCHER = {"p50": "last_watcher_p50_ms", "p99": "last_watcher_p99_ms"}
 CURVES = (
     Curve(
         "shows", "Shows", "shows that take votes",
-        "1,500 voters, one unanswered vote each, as fast as they are acknowledged, drawn over all shows (`bench/votes.py`).",
+        "1,500 voters in C, up to four unanswered votes each, as fast as they are acknowledged, drawn over all shows "
+        "(`bench/votes.py --in-c --in-flight 4`).",
         _VOTE_COLUMNS,
         (
             Chart("vote", "CPU of a committed vote over shows", _VOTE_LINES, ADDITIONS),
@@ -126,7 +127,7 @@ CURVES = (
     Curve(
         "workers", "Workers", "workers of the node (--workers)",
         "The workers share the same cores with the load, so more workers cannot be faster here: the curve shows what each costs. 1,500 voters"
-        " as above over the 63 shows of the sample data, then 1,000 watchers (`bench/votes.py`, `bench/fanout.py`).",
+        " as above over the 63 shows of the sample data, then 1,000 watchers (`bench/votes.py --in-c --in-flight 4`, `bench/fanout.py`).",
         _VOTE_COLUMNS | _FRAME_COLUMNS,
         (
             Chart("vote", "CPU of a committed vote over workers", _VOTE_LINES, ADDITIONS),

@@ -101,14 +101,14 @@ def _points(name: str, is_quick: bool) -> list[Point]:
 
 
 def _shows(counts: Sequence[int], seconds: float) -> Iterator[Point]:
-    arguments = votes.parse(["--in-flight", "1", "--no-verify", "--seconds", str(seconds), "--warm-up", "3"])
+    arguments = votes.parse(["--in-c", "--in-flight", "4", "--seconds", str(seconds), "--warm-up", "3"])
     with node(has_shows=False) as server:
         added = 0
         for count in counts:
             uvloop.run(votes.add_shows(server.database_url(), added + 1, count))
             added = count
             taken = uvloop.run(calibrate(server.database_url()))
-            yield _point(count, taken, _vote_figures(votes.measure(server, arguments)))
+            yield _point(count, taken, _vote_figures(votes.measure_in_c(server, arguments)))
 
 
 def _watchers(counts: Sequence[int], seconds: float) -> Iterator[Point]:
@@ -129,11 +129,11 @@ def _workers(counts: Sequence[int], seconds: float) -> Iterator[Point]:
     for count in counts:
         workers = ["--workers", str(count)]
         arguments = votes.parse([
-            "--in-flight", "1", "--no-verify", "--seconds", str(seconds), "--warm-up", "3", *workers,
+            "--in-c", "--in-flight", "4", "--seconds", str(seconds), "--warm-up", "3", *workers,
         ])  # fmt: skip
         with node(*workers) as server:
             taken = uvloop.run(calibrate(server.database_url()))
-            figures = _vote_figures(votes.measure(server, arguments))
+            figures = _vote_figures(votes.measure_in_c(server, arguments))
             yield _point(count, taken, figures | _frame_figures(server, WORKERS_WATCHERS, count, seconds))
 
 

@@ -26,14 +26,10 @@ Broadcast = Callable[[list[socket.socket], bytes], int]
 
 def send_loop() -> tuple[str, Broadcast]:
     """The send loop, and its language."""
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
+    library = compiled(_SOURCE)
+    if library is None:
         return "python", _broadcast_in_python
-    with tempfile.TemporaryDirectory(prefix="mysetlist-floor-") as folder:
-        source, library = Path(folder, "floor.c"), Path(folder, "floor.so")
-        source.write_text(_SOURCE)
-        subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
-        function = ctypes.CDLL(str(library)).broadcast
+    function = library.broadcast
     function.restype = ctypes.c_long
 
     def broadcast_in_c(sockets: list[socket.socket], frame: bytes) -> int:
@@ -41,6 +37,18 @@ def send_loop() -> tuple[str, Broadcast]:
         return int(function(numbers, len(sockets), frame, ctypes.c_size_t(len(frame))))
 
     return "c", broadcast_in_c
+
+
+def compiled(source: str) -> ctypes.CDLL | None:
+    """The library that a C source makes; None: this machine has no compiler."""
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="mysetlist-bench-") as folder:
+        written, library = Path(folder, "loop.c"), Path(folder, "loop.so")
+        written.write_text(source)
+        subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(written)], check=True)
+        return ctypes.CDLL(str(library))
 
 
 def _broadcast_in_python(sockets: list[socket.socket], frame: bytes) -> int:

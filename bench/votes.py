@@ -1,26 +1,37 @@
 """Measures committed votes a second over many websockets, on one machine, with all rules on.
 
     .venv/bin/python bench/votes.py [--voters 1500] [--seconds 20] [--warm-up 5] [--in-flight 2] [--seed 1]
-        [--shows 63] [--workers 1]
+        [--shows 63] [--workers 1] [--in-c]
 
 It starts a node with its own PostgreSQL and Valkey. A crowd in this process votes as fast as its votes are acknowledged, and
 checks at the end that every acknowledged vote is counted once. It prints one JSON object and asserts nothing.
+
+The crowd is that of `mysetlist crowd`, in Python, and takes a fifth of both cores. With --in-c the same voters are a loop in C
+(bench/cast_loop.py), which takes a few µs a vote; nobody watches, and each cast has one vote.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
 import uvloop
+from cast_loop import CastLoop, Voter, cast_library, differences, open_voters
 from measure import Node, log_step, node, own_cpu_s, print_result, run_facts, spent
 
 from server.cli.terminal import raise_file_limit
-from server.load.crowd import CrowdOptions, run
+from server.client.http import HttpClient, Tally
+from server.load.crowd import CrowdOptions, polls_of, run, votable_shows
+from server.load.plan import make_poll
+from server.load.verify import DIFFERENCES_MAX
 
 SONGS_PER_SHOW = 20
+SETTLE_S = 20.0
+# The voters in C have as many casts as this rate needs, and some voters are faster than others.
+CASTS_PER_S_MAX = 60_000
 # Shows `first` to `last`, whose voting is open for a day.
 _ADD_SHOWS = (
     """insert into artists (slug, name) select 'bench-' || n, 'Bench ' || n from generate_series($1::int, $2::int) n""",
@@ -49,7 +60,8 @@ def main() -> None:
     with node("--workers", str(arguments.workers), has_shows=arguments.shows is None) as server:
         if arguments.shows is not None:
             uvloop.run(add_shows(server.database_url(), 1, arguments.shows))
-        print_result({"benchmark": "votes", **facts, **measure(server, arguments)})
+        measured = measure_in_c(server, arguments) if arguments.in_c else measure(server, arguments)
+        print_result({"benchmark": "votes", **facts, **measured})
 
 
 def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -67,6 +79,7 @@ def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--no-verify", action="store_true", help="does not compare ballots and tallies at the end")
     parser.add_argument("--subscribe", action="store_true", help="voters also watch their shows")
+    parser.add_argument("--in-c", action="store_true", help="the voters are a loop in C, and nobody watches")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args(given)
 
@@ -98,7 +111,7 @@ def measure(server: Node, arguments: argparse.Namespace) -> dict[str, Any]:
         in_flight=arguments.in_flight,
         votes_per_cast=arguments.votes_per_cast,
         subscribe=arguments.subscribe,
-        settle_s=20.0,
+        settle_s=SETTLE_S,
         processes=1,
     )
     readings: dict[str, tuple[dict[str, float], float]] = {}
@@ -130,6 +143,57 @@ def measure(server: Node, arguments: argparse.Namespace) -> dict[str, Any]:
         "reconnects": report["reconnects"],
         "verify": report["verify"],
     }
+
+
+def measure_in_c(server: Node, arguments: argparse.Namespace) -> dict[str, Any]:
+    """As measure(), with voters in C."""
+    library = cast_library()
+    before, voters = uvloop.run(_open(server.url, arguments))
+    loop = CastLoop(library, voters, arguments.in_flight)
+    log_step("casting")
+    loop.cast(arguments.warm_up)
+    log_step("counting")
+    first, cpu_before_s, own_before_s, began_s = loop.committed(), server.cpu_s(), own_cpu_s(), time.monotonic()
+    loop.cast(arguments.seconds)
+    last, cpu_after_s, own_after_s, seconds = loop.committed(), server.cpu_s(), own_cpu_s(), time.monotonic() - began_s
+    log_step("counted")
+    unanswered = loop.settle(SETTLE_S)
+    found = uvloop.run(differences(server.url, before, loop.expected_ballots()))
+    votes = max(1, last - first)
+    cpu_s = spent(cpu_before_s, cpu_after_s) | {"crowd": own_after_s - own_before_s}
+    latencies_s = loop.latencies_s(first, last)
+    return {
+        "settings": {name: getattr(arguments, name) for name in ("voters", "in_flight", "warm_up", "seed", "in_c")},
+        "shows": len(before),
+        "seconds": round(seconds, 3),
+        "committed_votes_per_s": round(votes / seconds, 1),
+        "acknowledgement_ms": {
+            f"p{percent}": round(latencies_s[len(latencies_s) * percent // 100] * 1000, 1) for percent in (50, 90, 99)
+        },
+        "cpu_us_per_vote": {name: round(used_s / votes * 1e6, 2) for name, used_s in cpu_s.items()},
+        "cpu_cores_used": {name: round(used_s / seconds, 3) for name, used_s in cpu_s.items()},
+        "verify": {
+            "ok": not found and not unanswered,
+            "unanswered": unanswered,
+            "difference_count": len(found),
+            "differences": found[:DIFFERENCES_MAX],
+        },
+    }
+
+
+async def _open(url: str, arguments: argparse.Namespace) -> tuple[dict[int, Tally], list[Voter]]:
+    """The tallies before the run, and the voters, connected and with more casts than they can send."""
+    http = HttpClient(url)
+    try:
+        shows = await votable_shows(http, arguments.show)
+    finally:
+        await http.close()
+    polls = [make_poll(poll.show_id, poll.songs, poll.votes_max, arguments.seed) for poll in polls_of(shows)]
+    casts = int(CASTS_PER_S_MAX * (arguments.warm_up + arguments.seconds) / arguments.voters)
+    voters = await open_voters(
+        url, polls, arguments.voters, seed=arguments.seed, casts=casts, in_flight=arguments.in_flight
+    )
+    return {show_id: show.tally() for show_id, show in shows.items()}, voters
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -274,11 +274,15 @@ def _votable(show: Show) -> list[int]:
     return [song.id for setlist in show.predicted() for song in setlist.songs if song.played_at is None]
 
 
+def polls_of(shows: Mapping[int, Show]) -> list[PollSpec]:
+    """What a crowd votes on in these shows."""
+    return [PollSpec(show.id, _votable(show), show.votes_per_user_max) for show in shows.values()]
+
+
 @asynccontextmanager
 async def _processes(options: CrowdOptions, shows: dict[int, Show]) -> AsyncIterator[list[CrowdProcess]]:
     """The processes of a crowd, not yet open: this process alone if it is enough, else only child processes."""
-    polls = [PollSpec(show.id, _votable(show), show.votes_per_user_max) for show in shows.values()]
-    planned = plan_processes(options, polls, os.cpu_count() or 1)
+    planned = plan_processes(options, polls_of(shows), os.cpu_count() or 1)
     processes: list[CrowdProcess] = (
         [LocalProcess(planned[0])] if len(planned) == 1 else [ChildProcess(one) for one in planned]
     )
