@@ -14,7 +14,7 @@ from server.voting.rules import MARK, PICK
 class Cast:
     """One cast, mark or pick, packed for cast.lua; a cast without songs asks for the ballot.
 
-    user_id: the fan; weight: the work that it is, in votes (a mark and a question for the ballot are about one)
+    user_id: the fan; weight: the work that it is, in votes: a mark and a question for the ballot are about one, its order is none
     needs_show: a warm-up for it reads the show too, not only the fan's ballot
     """
 
@@ -32,7 +32,8 @@ class Cast:
         self.needs_show = True
         # Read several times for each cast.
         self.user_id = packed[2] if packed[0] == MARK else packed[1]
-        self.weight = len(packed) // 2
+        count = len(packed) // 2 - 1
+        self.weight = max(1, count - 1 if count and packed[-2] < 0 else count)
 
     @property
     def is_abandoned(self) -> bool:

@@ -39,12 +39,12 @@ from server.voting.warm_up import WarmUp
 log = structlog.get_logger()
 
 # How long casts gather before a round. A round costs the same for one cast of a shard as for fifty, so a busy node
-# gathers longer; votes wait for the next commit anyway.
+# gathers longer; votes wait for the next commit anyway. Casts that had no room in the last round have gathered already.
 GATHER_S = 0.002
 GATHER_BUSY_S = 0.01
 BUSY_ROUND_CASTS = 32
 PENDING_CASTS_MAX = 20_000
-SCRIPT_VOTES_MAX = 1_000
+SCRIPT_VOTES_MAX = 2_000
 # No fan can fill the queue or a round: so many votes of one fan wait at most, and so many are in one round.
 WAITING_VOTES_OF_USER_MAX = 1_000
 ROUND_VOTES_OF_USER_MAX = 100
@@ -96,6 +96,7 @@ class Intake:
         self.traces: Traces | None = None  # set by the node when traces are on
         self._queued_s = 0.0  # when the oldest cast of the queue came
         self._is_busy = self._is_in_round = self._is_draining = False
+        self._is_backlogged = False  # casts of the queue had no room in the last round
         self.pending_acks = PendingAcks(clock)
         self._settlement = Settlement(self.pending_acks, database, self._connection, clock)
 
@@ -202,12 +203,14 @@ class Intake:
     async def _send_rounds(self) -> None:
         while True:
             await self._queued.wait()
-            await asyncio.sleep(GATHER_BUSY_S if self._is_busy else GATHER_S)
+            if not self._is_backlogged:
+                await asyncio.sleep(GATHER_BUSY_S if self._is_busy else GATHER_S)
             self._is_in_round = True
             await self._send_round()
             self._is_in_round = False
 
     async def _send_round(self) -> None:
+        queued_s = self._queued_s
         by_shard = self._take_round()
         reserved = None if self._day_budgets is None else await self._reserve(self._day_budgets, by_shard)
         if not by_shard:
@@ -216,7 +219,6 @@ class Intake:
         cast_count = sum(map(len, by_shard.values()))
         self._is_busy = cast_count >= BUSY_ROUND_CASTS
         started_s = self._clock.monotonic_s()
-        queued_s = self._queued_s
         INTAKE_WAIT_SECONDS.observe(started_s - queued_s)
         try:
             replies: list[Any] = await self._ask(commands, by_shard)
@@ -313,7 +315,9 @@ class Intake:
             votes_by_shard[shard] = vote_count + weight
             votes_by_user[user_id] = of_user + weight
             by_shard.setdefault(shard, []).append(cast)
-        self._resumed, self._queue = [], rest
+        self._resumed, self._queue, self._is_backlogged = [], rest, bool(rest)
+        # When the rest came is not known: before now, so its wait is told too short by one round at most.
+        self._queued_s = self._clock.monotonic_s()
         self._waiting_votes = {}
         for cast in (*rest, *self._warm_up.waiting(), *self._held.waiting()):
             self._waiting_votes[cast.user_id] = self._waiting_votes.get(cast.user_id, 0) + cast.weight

@@ -39,7 +39,7 @@ LEASE_REFRESH_S = 0.5
 # are durable soon while there are few, and together when there are many or PostgreSQL is slow.
 COMMIT_PAUSE_FACTOR = 1.25
 COMMIT_INTERVAL_S = 0.04
-BATCH_VOTES_MAX = 1_000
+BATCH_VOTES_MAX = 2_000
 READ_ENTRIES_MAX = 10
 IDLE_BLOCK_MS = 200
 # A second transaction is sent while the first one runs, so PostgreSQL does not wait for this node's busy event loop. It

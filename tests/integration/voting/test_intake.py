@@ -99,6 +99,20 @@ async def test_casts_of_one_user_count_in_their_order(
         assert outcome.taken[2] == ({votes[0][0]: votes[0][1]} if votes[0][1] != "none" else {}), show_id
 
 
+async def test_casts_that_have_gathered_do_not_wait_again(
+    vote_path: VotePath, factory: RowFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those without room in a round go with the next one at once, and only theirs was a long wait."""
+    show = await factory.show(7)
+    users = await factory.users(5)
+    await vote_path.decided([(7, user, []) for user in users])  # warm
+    monkeypatch.setattr(intake_module, "SCRIPT_VOTES_MAX", 2)
+    monkeypatch.setattr(intake_module, "BUSY_ROUND_CASTS", 1)
+    monkeypatch.setattr(intake_module, "GATHER_BUSY_S", 3_600.0)
+    outcomes = await vote_path.decided([(7, user, [(show.first, "up")]) for user in users])
+    assert [outcome.code for outcome in outcomes] == ["ok"] * 5
+
+
 async def test_too_many_casts_at_once(
     vote_path: VotePath, factory: RowFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,17 +205,17 @@ async def test_leases_are_shared_and_inherited(database_url: str, factory: RowFa
 
 
 async def test_one_account_cannot_fill_the_queue(vote_path: VotePath, factory: RowFactory) -> None:
-    """Nine casts of a hundred songs that change nothing wait, more are refused, and a fan who comes after them is decided in
+    """Ten casts of a hundred songs that change nothing wait, more are refused, and a fan who comes after them is decided in
     the first round.
     """
     show = await factory.show(7, song_count=100)
     flood, fan = await factory.users(2)
     songs = [(song, "up") for song in show.songs]
     await vote_path.decided([(7, flood, songs), (7, fan, [])])
-    casts = [(7, flood, songs)] * 10 + [(7, fan, [(show.first, "up")])]
+    casts = [(7, flood, songs)] * 11 + [(7, fan, [(show.first, "up")])]
     *flooding, refused, honest = await vote_path.decided(casts)
     assert refused.code == "overloaded"
     ats = [outcome.taken[0] for outcome in flooding if outcome.taken is not None]
-    assert len(ats) == len(set(ats)) == 9
+    assert len(ats) == len(set(ats)) == 10
     assert honest.taken is not None
     assert honest.taken[0] == ats[0]

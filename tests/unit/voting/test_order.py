@@ -98,7 +98,7 @@ async def test_no_fan_fills_the_queue() -> None:
     def submit(user: int) -> None:
         intake.submit(7, user, [(song, "none") for song in range(1, 101)], _Fan())
 
-    for _ in range(9):
+    for _ in range(10):
         submit(1)
     with pytest.raises(Refused, match="your votes are waiting") as refusal:
         submit(1)
