@@ -38,8 +38,8 @@ from server.voting.warm_up import WarmUp
 
 log = structlog.get_logger()
 
-# How long casts gather before a round. A round costs the same for one cast of a shard as for fifty, so a busy node
-# gathers longer; votes wait for the next commit anyway. Casts that had no room in the last round have gathered already.
+# How long casts gather before a round, unless the last one was full. A round costs the same for one cast of a shard as for
+# fifty, so a busy node gathers longer; votes wait for the next commit anyway.
 GATHER_S = 0.002
 GATHER_BUSY_S = 0.01
 BUSY_ROUND_CASTS = 32
@@ -95,8 +95,7 @@ class Intake:
         self._cast_number = 0
         self.traces: Traces | None = None  # set by the node when traces are on
         self._queued_s = 0.0  # when the oldest cast of the queue came
-        self._is_busy = self._is_in_round = self._is_draining = False
-        self._is_backlogged = False  # casts of the queue had no room in the last round
+        self._is_busy = self._is_backlogged = self._is_in_round = self._is_draining = False
         self.pending_acks = PendingAcks(clock)
         self._settlement = Settlement(self.pending_acks, database, self._connection, clock)
 
@@ -290,10 +289,8 @@ class Intake:
         rest: list[Cast] = []
         waiting = self._warm_up.earliest()
         is_any_held = not self._held.is_empty
-        queue = self._queue
-        if self._resumed:
-            # In the order of arrival: a warm-up may end after casts that came later have been resumed.
-            queue = sorted(self._resumed + queue, key=attrgetter("number"))
+        # In the order of arrival: a warm-up may end after casts that came later have been resumed.
+        queue = sorted(self._resumed + self._queue, key=attrgetter("number")) if self._resumed else self._queue
         for cast in queue:
             if is_any_held and self._held.keeps(cast):
                 continue
@@ -315,9 +312,9 @@ class Intake:
             votes_by_shard[shard] = vote_count + weight
             votes_by_user[user_id] = of_user + weight
             by_shard.setdefault(shard, []).append(cast)
-        self._resumed, self._queue, self._is_backlogged = [], rest, bool(rest)
-        # When the rest came is not known: before now, so its wait is told too short by one round at most.
-        self._queued_s = self._clock.monotonic_s()
+        self._resumed, self._queue = [], rest
+        self._is_backlogged = bool(rest) and max(votes_by_shard.values()) >= SCRIPT_VOTES_MAX
+        self._queued_s = self._clock.monotonic_s()  # when the rest came is not known: before now
         self._waiting_votes = {}
         for cast in (*rest, *self._warm_up.waiting(), *self._held.waiting()):
             self._waiting_votes[cast.user_id] = self._waiting_votes.get(cast.user_id, 0) + cast.weight
