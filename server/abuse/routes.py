@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 State = Literal["open", "set_aside", "restored", "void"]
 REASON_CHARS_MAX = 500
-# So long a request waits for the commits of a large group.
+# A request waits this long for the commits of a large group.
 ANSWER_AFTER_S = 8.0
 APPLIED_EVERY_S = 0.25
 
@@ -271,14 +271,14 @@ class GroupRoutes:
             return Answer(document=GroupDecision(**told, at=None, durability=None))
         at = await self._applied_at(call, group_id)
         durability: Literal["committed", "accepted"] = "committed"
-        if at is None:  # Else a request is repeated.
+        if at is None:  # Else the request repeats a decision that the counts have.
             waiter = FutureWaiter()
             self._submit_decision(group_id, show_id, waiter)
             outcome = await waiter.outcome
             if outcome.durability == "committed":
                 # A large group takes several commits; server/abuse/decisions.py hands in their notes.
                 until_s = time.monotonic() + ANSWER_AFTER_S
-                # Polled: the last commit may be that of another node.
+                # This polls, because another node may make the last commit.
                 while (at := await self._applied_at(call, group_id)) is None and time.monotonic() < until_s:  # noqa: ASYNC110
                     await asyncio.sleep(APPLIED_EVERY_S)
             if at is None:
@@ -306,7 +306,7 @@ class GroupRoutes:
         return int(found["show_id"]), None
 
     async def _applied_at(self, call: Call, group_id: int) -> int | None:
-        """The position of the show's counts that have the decision of a request; None: they do not have all of it."""
+        """The position of the show's counts, once they have the whole decision of a request; None: they do not have it."""
         async with self._database.acting(call.user) as connection:
             at: int | None = await queries.applied_at(connection, id=group_id, decision=call.body.decision)
         return at

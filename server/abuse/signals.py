@@ -1,7 +1,7 @@
-"""The signals of a set of ballots that vote for one target, each compared with the ballots that do not; pure.
+"""Finds the signals of a set of ballots that vote for one target, compared with the ballots that do not; pure.
 
-A crowd that meets also does what the signals of GATHERING say: it shares a network, comes at once, votes for one song, or copies a
-list. So they count once together, and never alone. The others need a program (docs/abuse.md).
+The signals of GATHERING also fit a crowd that meets: it shares a network, comes at once, votes for one song, or copies a list. So
+together they count once, and never alone. The other signals need a program (docs/abuse.md).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from itertools import islice, pairwise
 
 from server.abuse.ballots import Ballot
 
-BALLOTS_MIN = 20  # of a set that is looked at
-MEMBERS_MIN = 15  # of these, that show all signals: a group
-REST_MIN = 30  # ballots to compare with
+BALLOTS_MIN = 20  # a smaller set is not examined
+MEMBERS_MIN = 15  # fewer ballots are no group
+REST_MIN = 30  # other ballots, to compare the set with
 GATHERING = frozenset({"subnets", "one_song", "same_ballot", "burst"})
 OLD_ACCOUNT_MS = 3_600_000
 WEIGHT_MAX = 6.0
@@ -37,7 +37,7 @@ class Signal:
 
 
 def _pause(ballot: Ballot) -> int:
-    """A number that is equal for pauses between the first two casts that differ by less than a tenth."""
+    """The step of the pause between the first two casts; each step ends about a tenth later than the one before; 0: one cast."""
     return 1 + int(10 * math.log(ballot.gap_ms + 20)) if ballot.gap_ms >= 0 else 0
 
 
@@ -47,7 +47,7 @@ def _sequence(ballot: Ballot) -> int:
 
 
 def _batch(ballot: Ballot) -> int:
-    """The ten minutes in which an old account was made."""
+    """A number for the ten minutes in which an old account was made; 0: it is not old, or not known."""
     account = ballot.account
     if account is None or ballot.first_ms - account.made_ms < OLD_ACCOUNT_MS:
         return 0
@@ -58,8 +58,8 @@ def _batch(ballot: Ballot) -> int:
 class Trait:
     """What ballots may have in common: a number of each ballot; 0: it has none, or it is not known.
 
-    top: (how many values, the share of the ballots that they have to cover), one of them is enough; ratio: how many times as often
-    as elsewhere
+    top: pairs of a number of values and the share of the ballots that they have to cover; one pair is enough; ratio: how many times
+    the share among the other ballots this share has to be
     """
 
     kind: str
@@ -104,7 +104,7 @@ def count_traits(ballots: Sequence[Ballot]) -> Counts:
 def find_signals(ballots: Sequence[Ballot], everywhere: Counts, voters: Counts) -> list[Signal]:
     """The signals of ballots for one target, compared with the ballots that do not vote for it.
 
-    Takes: ballots, at least BALLOTS_MIN; everywhere, the traits of all ballots; voters, of those that vote for the target
+    Takes: ballots, at least MEMBERS_MIN; everywhere, the traits of all ballots; voters, those of the ballots for the target
     Cost:  O(ballots)
     """
     counts = count_traits(ballots)
@@ -117,7 +117,7 @@ def find_signals(ballots: Sequence[Ballot], everywhere: Counts, voters: Counts) 
 
 
 def _few_values(place: int, counts: Counter[int], others: Counter[int], ballot_count: int) -> Signal | None:
-    """Whether few values cover most of the ballots, and much less of the others whose value is known."""
+    """Whether few values cover most of the ballots, but a much smaller share of the others whose value is known."""
     trait = TRAITS[place]
     known_count = others.total() - others[0]
     if known_count < REST_MIN:
@@ -153,11 +153,11 @@ def _burst(ballots: Sequence[Ballot]) -> Signal | None:
 
 
 def _rhythm(ballots: Sequence[Ballot]) -> Signal | None:
-    """Whether the first votes come as regularly as no crowd's: where they are densest, the pauses between them vary by less than
-    half of their mean.
+    """Whether the first votes come more regularly than those of a crowd: in their densest half, the pauses between them vary by at
+    most half of their mean.
     """
     if len(ballots) < BALLOTS_MIN:
-        # So few come regularly by chance.
+        # So few votes can come regularly by chance.
         return None
     times = sorted(ballot.first_ms for ballot in ballots)
     start, end = _densest_half(times)
@@ -181,7 +181,7 @@ def _rhythm(ballots: Sequence[Ballot]) -> Signal | None:
 
 
 def _densest_half(times: Sequence[int]) -> tuple[int, int]:
-    """The places of the first and the last of the half of some sorted times that lie closest together."""
+    """The first and the last place of the densest half of sorted times: the half that takes the shortest time."""
     half = len(times) // 2
     start = min(range(len(times) - half), key=lambda place: times[place + half] - times[place])
     return start, start + half

@@ -1,8 +1,8 @@
--- What the search for groups reads and writes.
+-- Reads accounts and members for the search for groups, and stores the groups that it finds.
 
 -- name: fetch_accounts
 -- takes: users
--- gives: when each account was made, and the hashes of its first session, if it was made today
+-- gives: when each account was made, and the hashes of its first session; null: they were deleted, after a day
 select u.id, (extract(epoch from u.created_at) * 1000)::bigint as made_ms, s.agent_hash, s.subnet_hash
   from users u
   left join lateral (

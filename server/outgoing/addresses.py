@@ -1,8 +1,8 @@
 """Addresses that others have given: none may lead into a private network, unless a setting allows this network.
 
-An address is checked when somebody enters it, and again for each connection, on the very addresses that are connected to: its
-name may resolve to another one by then (DNS rebinding). A proxy resolves the name by itself: then the addresses that are known here
-are checked, and what the proxy reaches is for the proxy to limit.
+An address is checked when somebody enters it, and again before a connection: its name may resolve to another address by then (DNS
+rebinding). The connection goes to exactly the addresses that were checked. A proxy resolves the name by itself: then only the addresses
+that are known here are checked, and the proxy has to limit what it reaches.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # A machine behind a proxy often resolves no name outside, and may take long to find out.
 _LOOK_UP_BEHIND_PROXY_S = 2.0
-# Names that only an inner network resolves (RFC 6761, 6762, 8375, and ICANN's `internal`); so is a name without a dot.
+# Names that only an inner network resolves (RFC 6761, 6762, 8375, and ICANN's `internal`). A name without a dot is one too.
 _INNER = ("localhost", "local", "internal", "home.arpa")
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -63,7 +63,9 @@ def parse_url(text: str) -> httpx.URL:
 
 
 def proxy_of(url: httpx.URL) -> httpx.URL | None:
-    """The proxy by which a webhook is reached, if it is no network of one's own: that of HTTPS_PROXY, unless NO_PROXY names the host."""
+    """The proxy for an address outside the allowed networks: that of HTTPS_PROXY or ALL_PROXY; None: no proxy, NO_PROXY names the host,
+    or the address is not HTTPS.
+    """
     proxies = getproxies()
     proxy = proxies.get("https") or proxies.get("all")
     if proxy is None or url.scheme != "https" or proxy_bypass(url.host):
@@ -74,7 +76,7 @@ def proxy_of(url: httpx.URL) -> httpx.URL | None:
 async def addresses_of(
     url: httpx.URL, allowed: Sequence[Network], look_up: LookUp, *, setting: str, by_proxy: bool = False
 ) -> list[str]:
-    """The addresses of a webhook, each of which may be connected to; none: the proxy connects, and resolves the name by itself.
+    """The checked addresses of a webhook, all of them allowed; empty: the proxy resolves the name and connects.
 
     Takes:  allowed, private networks that may be reached, also without TLS, and without a proxy; setting, the variable that allows them
     Raises: ValueError: a sentence that says why not

@@ -1,4 +1,4 @@
-"""Posts to an address that somebody has given: to a checked address, without redirects, and without a use for what is answered."""
+"""Posts to an address that somebody has given: checks the address, follows no redirect, and does not use the body of the answer."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ ANSWER_BYTES_MAX = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What became of a post. Takes: status, of the answer, None: there was none; error, a sentence, empty: it was taken;
-    retry_after_s, that the receiver asks for, 0: it does not.
+    """The result of a post. Takes: status, of the answer, None: there was none; error, a sentence, empty: the receiver took the post;
+    retry_after_s, the pause that the receiver asks for, 0: it asks for none.
     """
 
     status: int | None
@@ -47,7 +47,7 @@ class Posted:
 
 @dataclass(slots=True)
 class _Host:
-    """The connections to one host. Takes: addresses, that were checked at checked_s; none: a proxy connects."""
+    """The connections to one host. Takes: addresses, as checked at checked_s; empty: a proxy connects."""
 
     http: httpx.AsyncClient
     addresses: list[str]
@@ -93,7 +93,7 @@ class CheckedPoster:
             raise ValueError("The name in `url` does not resolve in time. Try again.") from None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
-        """Posts once. It raises nothing: whatever goes wrong is in the result."""
+        """Posts once. It raises nothing: the result tells of a failure."""
         status, error, retry_after_s = None, "", 0.0
         started_s = time.monotonic()
         try:
@@ -157,8 +157,8 @@ class CheckedPoster:
 
     @asynccontextmanager
     async def _reached(self, url: httpx.URL) -> AsyncIterator[_Host]:
-        """The connections to the host of an address. They belong to a name and an address, and the pool knows only the address: so each
-        host has a pool of its own.
+        """The connections to the host of an address. A connection belongs to a name and an address, but the pool of httpx knows only the
+        address. So each host has a pool of its own.
         """
         if not self._keeps_connections:
             addresses = await self._addresses_of(url)
@@ -202,7 +202,7 @@ class CheckedPoster:
         )
 
     def _client(self, proxy: httpx.URL | None) -> httpx.AsyncClient:
-        # Whether a proxy is used is decided where addresses are checked, and not by the client a second time.
+        # The check of the addresses has decided whether a proxy is used. The client must not decide it again.
         kept = CONNECTIONS_OF_HOST_MAX if self._keeps_connections else 0
         return httpx.AsyncClient(
             headers={"User-Agent": f"mysetlist/{__version__}"},

@@ -1,4 +1,4 @@
-"""The loop of a sender: what is due is started, once a second and whenever something has ended."""
+"""The loop of a sender: it starts the tasks that are due, once a second and whenever a task has ended."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ async def keep_sending(
     """Sends until cancelled. While PostgreSQL is away, it waits.
 
     Takes:  start_due, one pass, which adds its tasks to `sending` and may raise StoreError; waiting, the event of the log while it waits; gather_s, a
-            pause after an end, so that what ends in one moment is seen together
-    Cancel: what is on its way may end, for up to STOP_GRACE_S
+            pause after the end of a task, so that one pass sees all tasks that end in one moment
+    Cancel: the started tasks get up to STOP_GRACE_S to end
     """
     failures = 0
     try:
@@ -39,7 +39,7 @@ async def keep_sending(
                 delay_s = backoff_s(failures, first_s=BACKOFF_S, max_s=BACKOFF_S_MAX)
                 log.warning(waiting, error=str(error), retry_s=delay_s)
             if sending and not failures:
-                # As soon as there is room, the next one goes.
+                # The end of a task makes room, so the next pass does not wait for the whole delay.
                 await asyncio.wait(sending, timeout=delay_s, return_when=asyncio.FIRST_COMPLETED)
                 await asyncio.sleep(gather_s)
             else:

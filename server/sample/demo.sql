@@ -35,8 +35,8 @@ select a.slug as artist, v.slug as venue, s.local_date
 
 -- name: lock_artist_stats!
 -- takes: slugs text[], of artists who get more shows and followers
--- locks: imports, syncs and merges until the end; then their artist_stats, by id, all at once. Inserting shows and then follows would lock them in two rounds, and a refresh
---        of all artists in between would cause a deadlock.
+-- locks: imports, syncs and merges, until the transaction ends; then the artist_stats of these artists, by id, all at once. Inserting
+--        shows and then follows would lock them in two rounds, and a refresh of all artists in between would cause a deadlock.
 with turn as materialized (select pg_advisory_xact_lock(hashtext('mysetlist.sync')))
 select from artist_stats
  where (select count(*) from turn) = 1 and artist_id in (select id from artists where slug = any(:slugs::text[]))

@@ -1,5 +1,5 @@
 -- Removes the hot copy of shows that nobody votes on; the next cast warms them up again. Also removes the spent votes of users
--- who have not voted since the day before yesterday (docs/adr/0031).
+-- who voted neither today nor yesterday (docs/adr/0031).
 --
 -- KEYS[1]  the shard's prefix
 -- KEYS[2]  the hash of spent votes
@@ -26,7 +26,7 @@ for _, show in ipairs(redis.call('SMEMBERS', prefix .. 'shows')) do
     local used_ms = tonumber(rules[2] or 0)
     local idle_ms = tonumber(rules[1] or 0) <= now_ms and tonumber(ARGV[3]) or tonumber(ARGV[2])
     if not rules[2] then
-        -- A version before this one warmed it up.
+        -- An older version of the server warmed it up.
         redis.call('HSET', show_key, 'u', now_ms)
     elseif now_ms - used_ms >= idle_ms and (is_drained or committed >= (used_ms + 60000) * 1024) then
         redis.call('UNLINK', show_key, prefix .. 'tally:' .. show, prefix .. 'ballots:' .. show, prefix .. 'tickets:' .. show)
@@ -34,7 +34,7 @@ for _, show in ipairs(redis.call('SMEMBERS', prefix .. 'shows')) do
         cold_count = cold_count + 1
     end
 end
--- A part of the users at a time. A later cast reads the row of the user; only a number of today could matter, and it is kept.
+-- Each call looks at a part of the users. A later cast reads the row of the user; only a number of today matters, and it is kept.
 local yesterday = math.floor(now_ms / 86400000) - 1
 local page = redis.call('HSCAN', spent_key, redis.call('HGET', spent_key, 'cursor') or '0', 'COUNT', 1000)
 local gone = {}

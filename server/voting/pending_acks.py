@@ -104,7 +104,7 @@ class PendingAcks:
             self._answer(entry, "durable" if entry.is_accepted else "committed")
 
     def refused(self, votes: Iterable[RefusedVote]) -> None:
-        """Learns which votes and picks of the commits announced next do not count."""
+        """Remembers the votes and picks that do not count. The commits that hold them are announced next."""
         for show_id, user_id, cast_ms, reason in votes:
             self._refused[show_id, user_id, cast_ms, reason == "pick"] = None
             if len(self._refused) > EARLY_MAX:

@@ -35,19 +35,19 @@ from server.voting.rules import RefusedVote, shard_of
 log = structlog.get_logger()
 
 LEASE_REFRESH_S = 0.5
-# A small transaction costs nearly as much as a large one. So two of them begin so many times as far apart as the last one took: votes
-# are durable soon while there are few, and together when there are many or PostgreSQL is slow.
+# A small transaction costs nearly as much as a large one. So the time between two starts is the time that the last one took, times this
+# factor, but at most COMMIT_INTERVAL_S. Few votes are durable soon. Many votes, or a slow PostgreSQL, make larger transactions.
 COMMIT_PAUSE_FACTOR = 1.25
 COMMIT_INTERVAL_S = 0.04
 BATCH_VOTES_MAX = 2_000
 READ_ENTRIES_MAX = 10
 IDLE_BLOCK_MS = 200
 # A second transaction is sent while the first one runs, so PostgreSQL does not wait for this node's busy event loop. It
-# waits for the first one's row of log_positions, and does nothing if the first one did nothing. If it is there before the
-# first one, it does nothing either, and is sent again.
+# waits for the first one's row of log_positions, and does nothing if the first one did nothing. If it arrives before
+# the first one, it does nothing either, and is sent again.
 COMMITS_IN_FLIGHT_MAX = 2
-# The hot copy of a show is removed after so long without a cast; when its voting is over, sooner. Valkey's memory is then
-# bounded by the shows that are live.
+# The hot copy of a show is removed after COOL_IDLE_S without a cast, or after COOL_OVER_S when its voting is over. Valkey's
+# memory is then bounded by the shows that are live.
 COOL_EVERY_S = 60.0
 COOL_IDLE_S = 1_800.0
 COOL_OVER_S = 120.0
@@ -72,7 +72,7 @@ class _OvertakenError(Exception):
 class Writer:
     """Commits the logs of the shards that this node holds; runs on every node.
 
-    Takes:  secret, which the leases tell other nodes the fingerprint of;
+    Takes:  secret, whose fingerprint the leases tell other nodes;
             stalled, gives the shards that nobody commits: this writer then works for them too, without a lease
     Cancel: at any moment; a transaction is committed as a whole or not at all
     """
@@ -196,7 +196,7 @@ class Writer:
         if started_s - self._maintained_s >= 1.0:
             self._maintained_s = started_s
             await self._finish_commits(0)
-            # Shards that were read, also if none of it was taken: a shard behind another's backlog still has its log.
+            # The shards with entries, even if none of them was taken: the backlog of another shard may have come first.
             await self._maintain({batch.shard for batch in read})
 
     async def _finish_commits(self, left: int) -> None:
@@ -231,7 +231,7 @@ class Writer:
         compacted = compact(batches)
         changed_count, refused = await self._write(batches, compacted)
         if changed_count < 0 and before is not None:
-            # It has a connection of its own, and may have been there before the commit that it follows.
+            # It has a connection of its own, so it may have arrived before the commit that it follows.
             await asyncio.wait([before])
             changed_count, refused = await self._write(batches, compacted)
         if changed_count < 0:
@@ -265,7 +265,7 @@ class Writer:
         return all(rows[batch.shard]["reset_position"] > batch.old_position for batch in moved)
 
     async def _write(self, batches: list[ShardBatch], compacted: Compacted) -> tuple[int, list[RefusedVote]]:
-        """Commits; gives the number of votes that changed something, and the votes that no rule allows."""
+        """Commits; gives the number of votes that changed something, and the votes that the rules refuse."""
         # In the order of the primary key: neighbours share index pages, and two writers cannot deadlock.
         votes = sorted(compacted.votes.items())
         async with self._database.connection() as connection:
@@ -299,7 +299,7 @@ class Writer:
     # ── losses in Valkey, and work by the clock
 
     async def _reset_refused(self, refused: list[RefusedVote]) -> None:
-        """Tells that Valkey accepted votes against the rules, and discards its copy, which counts them."""
+        """Logs that Valkey accepted votes against the rules, and discards its copy, which counts them."""
         for reason, count in Counter(reason for _, _, _, reason in refused).items():
             VOTES_REFUSED.labels(reason).inc(count)
             shows = sorted({show for show, _, _, why in refused if why == reason})
@@ -307,7 +307,7 @@ class Writer:
         await self._reset_each(sorted({shard_of(show, self._shard_count) for show, _, _, _ in refused}))
 
     async def _reset_each(self, shards: list[int]) -> None:
-        """Discards the copies of shards that count refused votes. If Valkey refuses that, `_maintain` tries again, or another writer's."""
+        """Discards the copies of shards that count refused votes. If Valkey refuses, a later `_maintain` of any writer tries again."""
         for shard in shards:
             try:
                 await reopen_shard(self._database, self._connection, shard, is_forked=True)
@@ -324,9 +324,9 @@ class Writer:
         # Another node may have opened a shard, which moves the position.
         await self._read_positions(set(self._positions))
         quiet = [shard for shard in self._positions if shard not in busy]
-        # The time comes before the ends of the logs: what was accepted until then is in them.
+        # The time is read before the ends of the logs: so they hold every cast that was accepted until then.
         times = (await self._connection.ask_servers(("TIME",))).values()
-        # Each show is closed by the clock of its server: by the slowest of them, every server has closed it.
+        # A server closes its shows by its own clock. A show that is closed by the slowest clock is closed by all.
         seconds = min([int(time[0]) for time in times if not isinstance(time, CacheError)], default=0)
         answers = (
             await self._connection.ask_shards([("HGET", meta_key(shard), "last") for shard in quiet]) if quiet else []
@@ -376,7 +376,7 @@ class Writer:
     async def _check_end(self, shard: int, end: int | None) -> None:
         position = self._positions[shard]
         if end is not None and end > position:
-            # Usually this is an entry that came a moment ago. Seen twice with an empty log, the entries are lost.
+            # Usually an entry came a moment ago. If the same end is seen twice with an empty log, entries are lost.
             if self._suspects.get(shard) == end:
                 del self._suspects[shard]
                 await reopen_shard(self._database, self._connection, shard, is_log_lost=True)

@@ -10,10 +10,11 @@ select pg_try_advisory_xact_lock(hashtext('mysetlist.webpush_notices'));
 select (select id from webpush_devices order by id limit 1) is not null;
 
 -- name: make_notices$
--- takes: kind; instant; closes_before_s, how long before the end of voting; begins_within_s, how long after the start it is still told;
---        song_within_s, how long after a song was marked as played its fans are still told; song_pause_s, between two songs of a fan; count
+-- takes: kind; instant; closes_before_s, how long before the end of voting fans are told; begins_within_s, how long after the start they
+--        are still told; song_within_s, how long after a song was marked as played they are still told; song_pause_s, the pause between
+--        two songs of a fan in a show; count
 -- gives: the number of fans with a new notice, 0..count; fewer than count: nobody is left
--- Only the branch of `kind` is run. Of the songs that a fan voted up, the one that was played last is told: it is the one that is on.
+-- Only the branch of `kind` is run. Of the songs that a fan voted up, the notice names the one that was played last: it is on now.
 with due as not materialized (
     select c.user_id, w.id as show_id, 0::bigint as setlist_song_id, '' as song, w.closes_at as expires_at
       from shows w

@@ -1,9 +1,9 @@
 """Sends notices to devices: claims deliveries that are due, encrypts them in a thread, and posts them to push services.
 
 Delivery is at least once. A node that crashes between the answer of a push service and the end of its own transaction leaves its row
-claimed; CLAIM_TTL later another node sends it again, with the same topic, and the device shows it in the place of the first. Without a
-crash nothing is sent twice: a lock lets one node claim a row. The `not_before` of a claimed row is the instant at which the claim ends,
-and only the node with exactly this instant may change the row.
+claimed; CLAIM_TTL later another node sends it again, with the same topic, and the device shows it in the place of the first. The
+same happens when the results cannot be stored in time. Otherwise nothing is sent twice: a lock lets one node claim a row. The
+`not_before` of a claimed row is the instant at which the claim ends, and only the node with exactly this instant may change the row.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ ATTEMPTS_MAX = 8
 FAILURES_MAX = 5
 CLAIM_TTL = dt.timedelta(seconds=60)
 SETTLE_DELAYS_S = (0.5, 1.0, 2.0, 4.0)
-# A push service that knows a device no more (RFC 8030, section 7.3).
+# The answers of a push service that no longer knows a device (RFC 8030, section 7.3).
 GONE = (404, 410)
 # Refusals that may pass: too slow, too early, too many.
 PASSING = (408, 425, 429)
@@ -59,7 +59,7 @@ Outcome = Literal["delivered", "later", "failed", "gone", "dropped"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Claim:
     """A delivery that this node sends. Takes: attempts, with this one; is_replaced, whether a newer notice tells more; slug, None: the
-    show is gone.
+    show is gone or cancelled.
     """
 
     id: int
@@ -83,11 +83,11 @@ class _Claim:
 
     @property
     def topic(self) -> str:
-        """Names what it is about: a later message of the same topic takes the place of an earlier one."""
+        """The subject of the message: a later message of the same topic takes the place of an earlier one."""
         return f"{TOPICS[self.kind]}-{self.show_id}"
 
     def payload(self) -> bytes:
-        """What the service worker gets."""
+        """The message for the service worker, as JSON."""
         assert self.closes_at is not None
         title, text = title_and_text(
             self.kind,
@@ -104,7 +104,7 @@ class _Claim:
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """What became of a claim. Takes: claimed_until, of the claim; next_at, of the next attempt if the outcome is `later`."""
+    """The result of a claim. Takes: claimed_until, the end of the claim; next_at, of the next attempt if the outcome is `later`."""
 
     claim: _Claim
     claimed_until: dt.datetime
@@ -143,7 +143,7 @@ class WebpushSender:
         await self.start_due()
 
     async def start_due(self) -> int:
-        """Stores what has ended, and starts what is due.
+        """Stores the results of ended deliveries, and starts the deliveries that are due.
 
         Gives:  the number of started deliveries
         Raises: StoreError
@@ -164,7 +164,7 @@ class WebpushSender:
                 self._results.append(_Result(claim, claimed_until, "failed" if claim.attempts > 1 else "dropped"))
             else:
                 wanted.append(claim)
-        # A third of a millisecond for each: not in the loop of the node.
+        # Encryption takes a third of a millisecond for each, so it does not run in the node's event loop.
         bodies = await asyncio.to_thread(_encrypt_all, wanted) if wanted else []
         for claim, body in zip(wanted, bodies, strict=True):
             authorization = await self._key.header(claim.endpoint)
@@ -172,7 +172,7 @@ class WebpushSender:
             task = asyncio.create_task(delivery, name="webpush-delivery")
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
-            # Each begins alone: the client of HTTP takes some milliseconds for a request, and votes must not wait for all of them.
+            # One delivery begins at a time: the HTTP client takes some milliseconds for a request, and votes must not wait for all.
             await asyncio.sleep(0)
         if self._clock.monotonic_s() - self._checked_s >= CHECK_EVERY_S:
             self._checked_s = self._clock.monotonic_s()
@@ -207,13 +207,13 @@ class WebpushSender:
             if next_at >= claim.expires_at:
                 outcome, next_at = "failed", None
         if posted.error:
-            # Without the address, which is a secret of the device.
+            # The log does not get the address, which is a secret of the device.
             log.warning("webpush.not_delivered", device=claim.device_id, kind=claim.kind, attempts=claim.attempts,
                         outcome=outcome, status=posted.status)  # fmt: skip
         self._results.append(_Result(claim, claimed_until, outcome, next_at))
 
     async def _settle_or_tell(self) -> None:
-        """Stores what has ended. It retries for a while, because what was posted cannot be undone."""
+        """Stores the results of ended deliveries. It retries for a while, because a post cannot be undone."""
         results, self._results = self._results, []
         if not results:
             return
@@ -223,7 +223,7 @@ class WebpushSender:
                 break
             except StoreUnavailable as error:
                 if delay_s is None:
-                    # The claims end, and the devices get the same again, in the place of the first.
+                    # The claims end, and the devices get the same messages again, in the place of the first ones.
                     log.warning("webpush.not_settled", count=len(results), error=str(error))
                     return
                 await asyncio.sleep(delay_s)
@@ -238,7 +238,7 @@ class WebpushSender:
         for result in results:
             devices[result.outcome].append(result.claim.device_id)
         async with self._database.transaction() as connection:
-            # Devices first: a device that a fan deletes meanwhile takes its deliveries with it, in this order.
+            # Devices first, then deliveries: the deletion of a device by its fan changes both in the same order.
             await queries.note_health(connection, delivered=devices["delivered"], failed=devices["failed"])
             await queries.delete_dead(
                 connection, gone=devices["gone"], failed=devices["failed"], failures_max=FAILURES_MAX

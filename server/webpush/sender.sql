@@ -1,4 +1,4 @@
--- Claims deliveries that are due, and stores what became of them.
+-- Claims deliveries that are due, and stores their results.
 -- Instants are parameters, so that a test can set the clock. They come from the clock of the node.
 
 -- name: claim_due
@@ -62,7 +62,7 @@ update webpush_devices d
 
 -- name: delete_dead$
 -- takes: gone, devices whose push service knows them no more; failed, devices for which a notice was given up; failures_max
--- gives: the number of deleted devices: those that are gone, and those for which as many notices in a row were given up
+-- gives: the number of deleted devices: those that are gone, and those for which failures_max notices in a row were given up
 -- locks: those rows, in order, then their deliveries
 with dead as (
     select id from webpush_devices
