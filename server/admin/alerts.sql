@@ -15,7 +15,7 @@ with latest as (
 ), current as (
     select service, last_detail,
            case when last_status <> 'ok' and last_at > now() - make_interval(secs => :quiet_s::float8)
-                     -- An alert goes on whatever the count is: a new hour starts at zero.
+                     -- An alert goes on at any count: each new hour takes the older of the two hours out of it.
                      and (bad >= :bad_count or exists (select from service_alerts a
                                                         where a.service = latest.service and a.status <> 'ok'))
                 then last_status else 'ok' end as status

@@ -72,7 +72,7 @@ def _recount(
     except Missing as error:
         raise SetupError(f"{error}. Look at --url and the show.") from error
     for line in [*found.facts, *found.problems]:
-        # Names and titles come from the server, which must not write to the terminal what is no text.
+        # Names and titles come from the server. They must not bring control characters to the terminal.
         typer.echo("".join(character if character.isprintable() else "?" for character in line))
     if found.problems:
         raise typer.Exit(1)

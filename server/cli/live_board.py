@@ -1,4 +1,4 @@
-"""Shows the board of `mysetlist watch`: redrawn in a terminal, one line for each change elsewhere."""
+"""Shows the board of `mysetlist watch`. In a terminal the board is redrawn; other outputs get one line for each change."""
 
 from __future__ import annotations
 

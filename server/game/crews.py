@@ -1,4 +1,4 @@
-"""Crews over HTTP: fans who compare their points among themselves. Who has the link may join."""
+"""Crews over HTTP: fans who compare their points among themselves. Anyone with the link may join."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from server.store.database import Database
 CREW_NAME_CHARS_MAX = 60
 CREW_MEMBERS_MAX = 200
 CREWS_OF_FAN_MAX = 20
-CODE_BYTES = 12  # sixteen letters in a link; nobody guesses one
+CODE_BYTES = 12  # sixteen characters in a link, too many to guess
 _CODE = re.compile(r"[A-Za-z0-9_-]{16}")
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=CREW_NAME_CHARS_MAX, description="A name for the crew.")]

@@ -1,4 +1,4 @@
-"""Tours over HTTP: an artist's shows between two dates, whose points have a leaderboard of their own. Staff makes them."""
+"""Tours over HTTP. A tour is an artist's shows between two dates, with its own leaderboard. Administrators make tours."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class DeletedTour(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TourRoutes:
-    """The endpoints of tours. Takes: reads, of what anyone may see; owner, whose rights administrators act with."""
+    """The endpoints of tours. Takes: reads, for rows that anyone may see; owner, with the rights of administrators."""
 
     def __init__(self, reads: Readable, owner: Database) -> None:
         self._reads = reads
@@ -217,7 +217,7 @@ def _fields(row: Any) -> dict[str, Any]:
 
 
 def _told(row: Any) -> dict[str, Any]:
-    """What the audit log says of a tour."""
+    """The fields of a tour in the audit log."""
     told = _columns(row) | {"artist": row["artist_id"]}
     del told["id"]
     return told

@@ -16,14 +16,15 @@ from server.live.services import Services
 
 log = structlog.get_logger()
 
-# A node may know a state a moment later than the one before it. It never shows a client an older one.
+# This process may know a state a moment later than the process before it. It never shows a client an older state.
 TRIES_MAX = 20
 RETRY_S = 0.05
 
 
 async def resume(services: Services, connection: ClientConnection, channels: Sequence[HandedChannel]) -> None:
-    """Subscribes to channels anew. A client that lacks a state gets it whole; of a channel that cannot be watched any more, it is
-    told so.
+    """Subscribes to channels anew.
+
+    A client that lacks a state gets the whole state. It is told which channels it can no longer watch.
     """
     wanted = list(channels)
     for _ in range(TRIES_MAX):
@@ -38,7 +39,7 @@ async def resume(services: Services, connection: ClientConnection, channels: Seq
 async def _join(
     services: Services, connection: ClientConnection, channels: Sequence[HandedChannel]
 ) -> list[HandedChannel]:
-    """Gives: the channels that it could not join at the position that the client holds."""
+    """Joins channels. Gives: the channels to try again, because this process is not at the client's position yet."""
     hub = services.hub
     names, since = [channel.name for channel in channels], {channel.name: channel.at for channel in channels}
     try:

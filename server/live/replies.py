@@ -11,7 +11,7 @@ from server.protocol.outcomes import Marked
 
 
 class Requester(Protocol):
-    """The connection that asked, as far as an answer needs it. pending_count: its requests without an outcome."""
+    """The part of a connection that an answer needs. pending_count: the connection's requests without an outcome."""
 
     pending_count: int
 

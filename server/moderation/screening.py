@@ -16,7 +16,8 @@ SHOUTING_SHARE = 0.7
 SAME_CHARACTERS_MAX = 5
 SAME_WORDS_MAX = 3
 
-# The word before the dot is not read from its start: then a long row of words would be read again from each of them.
+# The pattern has only the last letter of the word before the dot. With the whole word, the search would read a long word
+# again from each of its letters.
 _LINK = re.compile(
     r"https?:|www\.|\w-*\.(?:com|net|org|info|biz|io|co|me|ly|gg|tv|xyz|shop|site|online|ru|cn|de|uk)\b",
     re.IGNORECASE,
@@ -56,7 +57,7 @@ def screen(*texts: str) -> list[Reason]:
 
 
 def priority_of(reasons: list[Reason]) -> Priority:
-    """The place of a held text in the queue: high for blocked words and hidden characters."""
+    """The priority of a held text in the queue: high for blocked words and hidden characters, else normal."""
     return "high" if {"blocked_words", "hidden_characters"}.intersection(reasons) else "normal"
 
 

@@ -1,4 +1,4 @@
-"""The sessions that were ended before their time, in the memory of each node: no request asks the database for them."""
+"""The sessions that were ended before they expired, in the memory of each node: no request asks the database for them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from server.people.queries import ended_sessions as queries
 from server.protocol.identity import Identity
 from server.store.database import Database
 
-# How often all are read again, which also forgets those whose tokens have expired.
+# How often all ended sessions are read again. This also forgets the sessions whose tokens have expired.
 RELOAD_S = 3_600.0
-# How far back each reading looks. A transaction lasts 15 s at most, so none is committed behind the reader's back.
+# How far back each read looks. A transaction lasts 15 s at most, so no read misses a session that is committed late.
 OVERLAP_S = 60.0
 ENDED_MAX = 200_000
 
 
 class EndedSessions:
-    """Says whether the session of an identity was ended. Call `load` once before, and then about once a second.
+    """Says whether the session of an identity was ended. Call `load` once before use, and then about once a second.
 
     Takes: database, of the writer role
     """
@@ -27,8 +27,8 @@ class EndedSessions:
         self._clock = clock
         self._count_max = count_max
         self._session_ids: set[int] = set()
-        self._user_ids: set[int] = set()  # whose tokens without a session have ended
-        # What this node ended since the last reading began, which may not have seen it.
+        self._user_ids: set[int] = set()  # users whose tokens without a session have ended
+        # The sessions and users that this node ended since the last read began. That read may not have seen them.
         self._own_session_ids: set[int] = set()
         self._own_user_ids: set[int] = set()
         self._reloaded_s = self._loaded_s = -math.inf
@@ -50,7 +50,7 @@ class EndedSessions:
         self._own_user_ids.add(user_id)
 
     async def load(self) -> None:
-        """Reads what has ended lately; all of it at first, once an hour, and after a time without an answer.
+        """Reads the sessions that ended lately; all at first, once an hour, and after half of OVERLAP_S without an answer.
 
         Raises: StoreUnavailable
         """

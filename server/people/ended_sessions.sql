@@ -1,4 +1,4 @@
--- The sessions that were ended before their time. Every node reads the newest once a second.
+-- The sessions that were ended before they expired. Every node reads the newest ones once a second.
 
 -- name: ended_sessions^
 -- takes: within_s, only those that ended in so many seconds, null: all; count

@@ -11,7 +11,7 @@ from server.store.hosts import check_takes_writes
 
 # The name of the connection in pg_stat_activity.application_name.
 LISTENER = "mysetlist listener"
-# A listener that takes no notifications makes PostgreSQL keep all of them, so a stopped process is cut off.
+# A listener that takes no notifications makes PostgreSQL keep all of them. So it ends the connection of a stopped process.
 IDLE_S_MAX = 60.0
 
 # Called with a notification's payload.
@@ -42,7 +42,7 @@ class Listening:
             with translated():
                 for channel, handle in handlers.items():
                     await listening.connection.add_listener(channel, _unwrapped(handle))
-        except BaseException:  # when it is cancelled too: nobody else has the connection
+        except BaseException:  # on cancellation too: nothing else can close the connection
             listening.close()
             raise
         return listening
@@ -50,7 +50,7 @@ class Listening:
     async def rows(self, query: Any, *, timeout_s: float, **parameters: int | Sequence[int]) -> list[Any]:
         """The rows of a named query, read on this connection itself.
 
-        Raises: StoreUnavailable: also when the answer takes longer than `timeout_s`, or the server is the primary no more
+        Raises: StoreUnavailable: also when the answer takes longer than `timeout_s`, or the server is no longer the primary
         """
         check_takes_writes(self.connection)
         with translated():

@@ -1,4 +1,4 @@
-"""Turns at PostgreSQL: how many reads of a kind run at once, and whose comes next."""
+"""Turns at PostgreSQL: how many reads of a kind run at once, and which client's read comes next."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from server.telemetry import LIMITED, TURN_WAIT_SECONDS
 
 Result = TypeVar("Result")
 
-# As long as a request waits for a connection of a pool. A node answers about so many reads meanwhile.
+# As long as a request waits for a connection of a pool.
 WAIT_S = 5.0
+# About as many reads as a node answers in WAIT_S.
 WAITING_MAX = 2_500
 RETRY_AFTER_MS = 1_000
 
 
 def client_of(identity: Identity | None, address: str) -> str:
-    """Whose turn a read takes: the user's, else that of the address."""
+    """The client whose turn a read takes: the user, or the address when there is no user."""
     return address if identity is None else f"user {identity.user_id}"
 
 
 class Turns:
     """A few reads run at once. The others wait, and the turns go round the clients: a flood delays only its own client.
 
-    Takes: name, in metrics; at_once_max; waiting_max, beyond it the newest read of the client with the most of them is refused;
-           wait_s, the longest wait
+    Takes: name, in metrics; at_once_max; waiting_max, how many reads may wait: beyond it, the newest read of the client with
+           the most waiting reads is refused; wait_s, the longest wait
     """
 
     def __init__(self, name: str, at_once_max: int, *, waiting_max: int = WAITING_MAX, wait_s: float = WAIT_S) -> None:
@@ -46,8 +47,9 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, client: str) -> AsyncIterator[None]:
-        """One read of a client, a user or an address.
+        """Waits for a turn of this client, and passes the turn on at the end.
 
+        Takes:  client, as `client_of` gives it
         Raises: Refused: overloaded, it waited too long, or too many wait
         """
         if self._free:
@@ -62,7 +64,7 @@ class Turns:
             self._pass_on()
 
     async def read(self, client: str, read: Callable[[], Awaitable[Result]]) -> Result:
-        """What a read gives, in its turn. A replica that is lost on the way has the primary answer.
+        """Reads in the client's turn, and gives the result. When a replica is lost during the read, the primary answers.
 
         Raises: Refused: as `turn`
         """
@@ -83,7 +85,7 @@ class Turns:
                 await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._pass_on()  # it came in the same instant
+                self._pass_on()  # the turn came in the same instant
             elif client in self._waiting and turn in self._waiting[client]:
                 self._waiting[client].remove(turn)
                 self._left(client)

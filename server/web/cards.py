@@ -1,6 +1,6 @@
 """Serves pictures for messengers: of a show (`/shows/{show}/card.png`), an artist, a venue, a song.
 
-A process of its own draws it, so that drawing takes neither the event loop nor the interpreter from the votes of this node.
+A separate process draws each picture. So drawing takes neither the event loop nor the interpreter from the votes of this node.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from server.words.texts import DEFAULT_LANGUAGE, shipped
 log = structlog.get_logger()
 
 SONGS_MAX = 3
-KEPT_MAX = 200  # of about 40 kB
+KEPT_MAX = 200  # pictures of about 40 kB each
 KEPT_S = 60
 DRAWN_AT_ONCE_MAX = 1
 WAITING_MAX = 50
@@ -61,7 +61,7 @@ class Cards:
     """The pictures that were drawn last, and their routes.
 
     Takes: handlers, of `GET /api/shows/{show}`, `GET /api/artists/{artist}` and so on; address_of, a request's address;
-           known_brands, the brands; plain, a PNG without words, for when none can be drawn
+           known_brands, the brands; plain, a PNG without words, for when no picture can be drawn
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Cards:
         self._clock = clock
         self._known_brands = known_brands
         self._plain = plain
-        # Subject, its id, the brand's id and revision (0 and 0: the service) -> picture; the one asked for last is the last one.
+        # Subject, its id, the brand's id and revision (0 and 0: the service) -> picture; the picture used last is last.
         self._kept: OrderedDict[_Key, _Picture] = OrderedDict()
         self._turns = Turns("cards", DRAWN_AT_ONCE_MAX, waiting_max=WAITING_MAX)
 
@@ -86,7 +86,7 @@ class Cards:
         return [web.get(f"/{subject}s/{{{subject}}}/card.png", partial(self.get_card, subject)) for subject in SUBJECTS]
 
     async def get_card(self, subject: Subject, request: web.Request) -> web.Response:
-        """`GET /shows/{show}/card.png`, …: as a reader without an account may see the subject, whoever asks."""
+        """`GET /shows/{show}/card.png`, …: everybody gets what a reader without an account may see."""
         address = self._address_of(request)
         document = (await self._handlers[subject](Call(path=request.match_info, address=address))).document
         brand = self._known_brands.of_host(request.host)
@@ -111,7 +111,7 @@ class Cards:
         return revalidated(request, picture.body, "image/png", cache_control=f"public, max-age={KEPT_S}")
 
     def _fresh(self, key: _Key, card: Card, revision: int) -> _Picture | None:
-        """The kept picture. A change of a show ends it at once; newer counts alone, after a minute."""
+        """The kept picture, while it is fresh. A change of the show ends it at once, a change of only the counts after a minute."""
         kept = self._kept.get(key)
         if kept is None or kept.revision != revision:
             return None
@@ -121,7 +121,7 @@ class Cards:
         return kept
 
     def _stand_in(self, key: _Key, revision: int) -> bytes:
-        """What a messenger gets when none can be drawn: the kept picture with older counts, but not of an older state of the show."""
+        """The picture to send when none can be drawn: the kept one with older counts, or the plain one when the show has changed."""
         kept = self._kept.get(key)
         return self._plain if kept is None or kept.revision != revision else kept.body
 
@@ -153,7 +153,7 @@ def colours_of(brand: Brand) -> CardColours:
 
 
 def card_of_show(show: Show, service: str = SERVICE) -> Card:
-    """What the picture of a show says: with the songs that have most votes, when the reader may see the counts."""
+    """The words of a show's picture, with the songs that have most votes when the reader may see the counts."""
     songs = [
         (count, song["title"])
         for setlist in show["setlists"]
@@ -174,7 +174,7 @@ def card_of_show(show: Show, service: str = SERVICE) -> Card:
 
 
 def card_of_artist(artist: Artist, service: str) -> Card:
-    """What the picture of an artist says: the next show, and the songs played most often."""
+    """The words of an artist's picture: the next show, and the songs played most often."""
     show = next(iter(artist["shows"]), None)
     played = [(song["played_count"], song["title"]) for song in artist["songs"] if song["played_count"]]
     return Card(
@@ -189,7 +189,7 @@ def card_of_artist(artist: Artist, service: str) -> Card:
 
 
 def card_of_venue(venue: Venue, service: str) -> Card:
-    """What the picture of a venue says: where it is, and its next show."""
+    """The words of a venue's picture: its city and country, and its next show."""
     show = next(iter(venue["shows"]), None)
     return Card(
         service=service,
@@ -205,7 +205,7 @@ def card_of_venue(venue: Venue, service: str) -> Card:
 
 
 def card_of_song(song: Song, service: str) -> Card:
-    """What the picture of a song says: its artist, and who plays it most often."""
+    """The words of a song's picture: its artist, and the artists that play it most often."""
     played = [(artist["played_count"], artist["name"]) for artist in song["artists"] if artist["played_count"]]
     return Card(
         service=service,
@@ -234,7 +234,7 @@ def _card_songs(counted: Sequence[tuple[int, str]]) -> list[CardSong]:
 
 
 def draw(card: Card) -> bytes:
-    """Has a process draw a card as PNG; blocks until it is done.
+    """Draws a card as PNG in a separate process; blocks until the picture is done.
 
     Raises: Refused: unavailable
     """

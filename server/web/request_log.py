@@ -31,8 +31,10 @@ class RequestCounts:
 
 
 def observe_requests(trusted: tuple[Network, ...], counts: RequestCounts, traces: Traces | None) -> Middleware:
-    """Makes the outermost middleware. Takes: trusted, the networks of the proxies whose request ids are kept; counts, which
-    it keeps; traces, get each request in which something failed; None: they are off.
+    """Makes the outermost middleware.
+
+    Takes: trusted, the networks of the proxies whose request ids are kept; counts, to which it adds; traces, which get each
+           request in which something failed, None: traces are off
     """
 
     @web.middleware
@@ -50,7 +52,7 @@ def observe_requests(trusted: tuple[Network, ...], counts: RequestCounts, traces
         if not response.prepared:
             response.headers[HEADER] = request_id
         if traces is not None:
-            # Keeps no request: a websocket lasts for hours.
+            # `tell` does not hold the request, because a websocket lasts for hours.
             tell = partial(
                 traces.request_failed, request_id, started_s, request.method, _route(request), response.status
             )

@@ -1,4 +1,4 @@
-"""Serves what search engines ask for: `/robots.txt`, `/sitemap.xml` and its parts (sitemaps.org)."""
+"""Serves the files that search engines ask for: `/robots.txt`, `/sitemap.xml` and its parts (sitemaps.org)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from server.web.revalidation import revalidated
 
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
-# Pages of one person, of staff, and what other sites show in frames. The API is not among them: a search engine that runs the script of a
-# page needs it.
+# Pages of one person, pages of staff, and pages that other sites show in frames. The API is not among them: a search engine that runs
+# the script of a page needs it.
 _NOT_LISTED = ("/admin", "/me", "/signin", "/calendars/", "/overlay/", "/embed/")
 
 
@@ -28,7 +28,7 @@ class Sitemaps:
     """The routes for search engines.
 
     Takes: count_parts, the number of parts of each kind; list_part, the pages of a part; turns, of reads of the catalogue;
-           address_of, a request's address; base_url, the address that it knows of this service
+           address_of, a request's address; base_url, the address of this service for a request
     """
 
     def __init__(

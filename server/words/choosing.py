@@ -1,4 +1,4 @@
-"""Chooses the language of an answer: by hand, else by the languages that the browser asks for (RFC 4647, lookup)."""
+"""Chooses the language of an answer: the reader's choice, else one that the browser asks for (RFC 4647, lookup)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _RANGE = re.compile(r"([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)(?:\s*;\s*q=([01](?:\
 def choose_language(languages: Collection[str], by_hand: Collection[str | None], accept_language: str) -> str:
     """The language of an answer.
 
-    Takes: by_hand, what the reader has chosen, first choice first, None or another text: nothing; accept_language, the header
+    Takes: by_hand, the languages that the reader chose, first choice first; None and any other text count as no choice;
+           accept_language, the header
     """
     chosen = next((language for language in by_hand if language in languages), None)
     if chosen is not None:

@@ -1,4 +1,4 @@
-"""What a show is called in a language."""
+"""The name of a show in a language."""
 
 from __future__ import annotations
 

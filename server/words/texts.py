@@ -1,4 +1,4 @@
-"""The texts that people read. A page gets those that its script names; emails and HTML files ask for one after the other."""
+"""The texts that people read. A page gets the texts that its script names. Emails and HTML files ask for one text at a time."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def shipped() -> Texts:
 class Language:
     """The texts of one language.
 
-    Takes:  folder, of its files; english, None: it is English
+    Takes:  folder, of its files; english, for the texts that this language lacks, None: it is English itself
     Raises: ValueError, a file has an entry that is not Fluent
     """
 
@@ -78,7 +78,7 @@ class Language:
         return bundle
 
     def text(self, name: str, /, **values: str | int) -> str:
-        """One text with its values. Numbers are written as this language does, other values are isolated.
+        """One text with its values. Numbers are written as is usual in this language; other values are isolated.
 
         Raises: KeyError, there is no such text; ValueError, a value is missing
         """
