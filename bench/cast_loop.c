@@ -116,7 +116,8 @@ struct crowd *crowd_open(int count, const int *sockets, const char *const *frame
     return crowd;
 }
 
-/* Lets the voters cast for so long; or, if `casting` is 0, waits until all casts are answered, at most so long. Gives how many are not. */
+/* Lets the voters cast for this time. If `casting` is 0, waits for all answers instead, at most this time, and gives how many are missing.
+   -1: trouble. */
 long crowd_run(struct crowd *crowd, double seconds, int casting) {
     struct epoll_event events[EVENTS];
     double end_s = now_s() + seconds;

@@ -1,6 +1,6 @@
 """Voters in C (bench/cast_loop.c): they cast as fast as they are acknowledged, for a few µs of CPU a vote, and draw what a crowd draws.
 
-Their casts are drawn and written before the run, by the plan of `mysetlist crowd`. A voter sends as many at once as were answered at once.
+Their casts are drawn and written before the run, by the plan of `mysetlist crowd`. A voter that reads n answers at once sends n casts at once.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Cast = tuple[int, list[tuple[int, Choice]]]  # show, its votes
 
 @dataclass(frozen=True, slots=True)
 class Voter:
-    """A connected voter, and its casts in order: what they choose, and their frames. `ends`: where each frame ends in `frames`."""
+    """A connected voter with its casts in order, as choices and as frames. `ends`: where each frame ends in `frames`."""
 
     session: Session
     socket: socket.socket
@@ -96,7 +96,7 @@ class CastLoop:
             raise MemoryError("no memory for the voters in C, or no epoll")
 
     def cast(self, seconds: float) -> None:
-        """Casts for so long; casts may be unanswered at the end.
+        """Casts for this time; casts may be unanswered at the end.
 
         Raises: CastFailed
         """
@@ -117,7 +117,7 @@ class CastLoop:
         return int(self._library.crowd_committed(self._crowd))
 
     def latencies_s(self, first: int, last: int) -> list[float]:
-        """How long the acknowledgements from number `first` to before `last` took, sorted."""
+        """The latencies of the acknowledgements from number `first` to before `last`, sorted."""
         return sorted(self._library.crowd_latencies_s(self._crowd)[first:last])
 
     def expected_ballots(self) -> list[tuple[Session, ExpectedBallot]]:
@@ -136,7 +136,7 @@ class CastLoop:
 async def open_voters(
     url: str, polls: Sequence[Poll], count: int, *, seed: int, casts: int, in_flight: int
 ) -> list[Voter]:
-    """Signs voters in, connects them, and writes so many casts of each."""
+    """Signs voters in, connects them, and writes this number of casts for each."""
     http = HttpClient(url)
     try:
         sessions = await sign_in_many(http, count)

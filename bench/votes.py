@@ -30,7 +30,7 @@ from server.load.verify import DIFFERENCES_MAX
 
 SONGS_PER_SHOW = 20
 SETTLE_S = 20.0
-# The voters in C have as many casts as this rate needs, and some voters are faster than others.
+# Voters in C get as many casts as this rate needs. It has room to spare, because some voters are faster than others.
 CASTS_PER_S_MAX = 60_000
 # Shows `first` to `last`, whose voting is open for a day.
 _ADD_SHOWS = (

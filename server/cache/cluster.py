@@ -1,8 +1,8 @@
 """The connection to a Valkey Cluster or Redis Cluster: one line to each primary that holds a key of ours (docs/adr/0040).
 
-A server of the cluster tells which primary holds which keys (the map). MOVED and a lost connection make the map stale. It is then
-read again, and lines are made again, beside the callers: until then, what this primary holds is unavailable, and everything
-else goes on. Replicas are never asked, and ASK is never followed.
+A server of the cluster tells which primary holds which keys (the map). MOVED and a lost connection make the map stale. A task then
+reads the map again and reconnects lost lines, beside the callers. Until then, the keys that moved or were on a lost line are
+unavailable; all others stay available. Replicas are never asked, and ASK is never followed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from server.cache.keys import shard_prefix
 from server.errors import CacheError, CacheUnavailable, NothingRan, StoreError
 
 SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
-# The other shards wait at most so long for one whose primary has just fallen silent.
+# A question to all shards waits at most this long for a primary that has just fallen silent.
 SHARD_TIMEOUT_S = 1.0
 MAP_TIMEOUT_S = 1.0
 MEND_PAUSE_S = 0.05
@@ -54,7 +54,7 @@ def connection_to(url: str, *, on_connect: Callable[[Line], Awaitable[None]] | N
 class ClusterAddress:
     """The parts of an address: "redis+cluster://user:password@h1:p1,h2:p2?ssl_ca_certs=…".
 
-    seeds: servers that tell of the others, as "host:port"; before, after: the rest of the address of any of them
+    seeds: servers that tell of the others, as "host:port"; before, after: the address around the name of a server
     """
 
     seeds: tuple[str, ...]
@@ -84,7 +84,7 @@ class SlotMap:
 
     @classmethod
     def parse(cls, slots: list[Any], asked: str) -> SlotMap:
-        """Takes: slots, the answer to CLUSTER SLOTS; asked, who gave it: it may leave out its own host."""
+        """Takes: slots, the answer to CLUSTER SLOTS; asked, the server that gave it: it may leave out its own host."""
         ranges = []
         for first, last, (host, port, *_), *_replicas in slots:
             name = host.decode() if host else asked.rpartition(":")[0].strip("[]")
@@ -93,7 +93,7 @@ class SlotMap:
         return cls(*([list(column) for column in zip(*ranges, strict=True)] or [[], [], []]))
 
     def server_of(self, slot: int) -> str | None:
-        """The primary that holds a slot; None: nobody."""
+        """The primary that holds a slot; None: no server holds it."""
         place = bisect_right(self.firsts, slot) - 1
         return self.servers[place] if place >= 0 and slot <= self.lasts[place] else None
 
@@ -129,7 +129,7 @@ class ClusterConnection(Connection):
         """As Connection says."""
         answers = await self._ask_all(commands, SHARD_TIMEOUT_S)
         if all(isinstance(answer, CacheError) for answer in answers):
-            # NothingRan has to be true of all of them.
+            # NothingRan may be raised only if none of the commands ran.
             checked([answer for answer in answers if not isinstance(answer, NothingRan)] or answers)
         return answers
 
@@ -164,7 +164,7 @@ class ClusterConnection(Connection):
         if not shards:
             checked(list((await self.ask_servers(("PING",))).values()))
             return {}
-        # A script, because it is refused exactly when casts are: a key that is not yet moved would still be written.
+        # A script, because it is refused exactly when casts are. A plain SET would still write a key that has not moved yet.
         answers = await self.ask_shards(
             [("EVAL", _PROBE_SCRIPT, 1, shard_prefix(shard), PROBE_KEPT_S) for shard in shards]
         )
@@ -211,7 +211,7 @@ class ClusterConnection(Connection):
             answers = await line.ask_all(commands, timeout_s=timeout_s)
             self._troubles.pop(server, None)
         except (CacheUnavailable, StoreError) as error:
-            # Its opening needs PostgreSQL, and must not hold up the others either.
+            # StoreError: opening a line needs PostgreSQL. Its failure must not hold up the other servers either.
             self._troubles.setdefault(server, str(error))
             answers = [CacheUnavailable(f"{server}: {error}")] * len(commands)
         if not line.is_ready or any(isinstance(one, NothingRan) and str(one).startswith("MOVED") for one in answers):
@@ -228,7 +228,7 @@ class ClusterConnection(Connection):
         return self._map is not None and self._map.server_of(key_slot(key.encode())) == server
 
     def _is_away(self, server: str) -> bool:
-        """Whether the server has failed, and its line is made again meanwhile."""
+        """Whether the server has failed, and its line is being reconnected."""
         is_mending = self._mending is not None and not self._mending.done()
         return is_mending and server in self._troubles and not self._line(server).is_ready
 
@@ -265,7 +265,7 @@ class ClusterConnection(Connection):
         """
         ready = [name for name, line in self._lines.items() if line.is_ready]
         trouble = ""
-        # A primary that was cut off from the others tells an old map, so those whose lines work come first.
+        # A primary that was cut off from the others tells an old map, so servers whose lines work come first.
         for server in dict.fromkeys([*ready, *self._address.seeds, *self._lines]):
             line = self._lines[server] if server in ready else Line(self._address.url_of(server))
             try:
@@ -288,7 +288,7 @@ class ClusterConnection(Connection):
             self._mending = asyncio.create_task(self._mend(), name="cluster-mending")
 
     async def _mend(self) -> None:
-        """Reads the map again, and makes lines again, until all of them are ready."""
+        """Repeats until all lines are ready: reads the map, and reconnects broken lines."""
         pause_s = MEND_PAUSE_S
         while True:
             with suppress(CacheUnavailable):

@@ -39,8 +39,8 @@ def tally_key(shard: int, show_id: int) -> str:
 
 
 def ballots_key(shard: int, show_id: int) -> str:
-    """Hash: user -> ballot, "101u102d", after its order ("7:101u102d") if it has one; "-" before it: it is set aside; without
-    songs: the user holds no vote; absent: cold, or empty when the show was new.
+    """Hash: user -> ballot, "101u102d"; with an order "7:101u102d"; "-" before all of it: the ballot is set aside; without
+    songs: the user holds no vote; absent: cold, or empty if the show was new when it was warmed up.
     """
     return f"{{{shard}}}:ballots:{show_id}"
 
@@ -79,7 +79,7 @@ SPENT_KEY = "spent"
 def spent_key(shard: int, *, is_cluster: bool) -> str:
     """The hash of spent votes that a shard's scripts work on.
 
-    In a cluster it has the users whose home the shard is, and `server`, the process that it was opened on (docs/adr/0040).
+    In a cluster it holds the users whose home is this shard, and `server`, the process that it was opened on (docs/adr/0040).
     """
     return f"{{{shard}}}:spent" if is_cluster else SPENT_KEY
 

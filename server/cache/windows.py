@@ -37,7 +37,7 @@ LOCAL_SHARE = 0.1  # of a window's count_max, admitted by each node without aski
 SUBJECTS_MAX = 100_000  # that a node counts by itself in one window
 TIMEOUT_S = 1.0
 CONNECTIONS_MAX = 4
-AWAY_S = 1.0  # after a failure Valkey is not asked for so long
+AWAY_S = 1.0  # after a failure, the time in which a node does not ask Valkey
 RETRY_AFTER_MS_MIN = 100
 
 
@@ -55,7 +55,7 @@ class Window:
     is_strict: bool = False
 
     def __post_init__(self) -> None:
-        # An alert on an increase needs the series before its first refusal.
+        # An alert on an increase needs the series to exist before the first refusal.
         LIMITED.labels(self.name)
 
 
@@ -123,7 +123,7 @@ class Windows:
             raise _at_limit(window, free_at_s - time.time())
 
     async def _hit(self, item: RateLimitItemPerSecond, subject: str, count: int) -> float | None:
-        """Counts in Valkey. Gives: None, or when a subject that is at its limit is free again, as time.time()."""
+        """Counts in Valkey. Gives: None; at the limit, the time at which the subject is free again, as time.time()."""
         async with asyncio.timeout(None if self._cluster is None else TIMEOUT_S):
             if count == 0:
                 is_free = await self._strategy.test(item, subject)

@@ -39,7 +39,7 @@ class Watch:
     def __init__(self, channels: Sequence[str]) -> None:
         self.channels = channels
         self.unread: dict[str, Update] = {}
-        self.make_error: Callable[[], Exception] | None = None  # the error that ended it
+        self.make_error: Callable[[], Exception] | None = None  # makes the error that ended it
         self.has_news = asyncio.Event()
 
     def put(self, update: Update) -> None:

@@ -165,7 +165,7 @@ class Client:
                 except Refused as error:
                     if error.code != Code.CONFLICT:
                         raise
-                # Another device of this user counts ahead of this one.
+                # Another device of this user has cast with a greater order.
                 self._orders[show] = (await self.ballot(show)).order
 
     async def ballot(self, show: int) -> Ballot:
@@ -233,7 +233,7 @@ class Client:
         """The websocket is ready, for the first time or again."""
         self._ready.set()
         self._connected(True)
-        # A watch that began while the websocket was opening came too late for its subscribe.
+        # The first subscribe lacks the channels of a watch that began while the websocket was opening.
         if missing := self._channels.missing():
             self._start(self._subscribe(missing), "client-subscribe")
 

@@ -1,4 +1,4 @@
-"""Scores how well the crowd and each voter predicted a show, and again after each change of its sets.
+"""Scores how well the crowd and each voter predicted a show. After each change of its sets the show is scored again.
 
 One node at a time does it.
 """

@@ -74,7 +74,7 @@ class VoteStatsQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Subject(msgspec.Struct, frozen=True):
-    """What the statistics are about. id: 0 for the platform; audience, accuracy: of a show."""
+    """The subject of the statistics. id: 0 for the platform; audience, accuracy: of a show."""
 
     scope: Scope
     id: int = 0
@@ -220,7 +220,7 @@ def _known_zone(name: str | None) -> str | None:
 def _period(query: VoteStatsQuery, today: dt.date) -> tuple[dt.date, dt.date] | None:
     """The first and the last day of the period; None: all time.
 
-    Without `to` the period ends today; without `from` it has SERIES_DAYS_MAX days.
+    Without `to` the period ends today, or on the day `from` if that is later; without `from` it has SERIES_DAYS_MAX days.
     """
     if query.first is None and query.last is None:
         return None

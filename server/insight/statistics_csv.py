@@ -12,7 +12,7 @@ HEADER = ("figure", "key", "name", "votes", "up", "down", "withdrawn")
 
 
 def as_csv(stats: VoteStats) -> str:
-    """A header, then one line for each figure. A cell without a meaning, or that the client may not see, is empty."""
+    """A header, then one line for each figure. A cell is empty if it has no meaning or the client may not see it."""
     rows = (dict(zip(HEADER, line, strict=False)) for line in _lines(stats))
     return spreadsheets.as_csv(HEADER, rows)
 

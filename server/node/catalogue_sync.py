@@ -45,7 +45,7 @@ async def providers_of(
     *,
     is_urgent: bool = False,
 ) -> AsyncIterator[Providers]:
-    """Clients of all providers that the settings have keys for. None is asked yet.
+    """Clients of MusicBrainz and of all providers that the settings have keys for. None is asked yet.
 
     Takes: is_urgent, as open_providers takes it
     """
@@ -75,7 +75,7 @@ class CatalogueSync:
         ]
 
     def loops(self) -> dict[str, Coroutine[Any, Any, None]]:
-        """Loops of the node. Without any key there is none: a developer's own node asks no provider by itself."""
+        """Loops of the node. Without any key there is no loop: a developer's own node asks no provider by itself."""
         if len(self._providers.by_service()) == 1:
             return {}
         return {"sync": build_scheduler(self._owner, self._providers).run()}

@@ -30,7 +30,7 @@ from server.node.node import Node
 
 log = structlog.get_logger()
 
-# A migration of a large database takes its time before the successor is ready.
+# Before it is ready, the successor may have to migrate a large database.
 READY_TIMEOUT_S = 900.0
 REPLY_TIMEOUT_S = 60.0
 # For so long after the last accepted connection, this process waits for the first request of each.
@@ -43,7 +43,7 @@ async def hand_over(node: Node, connected: socket.socket) -> HandedOver:
     """Hands a node's sockets over. Afterwards the node has to stop.
 
     Takes:  connected, to the successor; it is closed at the end
-    Gives:  what was moved. Its websockets are drained when the successor cannot read them, or when they do not come to rest
+    Gives:  the counts. Websockets that the successor cannot read, or that do not come to rest, are drained and not moved
     Raises: HandOverFailed: the node goes on as before, with every socket that the successor has not taken
     Cancel: as after a failure
     """
@@ -82,7 +82,7 @@ class _Attempt:
         await self._ask(Warm(positions, rooms.sockets.opened_count))
         listening = node.listening()
         self._listening = [copy.dup() for copy in listening]
-        # First, while the successor has nothing else to do: votes wait for its writer from here on.
+        # This comes first, while the successor has nothing else to do: from here on, votes wait for its writer.
         await node.stop_writing()
         self._is_writing = False
         await self._ask(Listen(), [copy.fileno() for copy in listening])
@@ -115,7 +115,7 @@ class _Attempt:
         return moved_count
 
     async def take_back(self) -> None:
-        """Makes this node what it was before, as far as the successor has not taken it."""
+        """Brings the node back to its former state, without the sockets that the successor has taken."""
         await self._departures.stay([])
         if not self._is_writing:
             self._node.start_writing()
@@ -123,7 +123,7 @@ class _Attempt:
             await self._node.listen_on([copy.dup() for copy in self._listening])
 
     def close(self) -> None:
-        """Closes what only the hand-over needed."""
+        """Closes the copies of the listening sockets, and the channel."""
         for copy in self._listening:
             copy.close()
         self._channel.close()

@@ -1,7 +1,7 @@
-"""The upgrade in place of a running node: who asks for it, and how it ended.
+"""The upgrade in place of a running node: the signal that asks for it, and the file that tells how it ended.
 
-SIGUSR2 asks. The file serve-<port>.json in the data dir says which process to ask, and how its last upgrade ended;
-`mysetlist upgrade` reads it.
+The signal is SIGUSR2. The file serve-<port>.json in the data dir tells the process to signal, and the result of its last
+upgrade; `mysetlist upgrade` reads it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Upgrade = Callable[[], Awaitable[HandedOver]]
 
 
 class RunFile(msgspec.Struct, kw_only=True):
-    """What other commands know of a running node. upgrade_count: those that have ended; last: how each of its processes fared."""
+    """The facts about a running node for other commands. upgrade_count: ended upgrades; last: the result for each process."""
 
     pid: int
     started_s: float  # tells this process from a later one with the same id
@@ -51,7 +51,7 @@ class Upgrades:
     @classmethod
     @contextmanager
     def asked_for(cls, data_dir: Path, port: int) -> Iterator[Upgrades]:
-        """Takes SIGUSR2 inside the block, and keeps the file."""
+        """Handles SIGUSR2 inside the block. The file exists as long as the block runs."""
         path = run_file_path(data_dir, port)
         upgrades = cls(
             path, RunFile(pid=os.getpid(), started_s=psutil.Process().create_time(), port=port, version=__version__)
@@ -79,13 +79,13 @@ class Upgrades:
         outcomes: list[HandedOver] = []
         try:
             for step in steps:
-                outcomes.append(await step())  # noqa: PERF401  what was done is told after a failure, too
+                outcomes.append(await step())  # noqa: PERF401  after a failure, finished steps are told too
         except HandOverFailed as error:
             outcomes.append(HandedOver(reason=str(error)))
             log.error("upgrade.failed", reason=str(error))  # noqa: TRY400  a line is enough
         else:
             log.info("upgrade.done", **_sums(outcomes))
-        # What was asked meanwhile is answered with it.
+        # Signals that came meanwhile ask for nothing more: this upgrade answers them, too.
         self._asked.clear()
         self._run_file.upgrade_count += 1
         self._run_file.last = outcomes
@@ -100,14 +100,14 @@ class Upgrades:
         except OSError as error:
             # Its folder belongs to another user, or the disk is full. `kill -USR2` upgrades the node all the same.
             log.warning("run_file.not_written", path=str(self._path), reason=error.strerror)
-            # Who waits for the end of an upgrade must not wait for ever.
+            # Without the file, a command that waits for the end of an upgrade fails. With an old one it would wait for ever.
             for path in (draft, self._path):
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
 
 
 def run_file_path(data_dir: Path, port: int) -> Path:
-    """Where a node on a port tells of itself."""
+    """The file of the node that listens on a port."""
     return data_dir / f"serve-{port}.json"
 
 
@@ -121,7 +121,7 @@ def running_nodes(data_dir: Path) -> list[RunFile]:
 
 
 async def ask_for_upgrade(data_dir: Path, node: RunFile) -> RunFile:
-    """Upgrades a node, and waits for the end; gives what it tells of itself then.
+    """Upgrades a node, and waits for the end; gives the node's file as it is then.
 
     Raises: SetupError: it belongs to another user, has died, or cannot write its file
     """

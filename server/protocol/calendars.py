@@ -10,21 +10,21 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event, Timezone, vDuration
 
-# Shows of the last weeks stay, and cancelled ones too: a calendar program deletes what is missing, or keeps it for ever.
+# Shows of the last weeks stay, and cancelled ones too: a calendar program deletes a missing show, or keeps it for ever.
 PAST = timedelta(days=30)
 SHOWS_MAX = 200
 # Nobody says when a show ends.
 _DURATION = timedelta(hours=3)
 _EVENTS_IN_A_ROW = 5  # about 3 ms
 _READ_EVERY = timedelta(hours=1)
-# SEQUENCE has 31 bits. A revision is milliseconds since 1970, shifted by 10 (next_revision in migrations/); this is seconds since
-# 2026, which has room until 2094.
+# SEQUENCE has 31 bits. A revision is milliseconds since 1970, shifted by 10 (next_revision in migrations/). SEQUENCE is seconds
+# since 2026, which has room until 2094.
 _SEQUENCE_EPOCH_S = 1_767_225_600
 _STATUS = {"cancelled": "CANCELLED"}
 
 
 class CalendarShow(NamedTuple):
-    """A show in a calendar. A show that is not certain is one that its reader has not said to go to."""
+    """A show in a calendar. is_certain, False: the calendar's reader has not said that they go to it."""
 
     id: int
     slug: str
@@ -63,7 +63,7 @@ def show_of_row(row: Mapping[str, Any]) -> CalendarShow:
 
 
 class CalendarWords(NamedTuple):
-    """What a calendar says, in its reader's language. summary_of: what a show is called; invitation_to: the page with this address."""
+    """The texts of a calendar in its reader's language. summary_of: a show's title; invitation_to: the page with this address."""
 
     summary_of: Callable[[CalendarShow], str]
     invitation_to: Callable[[str], str]
@@ -109,7 +109,7 @@ def _event(show: CalendarShow, words: CalendarWords, base: str, installation: st
     url = f"{base}/shows/{show.slug}"
     event = Event()
     event.add("uid", f"show-{show.id}@{installation}.mysetlist")
-    # The same file as long as nothing changes: the stamp is that of the last change.
+    # The stamp is the time of the last change, so the file stays the same until the next one.
     event.add("dtstamp", show.changed_at)
     event.add("last-modified", show.changed_at)
     event.add("sequence", sequence_of(show.revision))

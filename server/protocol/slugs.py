@@ -11,7 +11,7 @@ from anyascii import anyascii
 
 from server.protocol.texts import clean_line
 
-# What a client or a file gives as a slug. Digits alone are read as an id (`parse_reference`), so nobody could ask by such a slug.
+# A slug that a client or a file gives. Digits alone are read as an id (`parse_reference`), so such a slug would find nothing.
 Slug = Annotated[
     str,
     msgspec.Meta(

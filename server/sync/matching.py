@@ -111,7 +111,7 @@ def _without_accent(char: str) -> str:
 def _words(text: str, glued: str | None) -> list[str]:
     """The words of a folded text, with the marks of their letters.
 
-    Takes: glued, signs that do not end a word; None: no sign does
+    Takes: glued, signs that do not end a word; None: no sign ends a word
     """
 
     def kept(char: str) -> str:

@@ -9,13 +9,13 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-# Gaps, in shows since a song was played, that have a habit of their own; longer ones share the last.
+# A gap is the number of shows since a song was played. Each gap has a habit of its own; longer gaps share that of this one.
 GAPS_MAX = 8
-# A habit counts fully only when many songs showed it; so many songs that show none are added to each.
+# So many songs without a habit are added to each gap, so that a habit counts fully only when many songs showed it.
 NO_HABIT_SONGS = 5.0
 # Habits of so many shows ago count half.
 HABIT_HALF_LIFE_SHOWS = 13.0
-# Another memory than the usual one must have predicted this much better. Its past shows count less by FADING each.
+# Another memory predicts only if it was this much better than the usual one. A show counts FADING times the next one.
 BETTER_BY = 0.03
 FADING = 0.9
 
@@ -54,7 +54,7 @@ class Predicted(msgspec.Struct, frozen=True):
 
 
 class _Memory:
-    """What one way of forgetting knows of an artist: how often each song is played, and the habit of each gap.
+    """One memory of an artist: how often each song is played, and the habit of each gap. Memories differ in how they forget.
 
     Takes: half_life_shows, half_life_days: a setlist so much older counts half; earlier_tours: the setlists of all earlier
            tours together count no more than this many
@@ -76,7 +76,7 @@ class _Memory:
         found = {
             key: min(1.0, weight / self._total * self._habit(self._gap(key))) for key, weight in self._weights.items()
         }
-        # Among equals the song that was played last, in its order there.
+        # Among equal shares the song of the latest show comes first; songs of one show keep its order.
         return dict(
             sorted(found.items(), key=lambda one: (-round(one[1], 9), -self._last[one[0]][0], self._last[one[0]][1]))
         )

@@ -45,7 +45,7 @@ GATHER_BUSY_S = 0.01
 BUSY_ROUND_CASTS = 32
 PENDING_CASTS_MAX = 20_000
 SCRIPT_VOTES_MAX = 2_000
-# No fan can fill the queue or a round: so many votes of one fan wait at most, and so many are in one round.
+# No fan can fill the queue or a round: the first limits a fan's waiting votes, the second a fan's votes in one round.
 WAITING_VOTES_OF_USER_MAX = 1_000
 ROUND_VOTES_OF_USER_MAX = 100
 RETRY_AFTER_MS = 1_000
@@ -138,11 +138,11 @@ class Intake:
         self._enqueue(show_id, pack_pick(show_id, user_id, picked), waiter)
 
     def submit_decision(self, group_id: int, show_id: int, waiter: Waiter) -> None:
-        """Takes the note that a group of votes was decided on, whose commit applies the decision. Raises: as submit_mark."""
+        """Takes the note that a group of votes was decided on. Its commit applies the decision. Raises: as submit_mark."""
         self._enqueue(show_id, pack_decision(group_id, show_id), waiter)
 
     def _enqueue(self, subject_id: int, packed: list[int], waiter: Waiter) -> None:
-        # Counted, because the service is the reason; a user with too many votes is not.
+        # Two refusals are counted, because the service is their reason; that of a user with too many votes is not.
         if self._is_draining:
             CASTS.labels(Code.UNAVAILABLE).inc()
             raise Refused(Code.UNAVAILABLE, "The server is stopping. Try again.", retry_after_ms=RETRY_AFTER_MS)
@@ -213,7 +213,7 @@ class Intake:
         by_shard = self._take_round()
         reserved = None if self._day_budgets is None else await self._reserve(self._day_budgets, by_shard)
         if not by_shard:
-            return  # each cast of the queue follows an earlier one of its fan that waits for a warm-up
+            return  # no cast can be sent now: each was dropped or refused, or waits for a warm-up, a hold or its turn
         commands = [self._command(shard, casts, reserved) for shard, casts in by_shard.items()]
         cast_count = sum(map(len, by_shard.values()))
         self._is_busy = cast_count >= BUSY_ROUND_CASTS
@@ -224,7 +224,7 @@ class Intake:
             SCRIPT_SECONDS.observe(self._clock.monotonic_s() - started_s)
             SCRIPT_CASTS.observe(cast_count)
         except (CacheError, StoreError) as error:
-            if reserved is None:  # other servers of a cluster may answer
+            if reserved is None:  # in a cluster, other servers may answer
                 self._valkey_watch.note(error)
             replies = [error] * len(commands)
         for (shard, casts), reply in zip(by_shard.items(), replies, strict=True):
@@ -259,7 +259,7 @@ class Intake:
 
     async def _fail(self, shard: int, casts: list[Cast], error: CacheError | StoreError) -> None:
         """Refuses the casts of a shard that did not answer them."""
-        if not isinstance(error, NothingRan):  # then the probe says what is away
+        if not isinstance(error, NothingRan):  # if nothing ran, the probe says what is away
             log.warning("round.failed", shard=shard, error=str(error), casts=len(casts))
         self._refuse_all(casts, _AWAY)
         if not isinstance(error, CacheUnavailable | WritesRefused | StoreError):

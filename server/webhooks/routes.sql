@@ -1,4 +1,4 @@
--- What administrators see of webhooks, and change.
+-- The queries with which administrators read and change webhooks.
 
 -- name: list_webhooks
 -- takes: id (null: any); after_id (null: first page); count; instant

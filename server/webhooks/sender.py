@@ -1,9 +1,9 @@
 """Sends events to webhooks: makes their deliveries, claims those that are due, and posts them.
 
-Delivery is at least once. A node that crashes between the answer of a receiver and the end of its own transaction leaves its
-row as `sending`; CLAIM_TTL later another node sends it again, with the same webhook-id. Without a crash nothing is sent twice:
-a lock lets one node claim a row. The `not_before` of a claimed row is the instant at which the claim ends, and only the node
-with exactly this instant may settle the row.
+Delivery is at least once. A node that crashes, or loses PostgreSQL, between the post and the end of its own transaction leaves
+its row as `sending`; CLAIM_TTL later a node sends it again, with the same webhook-id. No two nodes send it at once: a lock lets
+one node claim a row. The `not_before` of a claimed row is the instant at which the claim ends, and only the node with
+exactly this instant may settle the row.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ assert dt.timedelta(seconds=TIMEOUT_S + sum(SETTLE_DELAYS_S) + 15) < CLAIM_TTL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Claim:
-    """A delivery that this node sends. Takes: attempts, with this one."""
+    """A delivery that this node sends. attempts: their number, this one included."""
 
     id: int
     webhook_id: int
@@ -64,7 +64,7 @@ class WebhookSender:
     """Runs on every node.
 
     Takes:  database, of the owner
-    Cancel: as keep_sending; another node sends the others again
+    Cancel: as keep_sending; another node sends unfinished deliveries again
     """
 
     def __init__(self, database: Database, clock: Clock, poster: Poster) -> None:
@@ -80,7 +80,7 @@ class WebhookSender:
         await keep_sending(self.start_due, self._sending, waiting="webhooks.waiting")
 
     async def start_due(self) -> int:
-        """Notes what the clock alone did, makes deliveries of new events, and starts those that are due.
+        """Notes voting that the clock opened or closed, makes deliveries of new events, and starts due deliveries.
 
         Gives:  the number of started deliveries
         Raises: StoreError
@@ -124,11 +124,11 @@ class WebhookSender:
         try:
             await self._settle(claim, claimed_until, state, posted)
         except StoreError as error:
-            # The claim ends, and the receiver gets it again with the same webhook-id.
+            # The claim ends, and the receiver gets the message again with the same webhook-id.
             log.warning("webhook.not_settled", webhook=claim.webhook_id, delivery=claim.id, error=str(error))
 
     async def _settle(self, claim: _Claim, claimed_until: dt.datetime, state: str, posted: Posted) -> None:
-        """Stores the result. It retries for a while, because what was posted cannot be undone."""
+        """Stores the result. It retries for a while, because a posted message cannot be undone."""
         now = utc_now(self._clock)
         not_before = now + dt.timedelta(seconds=retry_s(claim.attempts) if state == "queued" else 0)
         for delay_s in (*SETTLE_DELAYS_S, None):
