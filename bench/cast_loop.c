@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { IN_FLIGHT_MAX = 16, EVENTS = 512, BUFFER = 4096, TROUBLE = 256 };
+enum { EVENTS = 512, BUFFER = 4096, PING_MAX = 125, TROUBLE = 256 };
 
 struct voter {
     int socket;
@@ -17,7 +17,7 @@ struct voter {
     const int *ends;    /* where each of them ends */
     int sent, in_flight;
     int held; /* bytes in `buffer`: the beginning of a frame */
-    double sent_s[IN_FLIGHT_MAX];
+    double *sent_s; /* of each cast; 0: it is not sent, or answered */
     unsigned char buffer[BUFFER];
 };
 
@@ -53,7 +53,7 @@ static int cast(struct crowd *crowd, struct voter *voter) {
     if (last == first) return 0;
     if (last > crowd->casts) return fail(crowd, "a voter has no casts left", 25);
     double sent_s = now_s();
-    for (int id = first + 1; id <= last; id++) voter->sent_s[id % IN_FLIGHT_MAX] = sent_s;
+    for (int id = first + 1; id <= last; id++) voter->sent_s[id - 1] = sent_s;
     int begin = first ? voter->ends[first - 1] : 0;
     voter->in_flight += last - first;
     voter->sent = last;
@@ -63,14 +63,17 @@ static int cast(struct crowd *crowd, struct voter *voter) {
 static int take(struct crowd *crowd, struct voter *voter, unsigned char *frame, const unsigned char *payload, int length) {
     const char *text = (const char *) payload;
     if (frame[0] == 0x89) { /* a ping, answered with its payload and a mask of zeros */
-        unsigned char pong[6 + 125] = {0x8A, 0x80 | length};
+        if (length > PING_MAX) return fail(crowd, "a ping is too long", 18);
+        unsigned char pong[6 + PING_MAX] = {0x8A, 0x80 | length};
         memcpy(pong + 6, payload, length);
         return send_all(crowd, voter, pong, 6 + length);
     }
     if (length < 7 || memcmp(text, "{\"re\":", 6) || !memmem(text, length, "\"committed\"", 11)) return fail(crowd, text, length);
     int id = 0;
     for (int at = 6; at < length && text[at] >= '0' && text[at] <= '9'; at++) id = id * 10 + text[at] - '0';
-    crowd->latencies_s[crowd->committed++] = now_s() - voter->sent_s[id % IN_FLIGHT_MAX];
+    if (id < 1 || id > voter->sent || !voter->sent_s[id - 1]) return fail(crowd, text, length);
+    crowd->latencies_s[crowd->committed++] = now_s() - voter->sent_s[id - 1];
+    voter->sent_s[id - 1] = 0;
     voter->in_flight--;
     return 0;
 }
@@ -78,11 +81,13 @@ static int take(struct crowd *crowd, struct voter *voter, unsigned char *frame, 
 static int receive(struct crowd *crowd, struct voter *voter) {
     ssize_t got = recv(voter->socket, voter->buffer + voter->held, BUFFER - voter->held, MSG_DONTWAIT);
     if (got < 0 && errno == EAGAIN) return 0;
-    if (got <= 0) return fail(crowd, "the server closed a connection", 30);
+    if (got < 0) return fail(crowd, strerror(errno), (int) strlen(strerror(errno)));
+    if (got == 0) return fail(crowd, "the server closed a connection", 30);
     int end = voter->held + got, start = 0;
     while (end - start >= 2) {
         unsigned char *frame = voter->buffer + start;
         int length = frame[1], head = 2;
+        if (length == 127) return fail(crowd, "a frame is too long", 19);
         if (length == 126) {
             if (end - start < 4) break;
             length = frame[2] << 8 | frame[3];
@@ -104,40 +109,42 @@ struct crowd *crowd_open(int count, const int *sockets, const char *const *frame
     if (!crowd) return NULL;
     *crowd = (struct crowd) {.count = count, .casts = casts, .in_flight = in_flight, .epoll = epoll_create1(0)};
     crowd->latencies_s = malloc(sizeof *crowd->latencies_s * count * casts);
-    if (!crowd->latencies_s || crowd->epoll < 0) return NULL;
+    double *sent_s = calloc((size_t) count * casts, sizeof *sent_s);
+    if (!crowd->latencies_s || !sent_s || crowd->epoll < 0) return NULL;
     for (int i = 0; i < count; i++) {
         struct voter *voter = &crowd->voters[i];
         voter->socket = sockets[i];
         voter->frames = frames[i];
         voter->ends = ends[i];
+        voter->sent_s = sent_s + (size_t) i * casts;
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = voter};
         if (epoll_ctl(crowd->epoll, EPOLL_CTL_ADD, sockets[i], &event)) return NULL;
     }
     return crowd;
 }
 
-/* Lets the voters cast for this time. If `casting` is 0, waits for all answers instead, at most this time, and gives how many are missing.
+static long unanswered(const struct crowd *crowd) {
+    long count = 0;
+    for (int i = 0; i < crowd->count; i++) count += crowd->voters[i].in_flight;
+    return count;
+}
+
+/* Lets the voters cast for this time. If `casting` is 0, waits for all answers instead, at most this time. Gives how many are missing;
    -1: trouble. */
 long crowd_run(struct crowd *crowd, double seconds, int casting) {
     struct epoll_event events[EVENTS];
     double end_s = now_s() + seconds;
-    long in_flight = 0;
     for (int i = 0; i < crowd->count; i++) {
         if (casting && cast(crowd, &crowd->voters[i])) return -1;
     }
-    while (now_s() < end_s) {
-        if (!casting) {
-            in_flight = 0;
-            for (int i = 0; i < crowd->count; i++) in_flight += crowd->voters[i].in_flight;
-            if (!in_flight) break;
-        }
+    while (now_s() < end_s && (casting || unanswered(crowd))) {
         int ready = epoll_wait(crowd->epoll, events, EVENTS, 100);
         for (int i = 0; i < ready; i++) {
             struct voter *voter = events[i].data.ptr;
             if (receive(crowd, voter) || (casting && cast(crowd, voter))) return -1;
         }
     }
-    return in_flight;
+    return unanswered(crowd);
 }
 
 long crowd_committed(const struct crowd *crowd) { return crowd->committed; }

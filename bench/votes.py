@@ -81,7 +81,12 @@ def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--subscribe", action="store_true", help="voters also watch their shows")
     parser.add_argument("--in-c", action="store_true", help="the voters are a loop in C, and nobody watches")
     parser.add_argument("--seed", type=int, default=1)
-    return parser.parse_args(given)
+    arguments = parser.parse_args(given)
+    if arguments.in_c and (
+        arguments.rate or arguments.votes_per_cast > 1 or arguments.subscribe or arguments.no_verify
+    ):
+        parser.error("--in-c takes no --rate, --votes-per-cast, --subscribe or --no-verify")
+    return arguments
 
 
 async def add_shows(database_url: str, first: int, last: int) -> None:
@@ -159,11 +164,15 @@ def measure_in_c(server: Node, arguments: argparse.Namespace) -> dict[str, Any]:
     log_step("counted")
     unanswered = loop.settle(SETTLE_S)
     found = uvloop.run(differences(server.url, before, loop.expected_ballots()))
-    votes = max(1, last - first)
+    votes = last - first
+    if not votes:
+        raise SystemExit("no cast was acknowledged in the measured time")
     cpu_s = spent(cpu_before_s, cpu_after_s) | {"crowd": own_after_s - own_before_s}
     latencies_s = loop.latencies_s(first, last)
     return {
-        "settings": {name: getattr(arguments, name) for name in ("voters", "in_flight", "warm_up", "seed", "in_c")},
+        "settings": {
+            name: getattr(arguments, name) for name in ("voters", "in_flight", "warm_up", "show", "seed", "in_c")
+        },
         "shows": len(before),
         "seconds": round(seconds, 3),
         "committed_votes_per_s": round(votes / seconds, 1),

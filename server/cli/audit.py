@@ -40,6 +40,9 @@ def audit(
     """Recount a show from its public ledger, or compare the audit log with its chain (--log); exit 1 on any difference."""
     if log == (show is not None):
         raise BadArgument("Give a show to recount, or --log for the audit log of staff.")
+    of_shows = {"--key": key, "--checkpoint": checkpoint, "--witness": witness, "--keep": keep}
+    for option in (name for name, given in (of_shows if log else {"--head": head}).items() if given is not None):
+        raise BadArgument(f"{option} is for {'the ledger of a show' if log else '--log'}. Leave it out.")
     if show is not None:
         _recount(show, url, key=key, checkpoint=checkpoint, witness=witness, keep=keep)
     else:
@@ -77,7 +80,10 @@ def _recount(
     if found.problems:
         raise typer.Exit(1)
     if keep is not None:
-        keep.write_text(found.checkpoint)
+        try:
+            keep.write_text(found.checkpoint)
+        except OSError as error:
+            raise SetupError(f"--keep: {keep} cannot be written: {error}. The checkpoint was not kept.") from error
 
 
 def _check_log(head: str | None, data_dir: Path | None) -> None:

@@ -87,12 +87,13 @@ class _Attempt:
         self._is_writing = False
         await self._ask(Listen(), [copy.fileno() for copy in listening])
         await node.stop_listening()
+        stopped_s = time.monotonic()
         moved_count = 0
         if ready.format == FORMAT:
             moved_count = await self._move()
         else:
             log.warning("websockets.not_moved", format=ready.format, wanted=FORMAT)
-        await asyncio.sleep(max(0.0, began_s + FIRST_REQUEST_S - time.monotonic()))
+        await asyncio.sleep(max(0.0, stopped_s + FIRST_REQUEST_S - time.monotonic()))
         await self._channel.send(Finish())
         took_s = time.monotonic() - began_s
         return HandedOver(

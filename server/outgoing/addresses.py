@@ -65,12 +65,17 @@ def parse_url(text: str) -> httpx.URL:
 def proxy_of(url: httpx.URL) -> httpx.URL | None:
     """The proxy for an address outside the allowed networks: that of HTTPS_PROXY or ALL_PROXY; None: no proxy, NO_PROXY names the host,
     or the address is not HTTPS.
+
+    Raises: ValueError: the variable is no address
     """
     proxies = getproxies()
     proxy = proxies.get("https") or proxies.get("all")
     if proxy is None or url.scheme != "https" or proxy_bypass(url.host):
         return None
-    return httpx.URL(proxy if "://" in proxy else f"http://{proxy}")
+    try:
+        return httpx.URL(proxy if "://" in proxy else f"http://{proxy}")
+    except httpx.InvalidURL as error:
+        raise ValueError(f"HTTPS_PROXY or ALL_PROXY is no address: {error}. Write http://host:port.") from error
 
 
 async def addresses_of(

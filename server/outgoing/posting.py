@@ -168,6 +168,7 @@ class CheckedPoster:
         host = await self._kept_host(url)
         host.in_flight += 1
         try:
+            await self._close_idle()
             async with host.turns:
                 yield host
         finally:
@@ -184,16 +185,17 @@ class CheckedPoster:
         host = self._hosts.get(key)
         if host is None:
             host = self._hosts[key] = _Host(self._client(None if addresses else proxy_of(url)), addresses, 0.0)
-            await self._close_idle(host)
         host.addresses, host.checked_s = addresses, time.monotonic()
         return host
 
-    async def _close_idle(self, newest: _Host) -> None:
+    async def _close_idle(self) -> None:
         """Closes the connections that were used the longest ago, when there are too many hosts."""
-        idle = [(key, host) for key, host in self._hosts.items() if not host.in_flight and host is not newest]
+        idle = [(key, host) for key, host in self._hosts.items() if not host.in_flight]
         idle.sort(key=lambda item: item[1].used_s)
-        for key, host in idle[: max(0, len(self._hosts) - HOSTS_MAX)]:
+        surplus = idle[: max(0, len(self._hosts) - HOSTS_MAX)]
+        for key, _ in surplus:
             del self._hosts[key]
+        for _, host in surplus:
             await host.http.aclose()
 
     async def _addresses_of(self, url: httpx.URL) -> list[str]:

@@ -126,7 +126,13 @@ class Cards:
         return self._plain if kept is None or kept.revision != revision else kept.body
 
     async def _draw(self, key: _Key, card: Card, revision: int) -> _Picture:
-        body = await asyncio.to_thread(draw, card)
+        drawing = asyncio.create_task(asyncio.to_thread(draw, card), name="card")
+        try:
+            body = await asyncio.shield(drawing)
+        except asyncio.CancelledError:
+            # The client has left, but its thread draws on. It keeps its turn until then: no others may draw beside it.
+            await asyncio.wait([drawing])
+            raise
         picture = _Picture(body, card, revision, self._clock.monotonic_s())
         self._kept[key] = picture
         self._kept.move_to_end(key)

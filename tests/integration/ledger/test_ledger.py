@@ -245,10 +245,18 @@ async def test_the_command(node: Node, factory: RowFactory, people: People, sql:
     code, output, errors = await run_command(*words, "--keep", str(kept), environ=dict(os.environ))
     assert (code, errors) == (0, "")
     assert "the final result has the same counts: 1 votes on 3 songs" in output
+    code, _, errors = await run_command(*words, "--keep", str(tmp_path), environ=dict(os.environ))
+    assert (code, f"--keep: {tmp_path} cannot be written" in errors, "Traceback" in errors) == (1, True, False)
     await sql.execute("update setlist_songs set up_count = 2 where id = $1", show.first)
     code, output, _ = await run_command(*words, "--checkpoint", str(kept), environ=dict(os.environ))
     assert code == 1
     assert f"Song {show.first} (" in output
+    for wrong, told in (
+        (("show-17", "--head", "1:00"), "--head is for --log"),
+        (("--log", "--keep", "x"), "--keep is for the ledger of a show"),
+    ):
+        code, _, errors = await run_command("audit", *wrong, environ=dict(os.environ))
+        assert (code, told in errors) == (2, True)
     code, _, errors = await run_command("audit", "nowhere", "--url", node.url, environ=dict(os.environ))
     assert (code, "Look at --url and the show." in errors) == (1, True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.outgoing.addresses import addresses_of, parse_url
+from server.outgoing.addresses import addresses_of, parse_url, proxy_of
 from server.settings import _networks
 
 PRIVATE = [
@@ -76,3 +76,11 @@ def test_a_malformed_url_is_told(text: str, says: str) -> None:
     """Each says what is wrong."""
     with pytest.raises(ValueError, match=says):
         parse_url(text)
+
+
+def test_a_proxy_that_is_no_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A post then fails with this sentence, and not with an exception that nobody expects."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:port")
+    monkeypatch.setenv("NO_PROXY", "")
+    with pytest.raises(ValueError, match=r"^HTTPS_PROXY or ALL_PROXY is no address: .*\. Write http://host:port\.$"):
+        proxy_of(parse_url("https://hooks.example.org/"))

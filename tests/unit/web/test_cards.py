@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import sys
+import threading
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from PIL import Image
 from structlog.testing import capture_logs
 
+from server.clock import SystemClock
 from server.errors import Refused
 from server.web import card_drawing, cards
 from server.web.card import Card, CardColours, CardSong
@@ -67,3 +73,43 @@ def test_a_process_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cards, "DRAWING_S_MAX", 0.05)
     with capture_logs(), pytest.raises(Refused):
         cards.draw(CARD)
+
+
+async def test_a_client_that_leaves_keeps_its_turn_until_its_picture_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread cannot be stopped: clients that come and leave must not have more pictures drawn at once than DRAWN_AT_ONCE_MAX."""
+    drawing: list[int] = []
+    at_once: list[int] = []
+    began, may_end = threading.Event(), threading.Event()
+
+    def draw(_card: Card) -> bytes:
+        drawing.append(1)
+        at_once.append(len(drawing))
+        began.set()
+        may_end.wait(30)
+        drawing.pop()
+        return b"picture"
+
+    async def show(call: Any) -> Any:
+        return SimpleNamespace(document={"id": int(call.path["show"])})
+
+    monkeypatch.setattr(cards, "draw", draw)
+    monkeypatch.setattr(cards, "CARDS", {"show": lambda _document, _service: CARD})
+    brands: Any = SimpleNamespace(of_host=lambda _host: None)
+    made = cards.Cards({"show": show}, lambda _request: "192.0.2.1", SystemClock(), brands, b"plain")
+
+    def ask(show_id: int) -> asyncio.Task[Any]:
+        path = f"/shows/{show_id}/card.png"
+        return asyncio.create_task(
+            made.get_card("show", make_mocked_request("GET", path, match_info={"show": str(show_id)}))
+        )
+
+    first = ask(1)
+    await asyncio.to_thread(began.wait, 30)
+    first.cancel()
+    second = ask(2)
+    while not made._turns._waiting_count and len(at_once) < 2:
+        await asyncio.sleep(0.005)
+    may_end.set()
+    assert (await second).body == b"picture"
+    assert at_once == [1, 1]
+    assert first.cancelled()
