@@ -35,13 +35,13 @@ _ACTIONS = {"set_aside": "group.set-aside", "restored": "group.restore", "void":
 
 
 class GroupQuery(PageQuery, frozen=True, kw_only=True):
-    """Which groups: of a state; all without it."""
+    """The groups to list: those of one state, or all of them without `state`."""
 
     state: State | None = None
 
 
 class DecisionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What becomes of a group. `void` withdraws its votes for good; the others can be changed again."""
+    """A decision on a group. `void` withdraws its votes for good; the others can be changed again."""
 
     decision: Literal["set_aside", "restored", "void"]
     reason: Annotated[str, msgspec.Meta(max_length=REASON_CHARS_MAX)] = ""
@@ -133,8 +133,8 @@ class GroupMemberPage(msgspec.Struct, frozen=True):
 
 
 class DecisionEffect(msgspec.Struct, frozen=True, kw_only=True):
-    """What a decision does: the ballots with their votes up and down that leave the counts, or come back. `withdrawn`: votes that are
-    withdrawn for good, counted or not.
+    """The effect of a decision: the ballots that leave the counts or come back, and their votes up and down. `withdrawn`: votes that
+    are withdrawn for good, counted or not.
     """
 
     is_preview: bool
@@ -145,7 +145,7 @@ class DecisionEffect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GroupDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision, and the position of its show's counts that have it. `accepted`: the counts follow, because the group is large or
+    """A decision. `at`: the first position whose counts of the show include it. `accepted`: the counts follow, because the group is large or
     PostgreSQL does not answer. A preview has no position. `effect`: null when the request repeats a decision.
     """
 

@@ -1,9 +1,9 @@
 -- Alerts about the services.
 
 -- name: change_alerts
--- takes: bad_count: an alert starts when the last response is bad, and this hour and the one before have so many bad
---        responses together; it ends with a good response; quiet_s: an alert lasts at least so long, and a service
---        without a request for so long counts as ok
+-- takes: bad_count: an alert starts when the last response is bad, and this hour and the hour before have at least this many
+--        bad responses together. A good response ends it. quiet_s: an alert lasts at least this long. A service without a
+--        request for this long counts as ok
 -- gives: services with a new alert, and services that have just recovered
 -- locks: their rows
 with latest as (

@@ -14,7 +14,7 @@ select u.minute, u.level, u.event_count, u.missed_count
 
 -- name: fetch_windows
 -- takes: instant; days; ends_s float8[], the ages at which windows end, the shortest first
--- gives: the sums of each level, day before the instant (0: the last 24 hours) and window: its place in ends_s from 0
+-- gives: the sums of each level, day and window. day: 0 is the last 24 hours before the instant. place: of the window in ends_s, from 0
 select m.level, floor(m.age_s / 86400)::int as day, width_bucket(m.age_s, :ends_s::float8[]) as place,
        sum(m.event_count)::bigint as event_count, sum(m.missed_count)::bigint as missed_count,
        count(*) filter (where m.missed_count > 0) as missed_minutes, min(m.minute) as since

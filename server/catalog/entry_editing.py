@@ -53,7 +53,7 @@ _UNSET = msgspec.UNSET
 
 
 class MakeQuery(PreviewQuery, frozen=True):
-    """`preview`: answer as if it were made, and make nothing. `another`: make it although one of this name is there."""
+    """`preview`: answers as if the entry were made, and makes nothing. `another`: makes it although one with this name exists."""
 
     another: bool = False
 

@@ -33,7 +33,7 @@ class CrewBody(msgspec.Struct, frozen=True):
 
 
 class Crew(msgspec.Struct, frozen=True, kw_only=True):
-    """A crew: its code, which stands in the link to join it, and whether you are a member."""
+    """A crew. `code`: the part of its link by which others join. It also says whether you are a member."""
 
     code: str
     name: str

@@ -28,7 +28,7 @@ _UNSET = msgspec.UNSET
 
 
 class TourBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A tour: all shows of the artist from the first to the last date, as tickets have them."""
+    """A tour: all shows of the artist from the first to the last date. Dates are local, as on tickets."""
 
     name: TourName
     first_date: dt.date
@@ -66,7 +66,7 @@ class TourArtist(msgspec.Struct, frozen=True):
 
 
 class TourItem(Tour, frozen=True, kw_only=True):
-    """A tour, its artist, and how many shows are in it that are not cancelled."""
+    """A tour with its artist. `shows`: the number of its shows, without cancelled ones."""
 
     artist: TourArtist
     shows: int

@@ -24,7 +24,7 @@ delete from tours where id = :id::bigint;
 
 -- name: list_all_tours
 -- takes: id (null: all); after_id; count
--- gives: 0..count tours by id, with their artist, and how many shows are in each that are not cancelled
+-- gives: 0..count tours by id, with their artist, and the number of shows in each, without cancelled ones
 select t.id, t.name, t.first_date, t.last_date, t.artist_id, a.name as artist_name,
        (select count(*) from shows w
          where w.artist_id = t.artist_id and w.local_date between t.first_date and t.last_date and w.status <> 'cancelled') as show_count

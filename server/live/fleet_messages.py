@@ -11,9 +11,9 @@ from server.protocol.vitals import History
 
 
 class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One connection; `address` is the network of the client, never the whole address; `user` null: a reader.
+    """One connection. `address`: the network of the client, never the whole address. `user`: null for a reader.
 
-    `request_id`: of its HTTP request, as in the node's log
+    `request_id`: of the HTTP request that opened it, as in the node's log
     """
 
     id: str
@@ -41,8 +41,8 @@ class ChannelInfo(msgspec.Struct, frozen=True, kw_only=True):
 class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A node's summary of itself at `seen_at`. Rates and lags, from commit to push, are of the seconds before.
 
-    `channels`: those with the most subscribers; `untrusted_proxy`: a peer that names its clients, in X-Forwarded-For, and is
-    none of MYSETLIST_TRUSTED_PROXIES; empty: there is none
+    `channels`: those with the most subscribers. `untrusted_proxy`: the address of a peer that sends X-Forwarded-For but is not
+    in MYSETLIST_TRUSTED_PROXIES; empty: there is none
     """
 
     node: str

@@ -1,7 +1,7 @@
 -- The chain of hashes over the audit log (docs/adr/0048).
 
 -- name: chain_acts$
--- takes: most, entries at once
+-- takes: most: the number of entries that it takes at once
 -- gives: 1 row: how many entries got their place in the chain
 select chain_acts(:most::int);
 
@@ -12,7 +12,7 @@ select position, encode(hash, 'hex') as hash from audit_chain order by position 
 -- name: links
 -- takes: after_position; count
 -- gives: 0..count rows: a place in the chain with its entry, which is null when the entry is missing. `about` is null when an
---        erasure has taken it out; `is_blank`: nothing else stands there instead
+--        erasure has removed it; `is_blank`: the erasure has left nothing else in its place
 select c.position, c.entry_id, c.about_hash, c.hash,
        case when l.id is not null then audit_entry_text(l) end as entry,
        case when l.salt is not null then audit_about_text(l) end as about,
@@ -24,7 +24,7 @@ select c.position, c.entry_id, c.about_hash, c.hash,
 
 -- name: strays
 -- takes: count
--- gives: 0..count rows: an entry that is neither in the chain nor waits for it, or waits and is missing
+-- gives: 0..count rows: entries that are not in the chain and do not wait for it, and waiting entries that are missing
 select coalesce(l.id, t.entry_id) as entry_id, l.id is null as is_missing
   from audit_log l
   full join acts_to_chain t on t.entry_id = l.id

@@ -1,9 +1,9 @@
 -- The sessions that were ended before they expired. Every node reads the newest ones once a second.
 
 -- name: ended_sessions^
--- takes: within_s, only those that ended in so many seconds, null: all; count
--- gives: 1 row: session_ids; and user_ids, whose tokens without a session have ended. Past count, the sessions of fans that
---        ended first are left out
+-- takes: within_s: only sessions that ended within these seconds; null: all; count
+-- gives: 1 row: session_ids, and user_ids of users whose tokens without a session have ended. When there are more than count, it
+--        leaves out the sessions of fans that ended first
 select coalesce(array_agg(s.id) filter (where s.kind <> 'unlisted'), '{}') as session_ids,
        coalesce(array_agg(s.user_id) filter (where s.kind = 'unlisted'), '{}') as user_ids
   from (select id, user_id, kind

@@ -37,8 +37,8 @@ class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields to change; a field that is left out stays. A webhook that is disabled gets no event, and what waits for it
-    becomes dead letters. With `revision`, the change is refused if somebody else changed the webhook after it.
+    """The fields to change; a field that is left out stays. A webhook that is disabled gets no event, and its waiting
+    deliveries become dead letters. With `revision`, the change is refused if somebody else changed the webhook after it.
     """
 
     url: Url | msgspec.UnsetType = msgspec.UNSET
@@ -49,7 +49,7 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LastAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """The last attempt: `status`, of the answer, null: there was none; `error` empty: it was taken."""
+    """The last attempt. `status`: of the answer; null: there was none. `error`: empty when the receiver took the message."""
 
     at: dt.datetime
     status: int | None
@@ -58,9 +58,9 @@ class LastAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook without its secret. `why_disabled`, when the server disabled it; `failing_since`, null: the last attempt
-    arrived; `previous_secret_until`, until then each message is signed with the secret before too; `waiting` and `dead`,
-    numbers of deliveries.
+    """A webhook without its secret. `why_disabled`: the reason when the server disabled it. `failing_since`: null when the last
+    attempt arrived. `previous_secret_until`: until then each message is also signed with the previous secret. `waiting` and
+    `dead`: numbers of deliveries.
     """
 
     id: int
@@ -100,7 +100,7 @@ class WebhookPage(msgspec.Struct, frozen=True):
 
 
 class DeletedWebhook(msgspec.Struct, frozen=True, kw_only=True):
-    """What was deleted, or would be: the webhook, and its deliveries that wait or are dead letters."""
+    """The webhook that was deleted, or would be, with the numbers of its waiting deliveries and dead letters."""
 
     id: int
     is_preview: bool
@@ -141,20 +141,20 @@ class DeliveryPage(msgspec.Struct, frozen=True):
 
 
 class AgainBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Which dead letter; left out: all of the webhook, up to 1,000 at a time."""
+    """The dead letter to send again. Without `delivery`: all of the webhook, up to 1,000 at a time."""
 
     delivery: Annotated[int, msgspec.Meta(ge=1, le=EXACT_MAX)] | None = None
 
 
 class SentAgain(msgspec.Struct, frozen=True, kw_only=True):
-    """How many dead letters wait for an attempt again, or would."""
+    """The number of dead letters that are queued again, or would be."""
 
     is_preview: bool
     count: int
 
 
 class TestResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the receiver answered to the test: `status` null: nothing; `error` empty: it took the message."""
+    """The receiver's answer to the test. `status`: null when it did not answer. `error`: empty when it took the message."""
 
     is_delivered: bool
     status: int | None

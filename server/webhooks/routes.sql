@@ -20,7 +20,7 @@ select w.id, w.revision, w.url, w.description, w.events::text[] as events, w.is_
 
 -- name: is_room$
 -- takes: count_max
--- gives: 1 row: whether there are fewer webhooks
+-- gives: 1 row: whether fewer webhooks than count_max exist
 select count(*) < :count_max::bigint from webhooks;
 
 -- name: lock_webhook^
@@ -38,7 +38,7 @@ returning id;
 
 -- name: update_webhook!
 -- takes: id, url, description, events, is_enabled
--- A webhook that is enabled, or has another address, begins anew.
+-- A new address, or a change of is_enabled, resets failing_since; a change of is_enabled also resets why_disabled.
 update webhooks
    set failing_since = case when url = :url::text and is_enabled = :is_enabled::boolean then failing_since end,
        why_disabled = case when is_enabled = :is_enabled then why_disabled else '' end,
@@ -46,7 +46,7 @@ update webhooks
  where id = :id::bigint;
 
 -- name: rotate_secret!
--- takes: id, secret, previous_until: until then the secret before signs too
+-- takes: id, secret, previous_until: until then the previous secret signs messages too
 update webhooks
    set previous_secret = secret, previous_until = :previous_until::timestamptz, secret = :secret::bytea
  where id = :id::bigint;
@@ -58,7 +58,7 @@ delete from webhooks where id = :id::bigint;
 
 -- name: fetch_target^
 -- takes: id; instant
--- gives: 0..1 row: where to, and what signs
+-- gives: 0..1 row: the address, the secret, and the previous secret while it still signs
 select url, secret, case when previous_until > :instant::timestamptz then previous_secret end as previous_secret
   from webhooks where id = :id::bigint;
 
@@ -77,7 +77,7 @@ select d.id, e.type::text as event, e.message_id::text as message_id, e.show_id,
 
 -- name: send_again$
 -- takes: webhook_id; id of a delivery (null: all dead letters); instant; count
--- gives: how many dead letters wait again
+-- gives: how many dead letters are queued again
 -- locks: those rows
 with again as (
     update webhook_deliveries d
