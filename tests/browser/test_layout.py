@@ -149,6 +149,14 @@ async def test_a_finished_show_begins_with_what_was_played(
     await expect(tab.row(unforeseen).get_by_text("Not predicted")).to_be_visible()
     await expect(tab.row(foreseen).get_by_text("Not predicted")).to_be_hidden()
 
+    # Beside wide counts a phone has no room for both on one line.
+    await sql.execute("update setlist_songs set played_at = now() where id = $1", unforeseen)
+    await tab.page.reload()
+    await tab.page.set_viewport_size({"width": 250, "height": 640})
+    await expect(tab.row(unforeseen).locator(".played")).to_be_visible()
+    assert await tab.row(unforeseen).locator(".meta").evaluate("meta => meta.scrollWidth - meta.clientWidth") <= 1
+    await tab.page.set_viewport_size(PHONE)
+
     compared = tab.page.get_by_role("region", name="Foreseen and played")
     songs = compared.get_by_role("list", name="Fans foresaw").get_by_role("listitem")
     await expect(songs).to_have_text(["Song 3, not played"])
