@@ -5,7 +5,6 @@ Their casts are drawn and written before the run, by the plan of `mysetlist crow
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import itertools
 import socket
@@ -23,14 +22,15 @@ from send_loop import compiled
 
 from server.client.http import HttpClient, Session, Tally
 from server.client.wire import SUBPROTOCOL, hello_frame
+from server.load.crowd import compare_tallies
+from server.load.histogram import Histogram
 from server.load.plan import Choice, Held, Plan, Poll, set_choice
-from server.load.requests import SIGN_INS_AT_ONCE_MAX, bounded_map, fetch_shows, sign_in_many
+from server.load.requests import SIGN_INS_AT_ONCE_MAX, bounded_map, sign_in_many
 from server.load.verify import (
     Difference,
     ExpectedBallot,
     ballot_differences,
     tally_changes,
-    tally_differences,
 )
 from server.load.wire import cast_frame
 
@@ -116,9 +116,12 @@ class CastLoop:
         """The casts that were acknowledged as committed so far."""
         return int(self._library.crowd_committed(self._crowd))
 
-    def latencies_s(self, first: int, last: int) -> list[float]:
-        """The latencies of the acknowledgements from number `first` to before `last`, sorted."""
-        return sorted(self._library.crowd_latencies_s(self._crowd)[first:last])
+    def latencies(self, first: int, last: int) -> Histogram:
+        """The latencies of the acknowledgements from number `first` to before `last`."""
+        histogram = Histogram()
+        for seconds in self._library.crowd_latencies_s(self._crowd)[first:last]:
+            histogram.record(seconds)
+        return histogram
 
     def expected_ballots(self) -> list[tuple[Session, ExpectedBallot]]:
         """The ballot of each voter in each of its shows, if all casts that were sent are counted once."""
@@ -218,12 +221,7 @@ async def differences(
         pairs = [(ballot, held) for (_, ballot), held in zip(expected, ballots, strict=True)]
         found = [one for ballot, held in pairs for one in ballot_differences(ballot, held)]
         changes = tally_changes(pairs)
-        deadline_s = time.monotonic() + TALLIES_TIMEOUT_S
-        while True:
-            after = {show_id: show.tally() for show_id, show in (await fetch_shows(http, before)).items()}
-            wrong = tally_differences(before, after, changes, shared=False)
-            if not wrong or time.monotonic() >= deadline_s:
-                return found + wrong
-            await asyncio.sleep(0.1)
+        _, wrong = await compare_tallies(http, before, changes, shared=False, timeout_s=TALLIES_TIMEOUT_S)
+        return found + wrong
     finally:
         await http.close()

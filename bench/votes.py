@@ -26,7 +26,7 @@ from server.cli.terminal import raise_file_limit
 from server.client.http import HttpClient, Tally
 from server.load.crowd import CrowdOptions, polls_of, run, votable_shows
 from server.load.plan import make_poll
-from server.load.verify import DIFFERENCES_MAX
+from server.load.report import verdict
 
 SONGS_PER_SHOW = 20
 SETTLE_S = 20.0
@@ -137,8 +137,7 @@ def measure(server: Node, arguments: argparse.Namespace) -> dict[str, Any]:
         "seconds": report["seconds"],
         "committed_votes_per_s": round(votes / report["seconds"], 1),
         "acknowledgement_ms": report["acknowledgement_ms"],
-        "cpu_us_per_vote": {name: round(seconds / max(1, votes) * 1e6, 2) for name, seconds in cpu_s.items()},
-        "cpu_cores_used": {name: round(seconds / report["seconds"], 3) for name, seconds in cpu_s.items()},
+        **cpu_figures(cpu_s, votes, report["seconds"]),
         "pushes_per_s_per_channel_max": report["pushes"]["per_s_max"],
         "pushes": report["pushes"],
         "last_watcher_ms": report["last_watcher_ms"],
@@ -163,12 +162,13 @@ def measure_in_c(server: Node, arguments: argparse.Namespace) -> dict[str, Any]:
     last, cpu_after_s, own_after_s, seconds = loop.committed(), server.cpu_s(), own_cpu_s(), time.monotonic() - began_s
     log_step("counted")
     unanswered = loop.settle(SETTLE_S)
-    found = uvloop.run(differences(server.url, before, loop.expected_ballots()))
+    expected = loop.expected_ballots()
+    found = uvloop.run(differences(server.url, before, expected))
+    verified = verdict(found, ballots=len(expected), views=0, unanswered=unanswered)
     votes = last - first
     if not votes:
         raise SystemExit("no cast was acknowledged in the measured time")
     cpu_s = spent(cpu_before_s, cpu_after_s) | {"crowd": own_after_s - own_before_s}
-    latencies_s = loop.latencies_s(first, last)
     return {
         "settings": {
             name: getattr(arguments, name) for name in ("voters", "in_flight", "warm_up", "show", "seed", "in_c")
@@ -176,17 +176,17 @@ def measure_in_c(server: Node, arguments: argparse.Namespace) -> dict[str, Any]:
         "shows": len(before),
         "seconds": round(seconds, 3),
         "committed_votes_per_s": round(votes / seconds, 1),
-        "acknowledgement_ms": {
-            f"p{percent}": round(latencies_s[len(latencies_s) * percent // 100] * 1000, 1) for percent in (50, 90, 99)
-        },
-        "cpu_us_per_vote": {name: round(used_s / votes * 1e6, 2) for name, used_s in cpu_s.items()},
+        "acknowledgement_ms": loop.latencies(first, last).summary(),
+        **cpu_figures(cpu_s, votes, seconds),
+        "verify": verified | {"ok": verified["ok"] and not unanswered},
+    }
+
+
+def cpu_figures(cpu_s: dict[str, float], votes: int, seconds: float) -> dict[str, Any]:
+    """The CPU of each program for a vote, and in cores. Takes: cpu_s, program -> CPU spent in this time."""
+    return {
+        "cpu_us_per_vote": {name: round(used_s / max(1, votes) * 1e6, 2) for name, used_s in cpu_s.items()},
         "cpu_cores_used": {name: round(used_s / seconds, 3) for name, used_s in cpu_s.items()},
-        "verify": {
-            "ok": not found and not unanswered,
-            "unanswered": unanswered,
-            "difference_count": len(found),
-            "differences": found[:DIFFERENCES_MAX],
-        },
     }
 
 

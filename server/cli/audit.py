@@ -40,13 +40,20 @@ def audit(
     """Recount a show from its public ledger, or compare the audit log with its chain (--log); exit 1 on any difference."""
     if log == (show is not None):
         raise BadArgument("Give a show to recount, or --log for the audit log of staff.")
-    of_shows = {"--key": key, "--checkpoint": checkpoint, "--witness": witness, "--keep": keep}
-    for option in (name for name, given in (of_shows if log else {"--head": head}).items() if given is not None):
-        raise BadArgument(f"{option} is for {'the ledger of a show' if log else '--log'}. Leave it out.")
     if show is not None:
+        _refuse("--log", {"--head": head})
         _recount(show, url, key=key, checkpoint=checkpoint, witness=witness, keep=keep)
     else:
+        _refuse(
+            "the ledger of a show", {"--key": key, "--checkpoint": checkpoint, "--witness": witness, "--keep": keep}
+        )
         _check_log(head, data_dir)
+
+
+def _refuse(other: str, options: dict[str, object]) -> None:
+    """Refuses options that belong to the other audit."""
+    if given := [name for name, value in options.items() if value is not None]:
+        raise BadArgument(f"{given[0]} is for {other}. Leave it out.")
 
 
 def _recount(

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from server.load.local_process import LocalProcess
 from server.load.process import BallotAudit, CrowdProcess, PollSpec, ProcessOptions
 from server.load.report import report, verdict
 from server.load.requests import fetch_shows
-from server.load.verify import Difference, tally_differences, unconfirmed_differences
+from server.load.verify import Difference, Tallies, tally_differences, unconfirmed_differences
 
 # A cast costs this client 18 µs of one core (1,500 sockets against a server that only counts, 2026-11-23): 15,000 a
 # second leave half the core for the pushes to watchers.
@@ -125,7 +125,7 @@ class _Crowd:
     async def run(self) -> dict[str, Any]:
         """Casts, and gives the report."""
         options = self._options
-        before = await self._tallies() if options.verify else {}
+        before = await tallies_of(self._http, self._shows) if options.verify else {}
         await self._all(process.start_casting() for process in self._processes)
         await self._on_step("casting")
         interrupted = False
@@ -167,13 +167,9 @@ class _Crowd:
         audits: list[BallotAudit] = await self._all(process.audit_ballots() for process in self._processes)
         await self._on_step("audited")
         changes = _sum([audit.changes for audit in audits])
-        deadline_s = now_s() + options.settle_s
-        while True:
-            after = await self._tallies()
-            wrong = tally_differences(before, after, changes, shared=options.shared)
-            if not wrong or now_s() >= deadline_s:
-                break
-            await asyncio.sleep(COUNTS_POLL_S)
+        after, wrong = await compare_tallies(
+            self._http, before, changes, shared=options.shared, timeout_s=options.settle_s
+        )
         view_audits = await self._all(process.audit_views(after, options.settle_s) for process in self._processes)
         unanswered = sum(audit.unanswered for audit in audits)
         found: list[Difference] = unconfirmed_differences(unanswered, sum(audit.unconfirmed for audit in audits))
@@ -190,11 +186,29 @@ class _Crowd:
         ballots = sum(audit.ballots for audit in audits)
         return verdict(found, ballots=ballots, views=views, unanswered=unanswered), convergence_ms
 
-    async def _tallies(self) -> dict[int, Tally]:
-        return {show_id: show.tally() for show_id, show in (await fetch_shows(self._http, self._shows)).items()}
-
     async def _all(self, steps: Iterator[Awaitable[Value]]) -> list[Value]:
         return list(await asyncio.gather(*steps))
+
+
+async def tallies_of(http: HttpClient, shows: Iterable[int]) -> dict[int, Tally]:
+    """The counts of these shows now."""
+    return {show_id: show.tally() for show_id, show in (await fetch_shows(http, shows)).items()}
+
+
+async def compare_tallies(
+    http: HttpClient, before: Mapping[int, Tally], changes: Tallies, *, shared: bool, timeout_s: float
+) -> tuple[dict[int, Tally], list[Difference]]:
+    """Compares the counts of these shows with those before and the crowd's changes, until they agree, at most `timeout_s`.
+
+    Gives:  the counts, and what is wrong with them
+    """
+    deadline_s = now_s() + timeout_s
+    while True:
+        after = await tallies_of(http, before)
+        wrong = tally_differences(before, after, changes, shared=shared)
+        if not wrong or now_s() >= deadline_s:
+            return after, wrong
+        await asyncio.sleep(COUNTS_POLL_S)
 
 
 def _with_late_counts(results: Sequence[dict[str, Any]], settled: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

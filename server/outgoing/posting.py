@@ -190,9 +190,11 @@ class CheckedPoster:
 
     async def _close_idle(self) -> None:
         """Closes the connections that were used the longest ago, when there are too many hosts."""
+        surplus_count = len(self._hosts) - HOSTS_MAX
+        if surplus_count <= 0:
+            return
         idle = [(key, host) for key, host in self._hosts.items() if not host.in_flight]
-        idle.sort(key=lambda item: item[1].used_s)
-        surplus = idle[: max(0, len(self._hosts) - HOSTS_MAX)]
+        surplus = sorted(idle, key=lambda item: item[1].used_s)[:surplus_count]
         for key, _ in surplus:
             del self._hosts[key]
         for _, host in surplus:
