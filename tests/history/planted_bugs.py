@@ -83,7 +83,7 @@ BUGS = {
     ),
     "a changed vote stays in the hot count": Bug(
         "server/voting/cast.lua",
-        "            if move[2] then counts[move[2]] = counts[move[2]] - 1 end\n",
+        "            if held then song[held] = song[held] - 1 end\n",
         "",
         "who subscribes is shown a vote up and down at once",
         "every frame is a state that was",
@@ -101,8 +101,8 @@ BUGS = {
     ),
     "a withdrawn vote stays in the ballot": Bug(
         "server/voting/cast.lua",
-        "(wanted and song .. wanted or '')",
-        "song .. (wanted or held)",
+        "(wanted and song.id .. wanted or '')",
+        "song.id .. (wanted or held)",
         "the hot ballot and the rows differ from then on",
         "a ballot is what its fan voted",
         found_after=1,
