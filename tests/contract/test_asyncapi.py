@@ -72,7 +72,10 @@ def test_every_op_and_every_kind_of_channel_is_described() -> None:
     """The document describes exactly the ops and the kinds of channels that the code has."""
     assert {op.request for op in OPERATIONS.values()} == set(get_args(Request))
     assert set(OPERATIONS) == {op.request.__struct_config__.tag for op in OPERATIONS.values()} == set(OPS)
-    assert {name: kind.subject for name, kind in KINDS.items()} == SUBJECTS
+    described = {name: kind.subject for name, kind in KINDS.items()}
+    assert described == SUBJECTS, (
+        "KINDS in protocol/replies.py and SUBJECTS in protocol/channels.py must name the same kinds"
+    )
     operations = DOCUMENT["operations"]
     assert {name for name, operation in operations.items() if operation["action"] == "receive"} == set(OPS)
     assert set(DOCUMENT["channels"]) == {"socket", *KINDS}

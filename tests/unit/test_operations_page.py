@@ -54,16 +54,18 @@ def expressions(node: Any) -> Iterator[str]:
 def test_the_page_lists_every_metric() -> None:
     """The page lists each metric with its type, and no metric that is gone."""
     rows = re.findall(r"^\| `(mysetlist_\w+)` \| (\w+)", (DOCS / "operations.md").read_text(), re.MULTILINE)
-    assert dict(rows) == metrics()
+    assert dict(rows) == metrics(), (
+        "the rows of docs/operations.md must be the metrics of server/telemetry.py, with their types"
+    )
 
 
 def test_the_dashboard_shows_every_metric() -> None:
     """Each name in an expression exists, and each metric is in a panel."""
     dashboard = json.loads((DOCS / "grafana.json").read_text())
     names = {name for expression in expressions(dashboard) for name in names_in(expression)}
-    assert names - series() == set()
+    assert names - series() == set(), "docs/grafana.json shows metrics that do not exist"
     shown = {name.removesuffix(part) for name in names for part in ("", *PARTS)}
-    assert metrics().keys() - shown == set()
+    assert metrics().keys() - shown == set(), "no panel in docs/grafana.json shows these metrics"
 
 
 def test_the_alerts_and_the_runbook_come_from_the_table_of_verdicts() -> None:

@@ -69,6 +69,7 @@ async def show_of(factory: RowFactory, number: int, *, is_hidden: bool = False) 
 @pytest.mark.parametrize("kind", SUBJECTS)
 async def test_channels(node: Node, people: People, kind: str, is_hidden: bool, role: str) -> None:
     """A channel is joined by those who may, and refused to all others."""
+    assert kind in CHANNELS, f"CHANNELS does not say who may join {kind}"
     show = await show_of(people.factory, 8 if is_hidden else 7, is_hidden=is_hidden)
     subject = {"show": show.id, "song": show.first, "artist": 1, None: 0}[SUBJECTS[kind]]
     name = kind if SUBJECTS[kind] is None else f"{kind}:{subject}"
