@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from server.node.intervals import Intervals
 from server.node.node import Node
-from server.protocol.channels import ACTIVITY_EVENTS_MAX, SHOW_KINDS, parse_channel
+from server.protocol.channels import ACTIVITY_EVENTS_MAX, CHANNEL_AUDIENCES, SHOW_KINDS, SUBJECTS, parse_channel
 from server.protocol.codes import CLOSE_DRAIN
 from server.voting import settlement
 from tests.support.engines import OpenDatabase
@@ -351,6 +351,12 @@ async def open_world(new_database: OpenDatabase, new_redis: Callable[[], str]) -
             for _ in range(NODES)
         ]
         yield World(nodes, factory, shows, [await factory.token() for _ in range(FANS)])
+
+
+def test_each_public_kind_is_watched() -> None:
+    """CHANNELS has a channel of each kind that fans may watch."""
+    watched = {name.partition(":")[0] for name in CHANNELS}
+    assert watched == SUBJECTS.keys() - CHANNEL_AUDIENCES.keys(), "CHANNELS lacks a channel of a kind"
 
 
 async def test_state_and_pushes_are_a_fresh_state_of_every_kind(
