@@ -12,7 +12,7 @@ settle the row, so a node whose claim ended cannot overwrite the result of anoth
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.errors import MessageError
@@ -28,6 +28,7 @@ from server.mail.queries import sender as queries
 from server.mail.smtp import CONNECT_TIMEOUT_S, SEND_TIMEOUT_S, SmtpClient
 from server.mail.tokens import mailbox_hash
 from server.mail.unsubscribes import stop_address
+from server.outgoing.sending import STOP_GRACE_S, to_its_end
 from server.store.database import Database
 from server.store.named_queries import columns
 from server.telemetry import LETTERS, MAIL_SERVER_AWAY
@@ -47,7 +48,6 @@ RETRY_FACTOR = 4
 RETRY_S_MAX = 256 * 60.0
 BACKOFF_S = 1.0
 BACKOFF_S_MAX = 60.0
-STOP_GRACE_S = 5.0
 SETTLE_DELAYS_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 # A batch ends long before its claim does.
@@ -71,8 +71,8 @@ class EmailSender:
 
     Takes:  database, of the owner; minute_max, emails a minute of all nodes together; strangers_max, those of them that
             ask for a confirmation; batch_max, emails in one batch;
-            digest_max, items in one digest; stop_grace_s, how long a cancelled delivery may take to finish
-    Cancel: the current email is finished first, for up to stop_grace_s; the others go back to the queue
+            digest_max, items in one digest; stop_grace_s, how long a cancelled delivery may take to be sent
+    Cancel: the current email is sent first, for up to stop_grace_s, and its result is stored; the others go back to the queue
     """
 
     def __init__(
@@ -143,7 +143,8 @@ class EmailSender:
                 if wanted:
                     message_id = self._composer.message_id(group)
                     attempts = claims[group[0].id].attempts
-                    await self._finish(self._deliver(wanted, message_id, attempts, claimed_until, untried))
+                    delivery = self._deliver(wanted, message_id, attempts, claimed_until, untried)
+                    await to_its_end(delivery, grace_s=self._stop_grace_s)
         finally:
             if untried:
                 await self._release(untried, claimed_until)
@@ -171,17 +172,6 @@ class EmailSender:
             return {}
         async with self._database.connection() as connection:
             return {row["id"]: EmailItem.from_row(row) async for row in queries.fetch_items(connection, ids=ids)}
-
-    async def _finish(self, delivery: Coroutine[Any, Any, None]) -> None:
-        """Runs a delivery to its end. If this call is cancelled, the delivery still has stop_grace_s."""
-        task = asyncio.create_task(delivery, name="mail-delivery")
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait([task], timeout=self._stop_grace_s)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            raise
 
     async def _deliver(
         self, items: list[EmailItem], message_id: str, attempts: int, claimed_until: datetime, untried: set[int]
@@ -211,7 +201,7 @@ class EmailSender:
         LETTERS.labels(email.kind, status).inc()
         if status != "sent":
             log.warning("mail.not_sent", queue=ids, status=status, attempts=attempts, detail=detail)
-        await self._settle(
+        settling = self._settle(
             ids,
             claimed_until,
             "queued" if status == "deferred" else status,
@@ -219,6 +209,8 @@ class EmailSender:
             not_before=not_before,
             bounced=email.address if result.is_bounce else None,
         )
+        # The mail server may have taken the whole grace of this delivery.
+        await to_its_end(settling)
 
     async def _settle(
         self,

@@ -1,9 +1,10 @@
-"""The loop of a sender: it starts the tasks that are due, once a second and whenever a task has ended."""
+"""The loop of a sender: it starts the tasks that are due, once a second and whenever a task has ended. And how a sender stops."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -19,13 +20,18 @@ BACKOFF_S_MAX = 60.0
 
 
 async def keep_sending(
-    start_due: Callable[[], Awaitable[object]], sending: set[asyncio.Task[None]], *, waiting: str, gather_s: float = 0.0
+    start_due: Callable[[], Awaitable[object]],
+    sending: set[asyncio.Task[None]],
+    *,
+    waiting: str,
+    gather_s: float = 0.0,
+    stop_grace_s: float = STOP_GRACE_S,
 ) -> None:
     """Sends until cancelled. While PostgreSQL is away, it waits.
 
     Takes:  start_due, one pass, which adds its tasks to `sending` and may raise StoreError; waiting, the event of the log while it waits; gather_s, a
             pause after the end of a task, so that one pass sees all tasks that end in one moment
-    Cancel: the started tasks get up to STOP_GRACE_S to end
+    Cancel: the started tasks get up to stop_grace_s to end, then they are cancelled; they have ended when this ends
     """
     failures = 0
     try:
@@ -46,6 +52,23 @@ async def keep_sending(
                 await asyncio.sleep(delay_s)
     finally:
         if sending:
-            await asyncio.wait(sending, timeout=STOP_GRACE_S)
-        for task in sending:
-            task.cancel()
+            _, late = await asyncio.wait(sending, timeout=stop_grace_s)
+            for task in late:
+                task.cancel()
+            # One of them may be storing the result of its post.
+            await asyncio.gather(*late, return_exceptions=True)
+
+
+async def to_its_end(work: Coroutine[Any, Any, None], *, grace_s: float = STOP_GRACE_S) -> None:
+    """Runs what must not end in the middle, such as storing the result of a post.
+
+    Cancel: the work gets up to grace_s to end, then it is cancelled too
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=grace_s)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise

@@ -18,7 +18,7 @@ import structlog
 from server.clock import Clock, backoff_s, utc_now
 from server.errors import StoreError, StoreUnavailable
 from server.outgoing.posting import TIMEOUT_S, Posted
-from server.outgoing.sending import keep_sending
+from server.outgoing.sending import keep_sending, to_its_end
 from server.protocol.instants import iso
 from server.store.database import Database
 from server.store.named_queries import columns
@@ -122,7 +122,7 @@ class WebhookSender:
         is_delivered, is_last = not posted.error, claim.attempts >= ATTEMPTS_MAX or posted.is_gone
         state = "delivered" if is_delivered else "dead" if is_last else "queued"
         try:
-            await self._settle(claim, claimed_until, state, posted)
+            await to_its_end(self._settle(claim, claimed_until, state, posted))
         except StoreError as error:
             # The claim ends, and the receiver gets the message again with the same webhook-id.
             log.warning("webhook.not_settled", webhook=claim.webhook_id, delivery=claim.id, error=str(error))

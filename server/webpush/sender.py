@@ -21,7 +21,7 @@ import structlog
 from server.clock import Clock, backoff_s, utc_now
 from server.errors import StoreUnavailable
 from server.outgoing.posting import TIMEOUT_S, CheckedPoster, Posted
-from server.outgoing.sending import keep_sending
+from server.outgoing.sending import keep_sending, to_its_end
 from server.store.database import Database
 from server.store.named_queries import columns
 from server.telemetry import WEBPUSH_BEHIND_SECONDS, WEBPUSH_DELIVERIES
@@ -213,10 +213,13 @@ class WebpushSender:
         self._results.append(_Result(claim, claimed_until, outcome, next_at))
 
     async def _settle_or_tell(self) -> None:
-        """Stores the results of ended deliveries. It retries for a while, because a post cannot be undone."""
+        """Stores the results of ended deliveries, or says that it cannot."""
         results, self._results = self._results, []
-        if not results:
-            return
+        if results:
+            await to_its_end(self._settle_after_retries(results))
+
+    async def _settle_after_retries(self, results: Sequence[_Result]) -> None:
+        """Stores results. It retries for a while, because a post cannot be undone."""
         for delay_s in (*SETTLE_DELAYS_S, None):
             try:
                 await self._settle(results)

@@ -143,6 +143,14 @@ async def execute(server_url: str, statement: str) -> None:
         await connection.close()
 
 
+async def is_waited_for(connection: Any) -> bool:
+    """Whether another transaction waits for a lock that this connection holds."""
+    found: bool = await connection.fetchval(
+        "select exists (select from pg_locks where not granted and pg_backend_pid() = any (pg_blocking_pids(pid)))"
+    )
+    return found
+
+
 def unused_port() -> int:
     """A free TCP port; another process may take it later."""
     with socket.socket() as probe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from server.clock import SystemClock
 from server.mail.sender import CLAIM_TTL
 from tests.support import one_node
 from tests.support.clock import FakeClock
+from tests.support.engines import is_waited_for
 from tests.support.mailing import COMPOSER, SECRET, Mailing
-from tests.support.node_process import NodeProcess, until
+from tests.support.node_process import NodeProcess, until, until_async
 from tests.support.smtp_server import HANG, SmtpServer
 
 database_url, redis_url = one_node.database_url, one_node.redis_url
@@ -158,6 +160,24 @@ async def test_a_stopping_node_does_not_wait_for_a_hanging_server(mailing: Maili
     mailing.clock.advance(CLAIM_TTL.total_seconds())
     await mailing.send_all(smtp_server)
     assert await mailing.states() == [("sent", 2)]
+
+
+async def test_a_stopping_node_stores_what_the_mail_server_took(mailing: Mailing, smtp_server: SmtpServer) -> None:
+    """Also when the email has taken the whole grace: its result has one of its own."""
+    await mailing.one_email()
+    smtp_server.after_data["fan@example.org"] = HANG
+    stopping = asyncio.create_task(mailing.sender(smtp_server, stop_grace_s=0.0).run())
+    await smtp_server.came.wait()
+    async with mailing.sql.transaction():
+        await mailing.sql.execute("select from email_queue for update")
+        smtp_server.released.set()
+        await until_async(partial(is_waited_for, mailing.sql), "the result waits for the row")
+        stopping.cancel()
+        for _ in range(10):  # so that the cancellation arrives before the lock is free
+            await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert await mailing.states() == [("sent", 1)]
 
 
 async def test_emails_a_minute_are_limited(mailing: Mailing, smtp_server: SmtpServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from server.clock import utc_now
 from server.webhooks import sender as sending
 from server.webhooks.sender import ATTEMPTS_MAX, CLAIM_TTL, EACH_AT_ONCE_MAX, RETRIES_S, WebhookSender
 from tests.support import one_node
+from tests.support.engines import is_waited_for
 from tests.support.node_process import NodeProcess
+from tests.support.running_node import until
 from tests.support.webhooks import OLD_SECRET, SECRET, Hooks, Receiver
 
 database_url, redis_url = one_node.database_url, one_node.redis_url
@@ -90,17 +93,12 @@ async def test_another_node_sends_it_again_with_the_same_id(
     await hooks.webhook(receiver.url)
     await hooks.facts(1)
     dying = hooks.sender()
-    died = asyncio.Event()
 
     async def die(*_: object) -> None:
-        died.set()
-        await asyncio.Event().wait()
+        raise asyncio.CancelledError
 
     monkeypatch.setattr(dying, "_settle", die)
     await dying.start_due()
-    await died.wait()
-    for task in dying._sending:
-        task.cancel()
     await dying.finished()
     await dying._poster.close()
     assert await hooks.states() == [("sending", 1)]
@@ -267,4 +265,25 @@ async def test_a_stopped_sender_lets_deliveries_end(hooks: Hooks, receiver: Rece
     with pytest.raises(asyncio.CancelledError):
         await loop
     await running._poster.close()
+    assert await hooks.states() == [("delivered", 1)]
+
+
+async def test_a_delivery_that_is_cancelled_while_it_stores_its_result_keeps_it(
+    hooks: Hooks, receiver: Receiver
+) -> None:
+    """The grace of a stop may end in the middle of the transaction; what has arrived is not sent again."""
+    await hooks.webhook(receiver.url)
+    await hooks.facts(1)
+    receiver.hangs = asyncio.Event()
+    sender = hooks.sender()
+    await sender.start_due()
+    async with hooks.sql.transaction():
+        await hooks.sql.execute("select from webhook_deliveries for update")
+        receiver.hangs.set()
+        await until(partial(is_waited_for, hooks.sql))
+        for task in sender._sending:
+            task.cancel()
+        await asyncio.sleep(0)
+    await sender.finished()
+    await sender._poster.close()
     assert await hooks.states() == [("delivered", 1)]

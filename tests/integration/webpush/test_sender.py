@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -11,6 +12,7 @@ from structlog.testing import capture_logs
 from server.webpush import sender as sender_module
 from server.webpush.sender import CLAIM_TTL, FAILURES_MAX
 from tests.support import one_node
+from tests.support.engines import is_waited_for
 from tests.support.row_factory import Show
 from tests.support.running_node import running_node, until
 from tests.support.webpush import CONTACT, LOCAL, Push
@@ -177,3 +179,19 @@ async def test_two_nodes_send_each_notice_once(push: Push, show: Show) -> None:
         await asyncio.gather(*(sender.start_due() for sender in senders))
         await asyncio.gather(*(sender.finished() for sender in senders))
     assert sorted(one.device for one in push.service.arrived) == sorted(devices)
+
+
+async def test_a_sender_that_stops_while_it_stores_a_result_keeps_it(push: Push, fan: int) -> None:
+    """It waits for the transaction, and what has arrived is not sent again."""
+    await push.device(fan)
+    await push.sql.execute("update webpush_devices set failures = 1")
+    sender = asyncio.create_task(push.sender().run())
+    async with push.sql.transaction():
+        await push.sql.execute("select from webpush_devices for no key update")
+        await until(partial(is_waited_for, push.sql))
+        sender.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await sender
+    assert len(push.service.arrived) == 1
+    assert await push.sql.fetchval(WAITING) == 0
