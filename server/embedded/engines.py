@@ -240,21 +240,17 @@ async def open_engines(
 
 async def _running_addresses(data_dir: Path) -> Addresses | None:
     """Waits for the engines of the process that holds the lock of the data dir; None: no process holds it."""
-    if not data_dir.is_dir():
-        return None
     deadline = time.monotonic() + STARTING_TIMEOUT_S
     lock = DataDirLock(data_dir)
-    while True:
-        if lock.acquire():
-            # engines.json of a killed node may still be there; it is out of date.
-            lock.release()
-            return None
+    # engines.json of a killed node may still be there; it is out of date.
+    while data_dir.is_dir() and lock.is_held():
         try:
             return Addresses(**json.loads((data_dir / "engines.json").read_text()))
         except FileNotFoundError:
             if time.monotonic() > deadline:
                 raise SetupError(f"the node on {data_dir} (process {lock.holder()}) is not ready; try again") from None
             await asyncio.sleep(SUPERVISE_EVERY_S)
+    return None
 
 
 def _locked(data_dir: Path) -> DataDirLock:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import random
 import shutil
 import stat
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,9 @@ SOCKET_PATH_BYTES_MAX = 100
 _LONGEST_SOCKET = ".s.PGSQL.5432"
 _TRAVERSE = stat.S_IXOTH
 _READ = stat.S_IROTH
+# How often a process that wants the lock tries again while others only look at it, and how long it pauses.
+LOCK_TRIES_MAX = 1_000
+LOCK_PAUSE_S = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +134,32 @@ class DataDirLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Takes the lock without waiting; False: another process holds it."""
+        """Takes the lock; False: another process holds it.
+
+        Raises: OSError: the file cannot be opened
+        """
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _take(descriptor):
             os.close(descriptor)
             return False
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
         self._descriptor = descriptor
         return True
+
+    def is_held(self) -> bool:
+        """Whether a process holds the lock. A look keeps no other process from taking it.
+
+        Raises: OSError: the file cannot be opened
+        """
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            return not _flock(descriptor, fcntl.LOCK_SH)
+        finally:
+            os.close(descriptor)
 
     def holder(self) -> str:
         """The process id of the present or last holder, for messages."""
@@ -150,3 +170,24 @@ class DataDirLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _take(descriptor: int) -> bool:
+    for _ in range(LOCK_TRIES_MAX):
+        if _flock(descriptor, fcntl.LOCK_EX):
+            return True
+        # A holder lets nobody share the lock. A process that looks shares it for an instant.
+        if not _flock(descriptor, fcntl.LOCK_SH):
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        # At random, because another process may want it too.
+        time.sleep(random.uniform(0, LOCK_PAUSE_S))  # noqa: S311  no secret
+    return False
+
+
+def _flock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
