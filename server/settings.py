@@ -21,6 +21,7 @@ from typing import Any, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
 from server.cache.address import check_parameters
+from server.embedded.folders import data_dir_failures
 from server.errors import BadArgument, SetupError
 from server.protocol.http.addresses import Network
 from server.protocol.http.origins import origin_of
@@ -155,7 +156,7 @@ class Settings:
         given.update({field: value for field, value in overrides.items() if value is not None})
         given["data_dir"] = found_data_dir(environ, given.get("data_dir"))
         _check(given)
-        if needs_database and "database_url" not in given and not (given["data_dir"] / "postgres").exists():
+        if needs_database and "database_url" not in given and not has_database(given["data_dir"]):
             raise SetupError(
                 f"{given['data_dir']} has no database, and DATABASE_URL is not set; name the folder of your node with --data-dir"
             )
@@ -204,6 +205,15 @@ def found_data_dir(environ: Mapping[str, str], flag: Path | None) -> Path:
     except RuntimeError:
         reason = "is missing, and this user has no home folder; name a folder that this user can write to"
         raise SetupError(f"MYSETLIST_DATA_DIR: {reason}") from None
+
+
+def has_database(data_dir: Path) -> bool:
+    """Whether a data dir has a PostgreSQL of its own.
+
+    Raises: SetupError: this user may not look
+    """
+    with data_dir_failures(data_dir):
+        return (data_dir / "postgres").exists()
 
 
 def data_folder(name: Literal["migrations", "static"]) -> Path:
@@ -490,7 +500,7 @@ def _kept_secret(data_dir: Path) -> str:
     Raises: SetupError: the folder cannot be written, or the file holds no key
     """
     path = data_dir / "secret"
-    try:
+    with data_dir_failures(data_dir):
         # Other users may pass through to the sockets of the engines (server.embedded), but not list the folder.
         data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
         if not path.exists():
@@ -504,11 +514,9 @@ def _kept_secret(data_dir: Path) -> str:
                 _name(Path(draft), path)
             finally:
                 Path(draft).unlink(missing_ok=True)
-        secret = path.read_text().strip()
-    except OSError as error:
-        raise SetupError(f"MYSETLIST_DATA_DIR: cannot keep data in {data_dir}: {error.strerror}") from error
+        secret = path.read_bytes()
     try:
-        return _secret(secret)
+        return _secret(secret.decode().strip())
     except ValueError as error:
         raise SetupError(f"the signing key in {path} {error}; remove the file to get a new one") from error
 

@@ -161,7 +161,8 @@ def _io_uring(settings: Settings) -> Check:
 
 def _data_dir(settings: Settings) -> Check:
     folder = settings.data_dir
-    parent = next(path for path in (folder, *folder.parents) if path.exists())
+    # Unlike Path.exists, it does not fail in a folder that this user may not enter.
+    parent = next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
     if not os.access(parent, os.W_OK | os.X_OK):
         return Check(
             "data dir", "fail", f"MYSETLIST_DATA_DIR: cannot write to {parent}; name a folder that can be written"

@@ -6,14 +6,14 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import structlog
 
-from server.embedded.folders import DataDirLock, let_through, make_private, owner_of, socket_dir
+from server.embedded.folders import DataDirLock, data_dir_failures, let_through, make_private, owner_of, socket_dir
 from server.embedded.postgres import Postgres
 from server.embedded.process import Engine
 from server.embedded.valkey import Valkey
@@ -67,6 +67,15 @@ class EmbeddedEngines:
         Cost:   about 0.3 s; about 2 s the first time
         """
         data_dir = data_dir.expanduser().resolve()
+        with data_dir_failures(data_dir):
+            return await cls._start(
+                data_dir, postgres=postgres, valkey=valkey, postgres_settings=postgres_settings or {}
+            )
+
+    @classmethod
+    async def _start(
+        cls, data_dir: Path, *, postgres: bool, valkey: bool, postgres_settings: Mapping[str, str]
+    ) -> EmbeddedEngines:
         lock = _locked(data_dir)
         try:
             owner = owner_of(data_dir)
@@ -76,7 +85,7 @@ class EmbeddedEngines:
             engines = cls(
                 data_dir,
                 lock,
-                Postgres(data_dir, sockets, owner, postgres_settings or {}) if postgres else None,
+                Postgres(data_dir, sockets, owner, postgres_settings) if postgres else None,
                 Valkey(data_dir, sockets, owner) if valkey else None,
             )
         except BaseException:
@@ -132,7 +141,9 @@ class EmbeddedEngines:
             task.cancel()
         await asyncio.gather(*self._supervisors, return_exceptions=True)
         self._supervisors = []
-        (self._data_dir / "engines.json").unlink(missing_ok=True)
+        # Without the lock, nobody reads it. Where it cannot be removed any more, the engines must still be stopped.
+        with suppress(OSError):
+            (self._data_dir / "engines.json").unlink(missing_ok=True)
         await asyncio.gather(*(engine.stop() for engine in self._all()))
         self._lock.release()
 
@@ -239,36 +250,39 @@ async def open_engines(
 
 
 async def _running_addresses(data_dir: Path) -> Addresses | None:
-    """Waits for the engines of the process that holds the lock of the data dir; None: no process holds it."""
+    """Waits for the engines of the process that holds the lock of the data dir; None: no process holds it.
+
+    Raises: SetupError: the process does not get ready, or the data dir cannot be read
+    """
     deadline = time.monotonic() + STARTING_TIMEOUT_S
     lock = DataDirLock(data_dir)
-    # engines.json of a killed node may still be there; it is out of date.
-    while data_dir.is_dir() and lock.is_held():
-        try:
-            return Addresses(**json.loads((data_dir / "engines.json").read_text()))
-        except FileNotFoundError:
-            if time.monotonic() > deadline:
-                raise SetupError(f"the node on {data_dir} (process {lock.holder()}) is not ready; try again") from None
-            await asyncio.sleep(SUPERVISE_EVERY_S)
+    with data_dir_failures(data_dir):
+        # engines.json of a killed node may still be there; it is out of date.
+        while data_dir.is_dir() and lock.is_held():
+            try:
+                return Addresses(**json.loads((data_dir / "engines.json").read_text()))
+            except FileNotFoundError:
+                if time.monotonic() > deadline:
+                    raise SetupError(
+                        f"the node on {data_dir} (process {lock.holder()}) is not ready; try again"
+                    ) from None
+                await asyncio.sleep(SUPERVISE_EVERY_S)
     return None
 
 
 def _locked(data_dir: Path) -> DataDirLock:
     """Creates the data dir if it is missing, and locks it.
 
-    Raises: SetupError: another process holds the lock, or the folder cannot be written
+    Raises: SetupError: another process holds the lock; OSError: the folder cannot be written
     """
-    try:
-        # Other users may pass through to the sockets, but not list the folder. server.settings creates it the same way.
-        data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
-        lock = DataDirLock(data_dir)
-        if not lock.acquire():
-            raise SetupError(
-                f"another mysetlist (process {lock.holder()}) is running on {data_dir};"
-                " stop it, or give this one another --data-dir"
-            )
-        # A killed node leaves its file behind, and the file does not describe the engines of this node.
-        (data_dir / "engines.json").unlink(missing_ok=True)
-    except OSError as error:
-        raise SetupError(f"MYSETLIST_DATA_DIR: cannot keep data in {data_dir}: {error.strerror}") from error
+    # Other users may pass through to the sockets, but not list the folder. server.settings creates it the same way.
+    data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+    lock = DataDirLock(data_dir)
+    if not lock.acquire():
+        raise SetupError(
+            f"another mysetlist (process {lock.holder()}) is running on {data_dir};"
+            " stop it, or give this one another --data-dir"
+        )
+    # A killed node leaves its file behind, and the file does not describe the engines of this node.
+    (data_dir / "engines.json").unlink(missing_ok=True)
     return lock

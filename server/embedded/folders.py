@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
+import pwd
 import random
 import shutil
 import stat
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +49,6 @@ def owner_of(data_dir: Path) -> Owner | None:
     """
     if os.geteuid() != 0:
         return None
-    import pwd
-
     for folder in (data_dir / "postgres", data_dir / "valkey"):
         # The folder of an ordinary user stays that user's, also when root starts the next node.
         if folder.exists() and (status := folder.stat()).st_uid != 0:
@@ -124,6 +126,48 @@ def socket_dir(data_dir: Path) -> Path:
     name = hashlib.sha256(os.fsencode(data_dir) + b"\0" + str(os.geteuid()).encode()).hexdigest()[:16]
     # Not tempfile.gettempdir(): the path of TMPDIR may be long too, and may differ between a node and a later command.
     return Path("/tmp") / f"mysetlist-{name}"  # noqa: S108  make_private refuses the folder of another user
+
+
+@contextmanager
+def data_dir_failures(data_dir: Path) -> Iterator[None]:
+    """Raises SetupError when a file or folder of the data dir cannot be used: what was found, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise SetupError(
+            f"MYSETLIST_DATA_DIR: cannot keep data in {data_dir}: {_why_unusable(data_dir, error)}"
+        ) from error
+
+
+def _why_unusable(data_dir: Path, error: OSError) -> str:
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else data_dir
+    # What does not exist, or cannot be seen, is refused by a folder above it.
+    found = next(one for one in (path, *path.parents) if os.path.lexists(one))
+    another = "name another folder with --data-dir"
+    match error.errno:
+        case errno.EACCES | errno.EPERM:
+            owner, me = _user_name(found.lstat().st_uid), _user_name(os.geteuid())
+            if owner == me:
+                return f"{found} does not let {me}, its owner, read and write it; change its mode with: chmod u+rwX {found}"
+            if found.is_relative_to(data_dir):
+                return f"{found} belongs to {owner}, and this is {me}; run mysetlist as {owner}, or {another}"
+            return f"{found} belongs to {owner}, and this is {me}; make the folder and give it to {me}, or {another}"
+        case errno.EROFS:
+            return f"the file system of {found} is read-only; mount it for writing, or {another}"
+        case errno.EEXIST | errno.ENOTDIR:
+            return f"{found} is no folder; {another}"
+        case errno.EISDIR:
+            return f"{found} is a folder and has to be a file; move it away"
+        case errno.ENOSPC | errno.EDQUOT:
+            return f"{error.strerror}; make room, or {another}"
+    return str(error.strerror or error)
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"the user id {uid}"
 
 
 class DataDirLock:

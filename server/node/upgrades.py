@@ -18,6 +18,7 @@ import psutil
 import structlog
 
 from server import __version__
+from server.embedded.folders import data_dir_failures
 from server.errors import SetupError
 from server.node.handover_messages import HandedOver, HandOverFailed
 
@@ -114,9 +115,12 @@ def run_file_path(data_dir: Path, port: int) -> Path:
 def running_nodes(data_dir: Path) -> list[RunFile]:
     """The nodes that run with a data dir.
 
-    Raises: SetupError: a file cannot be read
+    Raises: SetupError: the folder or a file cannot be read
     """
-    found = [_read(path) for path in sorted(data_dir.glob("serve-*.json"))]
+    with data_dir_failures(data_dir):
+        # Unlike Path.glob, it does not call a folder empty that this user may not list.
+        paths = sorted(path for path in data_dir.iterdir() if path.match("serve-*.json")) if data_dir.exists() else []
+    found = [_read(path) for path in paths]
     return [node for node in found if node is not None and _runs(node)]
 
 
