@@ -18,7 +18,7 @@ from server.cli.engines import engines_for
 from server.embedded import EmbeddedEngines
 from server.embedded.postgres import programs_folder
 from server.errors import CacheError, SetupError, StoreError
-from server.settings import Settings, data_folder
+from server.settings import Settings, data_folder, has_database
 from server.store.carry_over import VERSIONS_BEFORE
 from server.store.database import Database
 from server.store.dumps import Programs, Progress, analyze, refuse_foreign_tables, roles_statement, table_sizes
@@ -147,9 +147,9 @@ async def drill(settings: Settings, file: Path, progress: Progress) -> Drill:
 
 async def _live_counts(settings: Settings) -> tuple[TableCounts | None, str]:
     """The counts of the database of now, or None and why there are none: a drill works where the database is lost."""
-    if settings.database_url is None and not (settings.data_dir / "postgres").exists():
-        return None, f"{settings.data_dir} has no database, and DATABASE_URL is not set"
     try:
+        if settings.database_url is None and not has_database(settings.data_dir):
+            return None, f"{settings.data_dir} has no database, and DATABASE_URL is not set"
         async with engines_for(settings, valkey=False, tables=False) as engines:
             return await table_counts(engines.database_url), ""
     except (SetupError, StoreError) as error:

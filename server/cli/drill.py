@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +21,8 @@ def drill(
     """Restore a backup into engines of its own, count everything again, and compare it with the database; nothing is changed."""
     from server.cli.backup_file import drill as try_out
 
-    settings = settings_from(data_dir=data_dir)
+    # It compares with the database of a folder that is named. It signs nothing, and with a key it makes none in a data dir.
+    settings = settings_from(data_dir=data_dir, needs_database=data_dir is not None, secret=secrets.token_hex())
 
     async def command() -> Drill:
         with progress_bars() as progress:

@@ -143,7 +143,7 @@ async def test_a_drill_counts_a_restored_file(database_url: str, tmp_path: Path)
 
 
 def test_a_drill_names_counts_that_are_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends with 1, and says why there is no database to compare with."""
+    """It ends with 1, and says why there is no database to compare with. It makes nothing in the data dir."""
     counts = TableCounts(accounts=1, artists=2, shows=3, songs_of_sets=4, votes=5, casts=6, newest_cast=None)
     wrong = Difference(None, "song 101: 7 up, and 6 votes")
 
@@ -153,9 +153,11 @@ def test_a_drill_names_counts_that_are_wrong(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("server.cli.backup_file.drill", found)
     # The loggers of this process would keep the stderr of this test.
     monkeypatch.setattr("server.telemetry.configure_logging", lambda *_: None)
-    done = CliRunner().invoke(command_line.app, ["drill", str(tmp_path / "x"), "--data-dir", str(tmp_path)])
+    monkeypatch.setenv("MYSETLIST_DATA_DIR", str(tmp_path / "data"))
+    done = CliRunner().invoke(command_line.app, ["drill", str(tmp_path / "x")])
     assert done.exit_code == 1
     assert done.output.splitlines()[-2:] == ["not compared with the database of now: it is lost", str(wrong)]
+    assert list(tmp_path.iterdir()) == []
 
 
 async def until_logged(log: Path, action: str, count: int = 1) -> None:

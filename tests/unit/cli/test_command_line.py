@@ -180,7 +180,7 @@ def test_an_invalid_setting_is_one_line(
         *(
             (words, "{} has no database, and DATABASE_URL is not set; name the folder of your node with --data-dir")
             for words in (
-                ["backup", "file"], ["backup", "folder", "--every", "1d"], ["reconcile"], ["reconcile", "--repair"], ["token"],
+                ["backup", "file"], ["backup", "folder", "--every", "1d"], ["drill", "file"], ["reconcile"], ["reconcile", "--repair"], ["token"],
                 ["export", "1"], ["dump-public", "folder"], ["audit", "--log"], ["migrate", "status"], ["migrate", "down", "--yes"],
                 ["sync", "status"], ["sync", "forget", "setlistfm", "--yes"],
             )
