@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 READY_LINE = "listening on "
 # The time for a successor that has failed to stop. It serves nobody.
 END_TIMEOUT_S = 10.0
+# A node that lives answers before: it waits for its successor no longer than READY_TIMEOUT_S (hand_over.py), and a minute for each answer.
+HAND_OVER_TIMEOUT_S = 1_200.0
 
 # Has the node that serves now hand over to the process at the other end. Raises: HandOverFailed
 HandsOver = Callable[[socket.socket], Awaitable[HandedOver]]
@@ -35,6 +37,7 @@ class WorkerProcess:
         self.pid = process.pid
         self._process = process
         self._control = control
+        self._unanswered_count = 0  # hand-overs that were asked for
         self._output = asyncio.create_task(self._forward_output(on_ready), name=f"output of {process.pid}")
 
     @classmethod
@@ -63,12 +66,21 @@ class WorkerProcess:
     async def hand_over(self, connected: socket.socket) -> HandedOver:
         """Asks the node to hand over to the process at the other end, and waits for it.
 
-        Raises: HandOverFailed: the node goes on, or has died
+        Raises: HandOverFailed: the node goes on, has died, or does not answer within HAND_OVER_TIMEOUT_S
         """
         try:
-            with connected:
-                await self._control.send(HandOver(), [connected.fileno()])
-            done, _ = await self._control.receive(FROM_WORKER)
+            async with asyncio.timeout(HAND_OVER_TIMEOUT_S):
+                with connected:
+                    await self._control.send(HandOver(), [connected.fileno()])
+                self._unanswered_count += 1
+                # A node that hung for a while first answers what nobody waits for any more.
+                while self._unanswered_count:
+                    done, _ = await self._control.receive(FROM_WORKER)
+                    self._unanswered_count -= 1
+        except TimeoutError as error:
+            raise HandOverFailed(
+                f"the old process does not answer; if it serves nobody, end it with kill -9 {self.pid}, and another one starts"
+            ) from error
         except ChannelClosed as error:
             raise HandOverFailed(f"the old process has died: {error}") from error
         if done.reason:

@@ -15,8 +15,10 @@ import psutil
 import pytest
 
 from server.errors import SetupError
-from server.node.handover_messages import HandedOver, HandOverFailed
-from server.node.worker import Worker
+from server.node.descriptor_channel import DescriptorChannel
+from server.node.hand_over import READY_TIMEOUT_S, REPLY_TIMEOUT_S
+from server.node.handover_messages import Begin, HandedOver, HandOverFailed
+from server.node.worker import HAND_OVER_TIMEOUT_S, Worker, WorkerProcess
 from server.node.workers import python_beside, serve_command, serve_with_workers
 from server.settings import Settings
 from server.web.listening import reserve_port
@@ -121,6 +123,40 @@ async def test_a_successor_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch)
         async with asyncio.timeout(20):
             await worker.replace(hangs)
     assert children() == []
+
+
+async def test_a_worker_that_hangs_does_not_hold_up_an_upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The upgrade fails and names the process. A late answer is not taken for that of the next upgrade."""
+    monkeypatch.setattr("server.node.worker.HAND_OVER_TIMEOUT_S", 0.1)
+    hung = await WorkerProcess.start(
+        [sys.executable, "-c", STAND_IN, "0", "80"], environment(), Begin(has_own_database=False), lambda _: None
+    )
+    ours, theirs = socket.socketpair()
+    hung._control.close()
+    hung._control, worker = DescriptorChannel(ours), DescriptorChannel(theirs)
+
+    async def asked() -> HandedOver:
+        connected, successor = socket.socketpair()
+        successor.close()
+        async with asyncio.timeout(20):
+            return await hung.hand_over(connected)
+
+    try:
+        with pytest.raises(HandOverFailed, match=f"^the old process does not answer; .* kill -9 {hung.pid}, "):
+            await asked()
+        monkeypatch.setattr("server.node.worker.HAND_OVER_TIMEOUT_S", 20.0)
+        await worker.send(HandedOver(reason="the new process has ended"))
+        await worker.send(HandedOver(version="2.0"))
+        assert (await asked()).version == "2.0"
+    finally:
+        worker.close()
+        hung.send_signal(signal.SIGKILL)
+        await hung.ended()
+
+
+def test_a_worker_has_more_time_than_it_takes_itself() -> None:
+    """Else the upgrade would fail while a large database is migrated."""
+    assert HAND_OVER_TIMEOUT_S > READY_TIMEOUT_S + 4 * REPLY_TIMEOUT_S
 
 
 async def test_a_taken_port_is_one_line() -> None:
