@@ -43,12 +43,11 @@ def observe_requests(trusted: tuple[Network, ...], counts: RequestCounts, traces
         started_s = time.monotonic()
         ids = {"request_id": request_id} | ({} if traces is None else {"trace_id": trace_id_of(request_id)})
         with structlog.contextvars.bound_contextvars(**ids):
+            redirect = None
             try:
                 response = await handler(request)
-            except web.HTTPException as redirect:
-                redirect.headers[HEADER] = request_id
-                _measure(request, redirect, started_s)
-                raise
+            except web.HTTPException as raised:
+                response = redirect = raised
         if not response.prepared:
             response.headers[HEADER] = request_id
         if traces is not None:
@@ -60,6 +59,8 @@ def observe_requests(trusted: tuple[Network, ...], counts: RequestCounts, traces
         counts.all += 1
         counts.failed += response.status >= 500
         _measure(request, response, started_s)
+        if redirect is not None:
+            raise redirect
         return response
 
     return observe

@@ -96,6 +96,19 @@ async def test_every_stage_of_a_vote_is_measured(node: Node, factory: RowFactory
     assert not any("12" in route or "7" in route for route in routes)
 
 
+async def test_every_answer_is_counted(node: Node, factory: RowFactory) -> None:
+    """Redirects too: they are no failures."""
+    await factory.show(7)
+    counts = node.rooms.request_counts
+    before = counts.all, counts.failed
+    async with aiohttp.ClientSession(node.url) as http:
+        for path, status in (("/api/shows/7", 200), ("/api/nothing", 404), ("/shows/7/", 301), ("/j/nothing", 404)):
+            async with http.get(path, allow_redirects=False) as answer:
+                assert answer.status == status
+                assert answer.headers["X-Request-ID"]
+    assert (counts.all, counts.failed) == (before[0] + 4, before[1])
+
+
 async def test_a_request_has_an_id(node: Node, database_url: str, redis_url: str) -> None:
     """A new one, or a trusted proxy's if it is well formed; in the answer and in each log record."""
     proxies = (ipaddress.ip_network("127.0.0.0/8"),)
