@@ -55,7 +55,7 @@ async def _read(client: httpx.AsyncClient, url: str, path: str) -> bytes:
             raise Missing(f"{url}/{path} leads to {answer.headers['Location']}; give the address that it leads to")
         if answer.status_code != httpx.codes.OK:
             raise Missing(f"{url}/{path} cannot be read: the server answers {answer.status_code}")
-        if answer.headers.get("Content-Encoding", "identity") != "identity":
+        if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Missing(f"{url}/{path} is compressed, which this program did not ask for")
         content = bytearray()
         async for part in answer.aiter_raw():

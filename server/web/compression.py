@@ -8,13 +8,15 @@ from typing import Literal
 import brotli
 from aiohttp import web
 
+from server.protocol.http.weights import weights_of
+
 Encoding = Literal["br", "gzip"]
 
 
 def encoding_for(request: web.Request) -> Encoding | None:
     """The best encoding that a client takes; None: it takes none."""
-    given = {part.partition(";")[0].strip() for part in request.headers.get("Accept-Encoding", "").split(",")}
-    return "br" if "br" in given else "gzip" if "gzip" in given else None
+    weights = weights_of(request.headers.get("Accept-Encoding", ""))
+    return "br" if weights.get("br") else "gzip" if weights.get("gzip") else None
 
 
 def compress(body: bytes, encoding: Encoding, *, is_kept: bool) -> bytes:

@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from server.catalog.brands import KnownBrands
 from server.errors import Refused
 from server.protocol.codes import Code
+from server.protocol.http.weights import weights_of
 from server.protocol.service import SERVICE
 from server.telemetry import exposition
 from server.web.base_url import BaseUrl
@@ -159,7 +160,9 @@ class Pages:
         if self._metrics_token is not None:
             scheme, _, given = request.headers.get("Authorization", "").partition(" ")
             wanted = self._metrics_token.encode()
-            if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), wanted):
+            if scheme.lower() != "bearer" or not hmac.compare_digest(
+                given.strip().encode("utf-8", "surrogateescape"), wanted
+            ):
                 message = (
                     "The metrics need a token. Send `Authorization: Bearer` with the value of MYSETLIST_METRICS_TOKEN."
                 )
@@ -190,7 +193,7 @@ def answer_failed_pages(files: StaticFiles, known_brands: KnownBrands) -> Middle
         is_problem = answer.content_type == "application/problem+json"
         if not is_problem or request.method not in ("GET", "HEAD") or request.raw_path.startswith(_NO_PAGES):
             return answer
-        if "text/html" not in request.headers.get("Accept", ""):
+        if not weights_of(request.headers.get("Accept", "")).get("text/html"):
             return answer
         name = "not-found.html" if answer.status == web.HTTPNotFound.status_code else "failed.html"
         text = page_of_host(files.page_for(request, name), known_brands.of_host(request.host))

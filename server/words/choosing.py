@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from server.protocol.http.weights import weights_of
 from server.words.texts import DEFAULT_LANGUAGE
 
 COOKIE = "language"
 HEADER_CHARS_MAX = 500
-_RANGE = re.compile(r"([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)(?:\s*;\s*q=([01](?:\.[0-9]{0,3})?))?")
+_RANGE = re.compile(r"[a-z]{1,8}(?:-[a-z0-9]{1,8})*")
 
 
 def choose_language(languages: Collection[str], by_hand: Collection[str | None], accept_language: str) -> str:
@@ -22,12 +23,12 @@ def choose_language(languages: Collection[str], by_hand: Collection[str | None],
     if chosen is not None:
         return chosen
     known = {language.lower(): language for language in languages}
-    found = [_RANGE.fullmatch(one.strip()) for one in accept_language[:HEADER_CHARS_MAX].split(",")]
-    wanted = [(float(one[2] or 1), one[1].lower()) for one in found if one]
-    for quality, tag in sorted(wanted, key=lambda one: -one[0]):
+    weights = weights_of(accept_language[:HEADER_CHARS_MAX])
+    wanted = [tag for tag, weight in weights.items() if weight and _RANGE.fullmatch(tag)]
+    for tag in sorted(wanted, key=lambda tag: -weights[tag]):
         parts = tag.split("-")
         # es-MX, then es.
         for length in range(len(parts), 0, -1):
-            if quality > 0 and (language := known.get("-".join(parts[:length]))):
+            if language := known.get("-".join(parts[:length])):
                 return language
     return DEFAULT_LANGUAGE

@@ -49,6 +49,18 @@ async def test_the_files_of_a_page_are_kept_for_good(http: aiohttp.ClientSession
             assert "\nimport " not in await response.text()
 
 
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [("GZIP", "gzip"), ("Gzip, BR;Q=0.5", "br"), ("br;q=0, gzip", "gzip"), ("gzip;q=0, BR;Q=0.000", None)],
+)
+async def test_a_page_comes_in_an_encoding_that_its_reader_takes(
+    http: aiohttp.ClientSession, accepted: str, encoding: str | None
+) -> None:
+    """Names may have upper case, and a weight of 0 refuses an encoding."""
+    async with http.get("/", headers={"Accept-Encoding": accepted}) as response:
+        assert response.headers.get("Content-Encoding") == encoding
+
+
 async def test_a_page_that_the_console_lacks_is_not_found(http: aiohttp.ClientSession) -> None:
     """As every unknown path: the answer is a page, here the console itself, with 404."""
     statuses = {}
@@ -125,6 +137,10 @@ async def test_a_person_sees_a_page_where_a_program_gets_a_problem(
         raise failure
 
     monkeypatch.setattr("server.web.walls.show_of_join_code", fail)
+    async with http.get("/j/ABCDEF", headers={"Accept": "text/plain;q=0, Text/HTML;Q=0.9"}) as response:
+        assert (response.status, response.content_type) == (status, "text/html")
+    async with http.get("/j/ABCDEF", headers={"Accept": "application/json, text/html;q=0"}) as response:
+        assert (response.status, response.content_type) == (status, "application/problem+json")
     async with http.get("/j/ABCDEF", headers={"Accept": "text/html,application/xhtml+xml"}) as response:
         assert (response.status, response.content_type) == (status, "text/html")
         assert response.headers["Cache-Control"] == "no-store"

@@ -19,6 +19,7 @@ LANGUAGES = ("en", "es", "ja", "pt-BR")
         ("fr-FR,fr;q=0.9,ja;q=0.5,en;q=0.4", "ja"),
         ("en;q=0.5,ja;q=0.9", "ja"),
         ("ja;q=0,es", "es"),
+        ("ja;Q=0.4, es; Q=0.9", "es"),
         ("ja;q=0", "en"),
         ("pt-br", "pt-BR"),
         ("pt-PT", "en"),
