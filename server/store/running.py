@@ -96,6 +96,7 @@ class Running:
             code = await self._process.wait()
         finally:
             listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
         if code != 0 or errors:
             ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
             message = re.sub(r"^psql:<stdin>:\d+: ", "", errors[0]) if errors else ended
@@ -114,6 +115,10 @@ class Running:
                 async with asyncio.timeout(STOP_TIMEOUT_S):
                     await self._process.wait()
         await input_closed(self._process)
+        for output in (self._process.stdout, self._process.stderr):
+            # A reader that has paused, because nobody read, finds the end of its pipe and closes it only when it is read on.
+            while output is not None and await output.read(CHUNK_BYTES):
+                pass
 
 
 async def input_closed(process: Process) -> None:
