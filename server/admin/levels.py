@@ -19,6 +19,7 @@ from server.protocol.levels import BUDGET_DAYS, BURN_PAIRS, WINDOWS_S, BudgetWin
 from server.protocol.overview import Burn, LevelRow
 from server.protocol.vitals import Fact
 from server.store.database import Database
+from server.store.finishing import to_its_end
 from server.telemetry import LEVEL_BUDGET, LEVEL_EVENTS, LEVEL_MISSED, LEVEL_MISSED_MINUTES
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ class LevelCounts:
         try:
             while True:
                 await asyncio.sleep(WRITE_EVERY_S)
-                await self.write()
+                await to_its_end(self.write())
         finally:
-            await asyncio.shield(self.write())
+            await to_its_end(self.write())
 
     async def write(self) -> None:
         """Counts the events since the last time, and writes all counts that wait."""

@@ -10,6 +10,7 @@ import structlog
 from server.errors import StoreError
 from server.insight.queries import statistics as queries
 from server.store.database import Database
+from server.store.finishing import to_its_end
 
 log = structlog.get_logger()
 
@@ -29,9 +30,9 @@ class Visits:
         try:
             while True:
                 await asyncio.sleep(interval_s)
-                await self.write()
+                await to_its_end(self.write())
         finally:
-            await asyncio.shield(self.write())
+            await to_its_end(self.write())
 
     async def write(self) -> None:
         """Writes the visits since the last time. Without PostgreSQL they are kept: one number for each show."""

@@ -28,8 +28,8 @@ from server.mail.queries import sender as queries
 from server.mail.smtp import CONNECT_TIMEOUT_S, SEND_TIMEOUT_S, SmtpClient
 from server.mail.tokens import mailbox_hash
 from server.mail.unsubscribes import stop_address
-from server.outgoing.sending import STOP_GRACE_S, to_its_end
 from server.store.database import Database
+from server.store.finishing import GRACE_S, to_its_end
 from server.store.named_queries import columns
 from server.telemetry import LETTERS, MAIL_SERVER_AWAY
 
@@ -86,7 +86,7 @@ class EmailSender:
         strangers_max: int = STRANGERS_PER_MINUTE_MAX,
         batch_max: int = BATCH_EMAILS_MAX,
         digest_max: int = DIGEST_ITEMS_MAX,
-        stop_grace_s: float = STOP_GRACE_S,
+        stop_grace_s: float = GRACE_S,
     ) -> None:
         self._database = database
         self._clock = clock

@@ -1,10 +1,9 @@
-"""The loop of a sender: it starts the tasks that are due, once a second and whenever a task has ended. And how a sender stops."""
+"""The loop of a sender: it starts the tasks that are due, once a second and whenever a task has ended."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -57,18 +56,3 @@ async def keep_sending(
                 task.cancel()
             # One of them may be storing the result of its post.
             await asyncio.gather(*late, return_exceptions=True)
-
-
-async def to_its_end(work: Coroutine[Any, Any, None], *, grace_s: float = STOP_GRACE_S) -> None:
-    """Runs what must not end in the middle, such as storing the result of a post.
-
-    Cancel: the work gets up to grace_s to end, then it is cancelled too
-    """
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task], timeout=grace_s)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        raise

@@ -18,9 +18,10 @@ import structlog
 from server.clock import Clock, backoff_s, utc_now
 from server.errors import StoreError, StoreUnavailable
 from server.outgoing.posting import TIMEOUT_S, Posted
-from server.outgoing.sending import keep_sending, to_its_end
+from server.outgoing.sending import keep_sending
 from server.protocol.instants import iso
 from server.store.database import Database
+from server.store.finishing import to_its_end
 from server.store.named_queries import columns
 from server.telemetry import WEBHOOK_BEHIND_SECONDS, WEBHOOK_DELIVERIES
 from server.webhooks.posting import Message, Poster, message_id_of

@@ -21,8 +21,9 @@ import structlog
 from server.clock import Clock, backoff_s, utc_now
 from server.errors import StoreUnavailable
 from server.outgoing.posting import TIMEOUT_S, CheckedPoster, Posted
-from server.outgoing.sending import keep_sending, to_its_end
+from server.outgoing.sending import keep_sending
 from server.store.database import Database
+from server.store.finishing import to_its_end
 from server.store.named_queries import columns
 from server.telemetry import WEBPUSH_BEHIND_SECONDS, WEBPUSH_DELIVERIES
 from server.webpush.encryption import encrypt

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
 
+from server.admin.levels import LevelCounts
+from server.clock import SystemClock
 from server.errors import StoreUnavailable
 from server.node.node import Node
+from server.protocol.levels import Level, LevelName
 from server.telemetry import ACKNOWLEDGEMENT_SECONDS, CASTS
 from tests.support.api_client import ApiClient
+from tests.support.engines import is_waited_for
 from tests.support.row_factory import RowFactory
-from tests.support.running_node import running_node
+from tests.support.running_node import running_node, until
 
 MINUTES = "select level, sum(event_count)::int as events, sum(missed_count)::int as missed from level_minutes group by 1 order by 1"
 
@@ -67,6 +73,28 @@ async def test_both_nodes_count_into_one_budget(
     assert burn == {"window": "5m", "burn": 3.5, "missed_count": 14}
     assert levels["availability"]["burn_by_day"][-1] == 3.5
     assert levels["availability"]["since"] is not None
+
+
+async def test_counts_that_are_being_written_outlive_a_stop(
+    node: Node, factory: RowFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that stops in the middle of a write ends it: what was taken out of the counts comes into the table."""
+    monkeypatch.setattr("server.admin.levels.WRITE_EVERY_S", 0.0)
+    so_far: dict[LevelName, tuple[int, int]] = {"availability": (0, 0)}
+    counts = LevelCounts(
+        node.rooms.databases.owner, SystemClock(), [Level("availability", 0.999)], lambda: dict(so_far)
+    )
+    so_far["availability"] = (1_000_000, 0)
+    async with factory.sql.transaction():
+        await factory.sql.execute("lock table level_minutes in share mode")
+        counting = asyncio.create_task(counts.run())
+        await until(partial(is_waited_for, factory.sql))
+        counting.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await counting
+    rows = {row["level"]: row["events"] for row in await factory.sql.fetch(MINUTES)}
+    assert rows["availability"] >= 1_000_000
 
 
 async def test_a_burning_budget_is_named(node: Node, admin: ApiClient, factory: RowFactory) -> None:

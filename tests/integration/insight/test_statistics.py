@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -12,9 +14,11 @@ import pytest
 
 from server.insight.counting import Recounts
 from server.insight.queries import statistics as queries
+from server.insight.visits import Visits
 from server.node.intervals import Intervals
 from server.node.node import Node
 from tests.support import one_node
+from tests.support.engines import is_waited_for
 from tests.support.people import People
 from tests.support.row_factory import RowFactory
 from tests.support.running_node import running_node, until
@@ -188,6 +192,22 @@ async def test_visits_become_voters(factory: RowFactory, database_url: str, redi
     async with running_node(database_url, redis_url, has_chores=True) as node, People.open(node, factory) as people:
         stats = await people.nobody().ok("GET", f"{STATS}?artist=1&to={datetime.now(UTC).date()}")
     assert stats["conversion"] == {"visits": 2, "rate": 0.5}
+
+
+async def test_visits_that_are_being_written_outlive_a_stop(node: Node, factory: RowFactory) -> None:
+    """A node that stops in the middle of a write ends it."""
+    await factory.show(7)
+    visits = Visits(node.rooms.databases.owner, lambda: taken.pop() if taken else {})
+    taken = [{7: 3}]
+    async with factory.sql.transaction():
+        await factory.sql.execute("lock table show_days in share mode")
+        writing = asyncio.create_task(visits.run(interval_s=0.0))
+        await until(partial(is_waited_for, factory.sql))
+        writing.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert await factory.sql.fetchval("select sum(visit_count) from show_days where show_id = 7") == 3
 
 
 async def test_the_best_predictions(node: Node, people: People, factory: RowFactory) -> None:
