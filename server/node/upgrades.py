@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,19 +26,23 @@ from server.node.handover_messages import HandedOver, HandOverFailed
 log = structlog.get_logger()
 
 POLL_S = 0.1
+BEGIN_TIMEOUT_S = 60.0
 
 # Replaces one process of this node. Raises: HandOverFailed
 Upgrade = Callable[[], Awaitable[HandedOver]]
 
 
 class RunFile(msgspec.Struct, kw_only=True):
-    """The facts about a running node for other commands. upgrade_count: ended upgrades; last: the result for each process."""
+    """The facts about a running node for other commands. upgrade_count: ended upgrades; last: the result for each process; is_upgrading:
+    None in the file of an older version, which does not say.
+    """
 
     pid: int
     started_s: float  # tells this process from a later one with the same id
     port: int
     version: str
     upgrade_count: int = 0
+    is_upgrading: bool | None = None
     last: list[HandedOver] = msgspec.field(default_factory=list)
 
 
@@ -54,9 +59,9 @@ class Upgrades:
     def asked_for(cls, data_dir: Path, port: int) -> Iterator[Upgrades]:
         """Handles SIGUSR2 inside the block. The file exists as long as the block runs."""
         path = run_file_path(data_dir, port)
-        upgrades = cls(
-            path, RunFile(pid=os.getpid(), started_s=psutil.Process().create_time(), port=port, version=__version__)
-        )
+        started_s = psutil.Process().create_time()
+        run_file = RunFile(pid=os.getpid(), started_s=started_s, port=port, version=__version__, is_upgrading=False)
+        upgrades = cls(path, run_file)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGUSR2, upgrades._asked.set)
         try:
@@ -77,6 +82,8 @@ class Upgrades:
         """Waits until an upgrade is asked for, and does it; gives whether it was done."""
         await self._asked.wait()
         log.info("upgrade.begun", version=__version__)
+        self._run_file.is_upgrading = True
+        self._write()
         outcomes: list[HandedOver] = []
         try:
             for step in steps:
@@ -88,6 +95,7 @@ class Upgrades:
             log.info("upgrade.done", **_sums(outcomes))
         # Signals that came meanwhile ask for nothing more: this upgrade answers them, too.
         self._asked.clear()
+        self._run_file.is_upgrading = False
         self._run_file.upgrade_count += 1
         self._run_file.last = outcomes
         self._write()
@@ -127,8 +135,9 @@ def running_nodes(data_dir: Path) -> list[RunFile]:
 async def ask_for_upgrade(data_dir: Path, node: RunFile) -> RunFile:
     """Upgrades a node, and waits for the end; gives the node's file as it is then.
 
-    Raises: SetupError: it belongs to another user, has died, or cannot write its file
+    Raises: SetupError: it belongs to another user, has died, does not begin within BEGIN_TIMEOUT_S, or cannot write its file
     """
+    deadline_s = time.monotonic() + BEGIN_TIMEOUT_S
     try:
         os.kill(node.pid, signal.SIGUSR2)
     except OSError as error:
@@ -142,6 +151,11 @@ async def ask_for_upgrade(data_dir: Path, node: RunFile) -> RunFile:
         if now is None:
             raise SetupError(
                 f"the node on port {node.port} (process {node.pid}) stops, or cannot write into {data_dir}; its log says why"
+            )
+        if now.is_upgrading is False and time.monotonic() > deadline_s:
+            raise SetupError(
+                f"the node on port {node.port} (process {node.pid}) has not begun within {BEGIN_TIMEOUT_S:.0f} s: it is still starting, or"
+                " it hangs; its log says which"
             )
         await asyncio.sleep(POLL_S)
 

@@ -78,6 +78,42 @@ async def test_who_asks_for_an_upgrade_does_not_wait_for_a_file_that_cannot_be_w
         signal.signal(signal.SIGUSR2, before)
 
 
+async def test_who_asks_for_an_upgrade_does_not_wait_for_a_node_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command says so. For an upgrade that has begun it waits to its end, however long that takes."""
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> HandedOver:
+        begun.set()
+        await may_end.wait()
+        return HandedOver(version="9")
+
+    before = signal.getsignal(signal.SIGUSR2)
+    try:
+        with Upgrades.asked_for(tmp_path, 8080) as upgrades:
+            (node,) = running_nodes(tmp_path)
+            monkeypatch.setattr("server.node.upgrades.BEGIN_TIMEOUT_S", 0.0)
+            monkeypatch.setattr("server.node.upgrades.POLL_S", 0.0)
+            async with asyncio.timeout(5):
+                with pytest.raises(
+                    SetupError, match=rf"^the node on port 8080 \(process {os.getpid()}\) has not begun within"
+                ):
+                    await ask_for_upgrade(tmp_path, node)
+                # The signal has come all the same.
+                upgrading = asyncio.create_task(upgrades.run_once([slow]))
+                await begun.wait()
+                asking = asyncio.create_task(ask_for_upgrade(tmp_path, node))
+                for _ in range(100):
+                    await asyncio.sleep(0)
+                assert not asking.done()
+                may_end.set()
+                assert (await asking).last == [HandedOver(version="9")]
+                assert await upgrading
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+
+
 @pytest.mark.parametrize("damaged", ["", '{"pid": 1', "[]"])
 def test_a_damaged_file_is_named(tmp_path: Path, damaged: str) -> None:
     """One sentence says what to do instead."""
