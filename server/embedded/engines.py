@@ -78,6 +78,8 @@ class EmbeddedEngines:
     ) -> EmbeddedEngines:
         lock = _locked(data_dir)
         try:
+            # A killed node leaves its file behind, and the file does not describe the engines of this node.
+            (data_dir / "engines.json").unlink(missing_ok=True)
             owner = owner_of(data_dir)
             let_through(data_dir / "postgres", owner)
             sockets = socket_dir(data_dir)
@@ -283,6 +285,4 @@ def _locked(data_dir: Path) -> DataDirLock:
             f"another mysetlist (process {lock.holder()}) is running on {data_dir};"
             " stop it, or give this one another --data-dir"
         )
-    # A killed node leaves its file behind, and the file does not describe the engines of this node.
-    (data_dir / "engines.json").unlink(missing_ok=True)
     return lock
