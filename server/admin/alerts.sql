@@ -16,10 +16,11 @@ with latest as (
     select service, last_detail,
            case when last_status <> 'ok' and last_at > now() - make_interval(secs => :quiet_s::float8)
                      -- An alert goes on at any count: each new hour takes the older of the two hours out of it.
-                     and (bad >= :bad_count or exists (select from service_alerts a
-                                                        where a.service = latest.service and a.status <> 'ok'))
+                     and (bad >= :bad_count or a.status is not null)
                 then last_status else 'ok' end as status
       from latest
+      -- A service whose alert is older than what is read here has had no request meanwhile: the alert ends.
+      full join (select service, status from service_alerts where status <> 'ok') a using (service)
 ), changed as (
     insert into service_alerts as a (service, status, detail)
     select service, status, case when status = 'ok' then '' else last_detail end from current order by service

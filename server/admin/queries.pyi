@@ -8,10 +8,10 @@ from server.store.database import Connection
 
 # admin/alerts.sql
 class ChangeAlertsRow(TypedDict):
-    service: str
+    service: str | Any
     status: str | Any
-    detail: str
-    since: datetime
+    detail: str | Any
+    since: datetime | Any
 
 class _Alerts:
     def change_alerts(

@@ -31,11 +31,16 @@ update external_cache
 -- takes: service, status, latency_ms, detail; is_cached: the response came from the cache
 -- locks: the service's row of this hour
 insert into service_health (service, hour, ok_count, degraded_count, down_count, cached_count, latency_sum_ms,
-                            latency_max_ms, last_status, last_detail)
+                            latency_max_ms, last_status, last_detail, last_at)
 select :service, date_trunc('hour', now(), 'UTC'), (:status = 'ok' and not c.is_cached)::int, (:status = 'degraded')::int,
        (:status = 'down')::int, c.is_cached::int, case when :status <> 'down' then :latency_ms::float8 else 0 end,
-       case when :status <> 'down' then :latency_ms::float8 else 0 end, :status::health_status, left(:detail, 500)
+       case when :status <> 'down' then :latency_ms::float8 else 0 end, coalesce(l.last_status, :status::health_status),
+       coalesce(l.last_detail, left(:detail, 500)), coalesce(l.last_at, now())
   from (select :is_cached::boolean as is_cached) c
+  left join lateral (
+       -- The cache says nothing about the service: the last response of an earlier hour is still the last one.
+       select last_status, last_detail, last_at from service_health
+        where service = :service and c.is_cached order by hour desc limit 1) l on true
     on conflict on constraint service_health_pkey do update
    set ok_count = service_health.ok_count + excluded.ok_count,
        degraded_count = service_health.degraded_count + excluded.degraded_count,

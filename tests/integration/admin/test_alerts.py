@@ -120,6 +120,20 @@ async def test_a_new_hour_ends_no_alert_and_hides_none(database: Database, sql: 
     assert await look() == [("spotify", "ok")]
 
 
+async def test_an_alert_ends_that_no_node_saw_end(database: Database, sql: Any, hook: Hook) -> None:
+    """No node ran for hours after the start of an alert, and nobody has asked the service since."""
+    alerts = Alerts(hook.url, None)
+    async with database.connection() as connection:
+        await found(sql, "spotify", "down", bad=BAD_COUNT)
+        await alerts.send_changes(connection)
+        await sql.execute(
+            "update service_health set hour = hour - interval '5 hours', last_at = last_at - interval '5 hours'"
+        )
+        await sql.execute("update service_alerts set since = since - interval '5 hours'")
+        await alerts.send_changes(connection)
+    assert [(one["status"], one["detail"]) for one in hook.posted] == [("down", ""), ("ok", "")]
+
+
 async def test_a_failing_webhook_stops_nothing(
     database: Database, sql: Any, hook: Hook, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -169,6 +169,24 @@ async def test_health_of_the_hour_is_stored(
     assert tuple(row) == (1, 1, 4, "down", "answered 500")
 
 
+async def test_an_answer_from_the_cache_hides_no_failure_of_the_hour_before(
+    providers: Providers, sql: Any, provider_services: stand_in.Providers
+) -> None:
+    """The first request of an hour is answered from the cache: the last response of the provider is still the failure."""
+    await ask(providers)
+    provider_services.setlistfm.fail(4, status=500)
+    with pytest.raises(ProviderError, match="answered 500"):
+        await ask(providers, page=2)
+    failed_at = await sql.fetchval(
+        "update service_health set hour = hour - interval '1 hour', last_at = last_at - interval '1 minute' returning last_at"
+    )
+    await ask(providers)
+    row = await sql.fetchrow(
+        "select cached_count, last_status::text, last_detail, last_at from service_health order by hour desc"
+    )
+    assert tuple(row) == (1, "down", "answered 500", failed_at)
+
+
 async def test_a_probe_answers_soon(
     providers: Providers, provider_services: stand_in.Providers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
