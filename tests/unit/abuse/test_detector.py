@@ -127,6 +127,25 @@ def test_an_attack_is_found_with_its_first_accounts(evening: Evening, attack: Ca
     assert len(members - cheats) <= 1
 
 
+def test_the_reasons_of_pauses_and_old_accounts_say_what_was_found(evening: Evening) -> None:
+    """Two batches of accounts, made days apart, and three pauses far from each other: neither is said to be one."""
+    for ballot in evening.seen.shows[7].values():
+        assert ballot.account is not None
+        ballot.account.made_ms -= evening.random.randrange(1, 90) * 86_400_000
+    for n in range(60):
+        user = evening.fan(
+            NOW_MS - evening.random.randrange(90_000), [(song, 1) for song in (103, TARGET, 119, 108)],
+            agent=evening.random.randrange(1, 60), subnet=10_000 + n, pause_ms=(300, 900, 2_700)[n % 3],
+        )  # fmt: skip
+        account = evening.seen.shows[7][user].account
+        assert account is not None
+        account.made_ms = NOW_MS - (3, 9)[n % 2] * 86_400_000
+    (group,) = evening.groups()
+    words = {signal.kind: signal.words.split(";")[0] for signal in group.signals}
+    assert words["batch"] == "100% of their accounts were made in one or two spans of ten minutes, long before"
+    assert words["pauses"] == "100% of them have one of the same three pauses between their first two votes"
+
+
 def test_a_group_that_grows_stays_one(evening: Evening) -> None:
     """Known members are told once; later ones join the group, until it is closed."""
     cheats = set(script(evening))
