@@ -118,6 +118,7 @@ class FetchMembersRow(TypedDict):
 
 class InsertGroupRow(TypedDict):
     id: int
+    ballot_count: int
     is_decided: bool | Any
 
 class _Watch:
@@ -129,22 +130,22 @@ class _Watch:
         self,
         connection: Connection,
         *,
+        show_id: int | None,
+        user_ids: Sequence[int | None] | None,
         score: float | None,
         reasons: str | None,
-        user_ids: Sequence[int | None] | None,
         began_ms: int | None,
         ended_ms: int | None,
-        show_id: int | None,
     ) -> InsertGroupRow | None: ...
     async def extend_group(
         self,
         connection: Connection,
         *,
+        group_id: int | None,
         user_ids: Sequence[int | None] | None,
         score: float | None,
         reasons: str | None,
         ended_ms: int | None,
-        group_id: int | None,
     ) -> int | Any | None: ...
 
 decisions: _Decisions

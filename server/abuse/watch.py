@@ -149,7 +149,7 @@ class GroupWatch:
             return
         self._known.rename(number, row["id"])
         VOTE_GROUPS.inc()
-        log.warning("votes.group", show=show_id, group=row["id"], ballots=len(users), score=fields["score"])
+        log.warning("votes.group", show=show_id, group=row["id"], ballots=row["ballot_count"], score=fields["score"])
         if row["is_decided"]:
             self._known.close(row["id"])
             self._hand_in(row["id"], show_id)

@@ -18,43 +18,52 @@ select m.user_id, m.group_id, g.decision = 'open' as is_open
 
 -- name: insert_group^
 -- takes: show_id; score; reasons as JSON; user_ids; began_ms, ended_ms
--- gives: 0..1 row: the new group, and whether the show's rule decided on it; no row: the show or all accounts are gone
+-- gives: 0..1 row: the new group, its number of ballots, and whether the show's rule decided on it; no row: the show or all accounts
+--        are gone, or all ballots are in other groups
 -- locks: the accounts, against deletion
-with made as (
-    insert into vote_groups (show_id, score, reasons, ballot_count, began_at, ended_at, decision, decided_at)
-    select w.id, :score::float8, :reasons::text::jsonb, cardinality(:user_ids::bigint[]), to_timestamp(:began_ms::bigint / 1000.0),
-           to_timestamp(:ended_ms::bigint / 1000.0), case when w.sets_groups_aside then 'set_aside' else 'open' end::vote_group_state,
-           case when w.sets_groups_aside then now() end
-      from shows w
-     where w.id = :show_id and exists (select from users where id = any(:user_ids))
-    returning id, show_id, decision
+with new as (
+    select id as show_id, sets_groups_aside, nextval(pg_get_serial_sequence('vote_groups', 'id')) as group_id
+      from shows where id = :show_id
 ), members as (
+    -- Before the group, which counts them: another node's watch may have put some of them in a group of its own.
     insert into vote_group_members (show_id, user_id, group_id)
-    select m.show_id, u.id, m.id from made m, users u where u.id = any(:user_ids)
+    select n.show_id, u.id, n.group_id from new n, users u where u.id = any(:user_ids::bigint[])
      order by u.id
         on conflict do nothing
+    returning 1
+), made as (
+    insert into vote_groups (id, show_id, score, reasons, ballot_count, began_at, ended_at, decision, decided_at)
+    overriding system value
+    select n.group_id, n.show_id, :score::float8, :reasons::text::jsonb, m.count, to_timestamp(:began_ms::bigint / 1000.0),
+           to_timestamp(:ended_ms::bigint / 1000.0), case when n.sets_groups_aside then 'set_aside' else 'open' end::vote_group_state,
+           case when n.sets_groups_aside then now() end
+      from new n, (select count(*) from members) m
+     where m.count > 0
+    returning id, show_id, decision, ballot_count
 ), audit as (
     insert into audit_log (action, subject, detail)
     select 'group.set-aside', 'group:' || m.id, jsonb_build_object('by', 'the rule of the show', 'show', m.show_id)
       from made m where m.decision = 'set_aside'
 )
-select id, decision = 'set_aside' as is_decided from made;
+select id, ballot_count, decision = 'set_aside' as is_decided from made;
 
 -- name: extend_group$
--- takes: group_id; show_id; user_ids; score; reasons as JSON; ended_ms
+-- takes: group_id; user_ids; score; reasons as JSON; ended_ms
 -- gives: the number of new members; null: the group is decided on, and takes no more
 -- locks: the group; the accounts, against deletion
-with grown as (
-    update vote_groups g
-       set ballot_count = ballot_count + cardinality(:user_ids::bigint[]), score = :score::float8, reasons = :reasons::text::jsonb,
-           ended_at = greatest(ended_at, to_timestamp(:ended_ms::bigint / 1000.0))
-     where g.id = :group_id and g.decision = 'open'
-    returning g.id, g.show_id
+with open as (
+    select id, show_id from vote_groups where id = :group_id and decision = 'open' for no key update
 ), members as (
     insert into vote_group_members (show_id, user_id, group_id)
-    select g.show_id, u.id, g.id from grown g, users u where u.id = any(:user_ids)
+    select o.show_id, u.id, o.id from open o, users u where u.id = any(:user_ids::bigint[])
      order by u.id
         on conflict do nothing
     returning 1
+), grown as (
+    update vote_groups g
+       set ballot_count = ballot_count + m.count, score = :score::float8, reasons = :reasons::text::jsonb,
+           ended_at = greatest(ended_at, to_timestamp(:ended_ms::bigint / 1000.0))
+      from open o, (select count(*) from members) m
+     where g.id = o.id
 )
-select (select count(*) from members) from grown;
+select (select count(*) from members) from open;

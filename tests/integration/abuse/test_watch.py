@@ -88,6 +88,45 @@ async def test_a_show_may_set_groups_aside_without_a_person(factory: RowFactory,
     ]
 
 
+async def test_a_group_counts_only_the_members_that_it_gets(factory: RowFactory, database: Database) -> None:
+    """Another node's watch was faster with some ballots, or with all: a ballot is in one group at most."""
+    show = await factory.show(7, song_count=6)
+    watch = GroupWatch(database, lambda _group, _show: None)
+    cheats, casts = await crowd(factory, 7, show.songs)
+    await read_groups(watch, cheats, casts)
+    theirs = await factory.vote_group(7, cheats[:5])
+    for cast in casts:
+        if user_of(cast) in cheats:
+            watch.take(*cast)
+    await look(watch)
+    ours = await factory.sql.fetchval("select max(id) from vote_groups")
+    assert await members(factory) == {theirs: cheats[:5], ours: cheats[5:]}
+    assert await counts(factory) == {theirs: 5, ours: CHEATS - 5}
+    late, more = await crowd(factory, 7, show.songs)
+    also_theirs = await factory.vote_group(7, late[:10])
+    for cast in more:
+        watch.take(*cast)
+    await look(watch)
+    assert await counts(factory) == {theirs: 5, ours: 2 * CHEATS - 15, also_theirs: 10}
+
+
+async def test_a_group_without_a_member_is_none(factory: RowFactory, database: Database) -> None:
+    """Two nodes find the same group at once: the slower one stores nothing and tells nothing."""
+    show = await factory.show(7, song_count=6)
+    fast, slow = (GroupWatch(database, lambda _group, _show: None) for _ in range(2))
+    cheats, casts = await crowd(factory, 7, show.songs)
+    for watch in (fast, slow):
+        await read_groups(watch, cheats, casts)
+        for cast in casts:
+            if user_of(cast) in cheats:
+                watch.take(*cast)
+    await look(fast)
+    with capture_logs() as logged:
+        await look(slow)
+    assert [entry for entry in logged if entry["event"] == "votes.group"] == []
+    assert list((await counts(factory)).values()) == [CHEATS]
+
+
 async def test_a_group_that_could_not_be_stored_is_found_again(factory: RowFactory, database: Database) -> None:
     """The database fails for one pass; the next pass finds and stores the group, without a new vote."""
     show = await factory.show(7, song_count=6)
@@ -106,6 +145,19 @@ async def test_a_group_that_could_not_be_stored_is_found_again(factory: RowFacto
     assert found == cheats
 
 
+def user_of(cast: tuple[int, list[list[int]]]) -> int:
+    """The fan of a cast."""
+    return cast[1][0][1]
+
+
+async def read_groups(watch: GroupWatch, cheats: list[int], casts: list[tuple[int, list[list[int]]]]) -> None:
+    """Lets a watch see the honest fans of a show, so that it has read the groups: there are none yet."""
+    for cast in casts:
+        if user_of(cast) not in cheats:
+            watch.take(*cast)
+    await look(watch)
+
+
 async def look(watch: GroupWatch) -> None:
     """One pass."""
     await watch._take_waiting()
@@ -118,3 +170,8 @@ async def members(factory: RowFactory) -> dict[int, list[int]]:
         "select group_id, array_agg(user_id order by user_id) from vote_group_members group by 1"
     )
     return {row[0]: row[1] for row in rows}
+
+
+async def counts(factory: RowFactory) -> dict[int, int]:
+    """The number of ballots that each group says it has."""
+    return {row[0]: row[1] for row in await factory.sql.fetch("select id, ballot_count from vote_groups order by id")}
