@@ -20,6 +20,7 @@ select c.user_id, u.role::text as role
 -- name: current_key_roles
 -- takes: key_hashes, of the API keys that are connected
 -- gives: a row for each key that is still valid, with its role now; a connection counts as a use of its key
+-- locks: those rows of api_keys whose last use was a minute ago, in the order of their hashes
 select k.key_hash, u.role::text as role
-  from unnest(:key_hashes::bytea[]) as k (key_hash)
+  from (select key_hash from unnest(:key_hashes::bytea[]) as given (key_hash) order by key_hash) k
  cross join lateral use_api_key(k.key_hash) as u;

@@ -52,11 +52,13 @@ select a.id, a.slug
 
 -- name: put_identities!
 -- takes: artist_id; services, external_ids, urls, confidences, evidences: arrays of one length
+-- locks: those rows that are there, in the order of their keys
 -- An id of another artist moves to this one only when the confidence is at least as high.
 insert into artist_identities as i (service, external_id, artist_id, url, confidence, evidence)
 select r.service::sync_service, r.external_id, :artist_id, r.url, r.confidence, left(r.evidence, 300)
   from unnest(:services::text[], :external_ids::text[], :urls::text[], :confidences::real[], :evidences::text[])
        as r (service, external_id, url, confidence, evidence)
+ order by r.service, r.external_id
     on conflict (service, external_id) do update
    set artist_id = excluded.artist_id, url = excluded.url, confidence = excluded.confidence,
        evidence = excluded.evidence, checked_at = now()
@@ -81,6 +83,7 @@ select artist_id, title from songs where artist_id = any(:artist_ids::bigint[]) 
 
 -- name: put_artists
 -- takes: rows jsonb, [{number, slug, name, genre, country}]; null: unchanged
+-- locks: the artists that change, and, when a name changes, the shows with them on the bill
 with given as (
     select distinct on (slug) * from jsonb_to_recordset(:rows::jsonb)
         as r (number integer, slug text, name text, genre text, country text) order by slug, number desc
@@ -102,6 +105,7 @@ select g.number, case when a.slug is not null then 'added' when c.slug is not nu
 
 -- name: put_venues
 -- takes: rows jsonb, [{number, slug, name, city, region, country, latitude, longitude, time_zone, capacity}]; null: unchanged
+-- locks: the venues that change, and, when a name or place changes, their shows
 with given as (
     select distinct on (slug) * from jsonb_to_recordset(:rows::jsonb)
         as r (number integer, slug text, name text, city text, region text, country text, latitude float8,
@@ -245,6 +249,7 @@ set constraints setlist_songs_place_key, show_artists_place_key, setlists_artist
 -- name: put_sets
 -- takes: show_id, type, rows jsonb, [{position, name, kind, artist_id}]
 -- gives: the sets that were added or changed
+-- locks: the sets that change, in the order of their positions
 insert into setlists (show_id, type, name, position, kind, artist_id)
 select :show_id, :type::setlist_type, r.name, r.position, r.kind::set_kind, r.artist_id
   from jsonb_to_recordset(:rows::jsonb) as r (position integer, name text, kind text, artist_id bigint)
@@ -310,6 +315,7 @@ select (select count(*) from kept) + (select count(*) from pushed_back) + (selec
 
 -- name: delete_empty_sets!
 -- takes: show_id, type; count, the new number of sets
+-- locks: those rows
 delete from setlists l
  where l.show_id = :show_id and l.type = :type::setlist_type and l.position > :count
    and not exists (select from setlist_songs e where e.setlist_id = l.id);

@@ -66,3 +66,14 @@ async def until(holds: Callable[[], Awaitable[Any]]) -> Any:
         while not (answer := await holds()):
             await asyncio.sleep(0.01)
     return answer
+
+
+async def until_a_lock_is_awaited(looking: Any, words: str) -> None:
+    """Returns when a statement with these words waits for a lock. Takes: looking, a connection without a transaction."""
+    await until(
+        lambda: looking.fetchval(
+            "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%' || $1 || '%'"
+            " and datname = current_database() and pid <> pg_backend_pid())",
+            words,
+        )
+    )

@@ -14,7 +14,7 @@ from server.sync.artists import ArtistSyncService
 from server.sync.jobs import queue_job
 from server.sync.providers import Providers
 from server.sync.schedules import build_scheduler
-from tests.support.running_node import until
+from tests.support.running_node import until_a_lock_is_awaited
 
 
 async def bring_in(database: Database, providers: Providers, sql: Any, name: str) -> int:
@@ -43,12 +43,7 @@ async def waiting_for_votes(database_url: str, show_id: int, work: Coroutine[Any
             "select from log_positions where shard = $1 % (select count(*) from log_positions) for update", show_id
         )
         working = asyncio.create_task(work)
-        await until(
-            lambda: eyes.fetchval(
-                "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%log_positions%'"
-                " and datname = current_database() and pid <> pg_backend_pid())"
-            )
-        )
+        await until_a_lock_is_awaited(eyes, "log_positions")
         await writer.execute("set local lock_timeout = '1s'")
         await writer.execute("select from shows for update")
         await writer.execute("select from setlist_songs for update")

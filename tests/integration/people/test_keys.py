@@ -16,6 +16,7 @@ from server.errors import Refused, StoreUnavailable
 from server.node.node import Node
 from server.people.authenticator import LOOKUP_TTL_S, Authenticator
 from server.people.keys import hash_key
+from server.people.queries import access_monitor
 from server.people.sessions import mint_token, verify_token
 from server.protocol.identity import Identity
 from server.store.database import REQUEST_ROLE, Database
@@ -23,7 +24,7 @@ from tests.support import one_node
 from tests.support.clock import FakeClock
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
-from tests.support.running_node import SECRET, running_node
+from tests.support.running_node import SECRET, running_node, until_a_lock_is_awaited
 from tests.support.socket_client import SocketClient
 
 database_url, redis_url = one_node.database_url, one_node.redis_url
@@ -188,6 +189,28 @@ async def test_the_use_of_a_key_is_recorded_once_a_minute(admin: Person, factory
         keys_hash = hash_key(program.token or "")
         assert await sql.fetchval("select user_id from use_api_key($1)", keys_hash) == admin.id
         assert (await sql.fetchval("select last_used_at from api_keys") != before) is is_moved
+
+
+async def test_nodes_that_record_the_use_of_the_same_keys_do_not_deadlock(
+    admin: Person, factory: RowFactory, database: Database
+) -> None:
+    """Each node knows the keys of its connections in an order of its own; all lock them in one order."""
+    made = [await create_key(admin) for _ in range(2)]
+    first, last = sorted(hash_key(program.token or "") for program, _ in made)
+    await factory.sql.execute("update api_keys set last_used_at = now() - interval '1 hour'")
+
+    async def use(connection: Any, *keys: bytes) -> list[Any]:
+        return [row async for row in access_monitor.current_key_roles(connection, key_hashes=keys)]
+
+    async def use_both() -> None:
+        async with database.transaction() as connection:
+            assert len(await use(connection, last, first)) == 2
+
+    async with asyncio.TaskGroup() as tasks, database.transaction() as connection:
+        await use(connection, first)
+        tasks.create_task(use_both())
+        await until_a_lock_is_awaited(factory.sql, "use_api_key")
+        await use(connection, last)
 
 
 async def test_bad_bodies_are_refused(admin: Person, factory: RowFactory) -> None:

@@ -18,7 +18,7 @@ from server.sync.schedules import build_scheduler
 from tests.support import one_node
 from tests.support import providers as stand_in
 from tests.support.providers.world import VENUES
-from tests.support.running_node import until
+from tests.support.running_node import until_a_lock_is_awaited
 from tests.support.synced_catalogue import bring_in, waiting_for_votes
 from tests.support.unheld import unheld
 
@@ -27,10 +27,6 @@ database_url, redis_url = one_node.database_url, one_node.redis_url
 KEPT_DAYS = 14
 ACTUAL = "select array_agg(id order by id) from setlists where type = 'actual'"
 SCORED = "select show_id, predicted, hits, played, is_settled from show_accuracy order by show_id"
-WAITS_FOR_SHARD = (
-    "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%log_positions%'"
-    " and datname = current_database() and pid <> pg_backend_pid())"
-)
 LINKS = "select external_id, show_id, url from show_identities where service = 'setlistfm' order by external_id"
 
 
@@ -207,6 +203,6 @@ async def test_a_show_that_is_deleted_while_its_batch_waits_is_skipped(
                 "select from log_positions where shard = $1 % (select count(*) from log_positions) for update", show_id
             )
             expiring = asyncio.create_task(expire_played(connection, unheld, KEPT_DAYS))
-            await until(lambda: watcher.fetchval(WAITS_FOR_SHARD))
+            await until_a_lock_is_awaited(watcher, "log_positions")
             await sql.execute("delete from shows where id = $1", show_id)
         assert await expiring == 0

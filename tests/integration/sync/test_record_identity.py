@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import pytest
 from server.errors import SetupError
 from server.store.database import Database
 from server.sync.file_import import ImportResult, import_file
+from server.sync.identities import Identity, put_identities
 from server.sync.jobs import recorded_job
 from server.sync.terminal_tables import fetch_outcomes
 from tests.support import one_node
+from tests.support.running_node import until_a_lock_is_awaited
 from tests.support.unheld import unheld
 from tests.unit.sync.test_matching import MINIMAL_PAIRS
 
@@ -202,3 +205,23 @@ async def test_an_unknown_run_is_one_line(database: Database) -> None:
     """`sync status 99` says that there is no such run."""
     with pytest.raises(SetupError, match="no run has the number 99"):
         await fetch_outcomes(database, 99)
+
+
+async def test_syncs_of_artists_that_share_ids_do_not_deadlock(database: Database, sql: Any) -> None:
+    """Ids are locked in the order of their keys, whatever the order in which a provider lists them."""
+    await sql.execute("insert into artists (slug, name) values ('one', 'One'), ('two', 'Two')")
+    one, two = [row[0] for row in await sql.fetch("select id from artists order by slug")]
+    first, last = (Identity("spotify", name, "", 0.5, "a link") for name in "ab")
+    async with database.transaction() as connection:
+        await put_identities(connection, one, [first, last])
+
+    async def sync_two() -> None:
+        async with database.transaction() as connection:
+            await put_identities(connection, two, [last, first])
+
+    async with asyncio.TaskGroup() as tasks, database.transaction() as connection:
+        await put_identities(connection, one, [first])
+        tasks.create_task(sync_two())
+        await until_a_lock_is_awaited(sql, "artist_identities")
+        await put_identities(connection, one, [last])
+    assert await sql.fetchval("select array_agg(artist_id) from artist_identities") == [two, two]
