@@ -84,6 +84,7 @@ select lock_show(:show_id::bigint);
 -- name: set_group_rule$
 -- takes: show_id; is_automatic
 -- gives: whether there is such a show
+-- locks: that row of shows
 select set_group_rule(:show_id::bigint, :is_automatic::boolean);
 
 -- name: group_rule^

@@ -11,6 +11,7 @@ select exists (select from database_operations where status = 'running');
 
 -- name: interrupt_dead_operations!
 -- takes: operation_class
+-- locks: the operation that is said to run
 -- When no other session holds the lock, the node that wrote `running` is dead.
 update database_operations
    set status = 'interrupted', finished_at = now(), error = 'The node that ran it died. Start the operation again.'
@@ -40,6 +41,7 @@ select id, operation, options, status, stage, done, total, result, error, starte
 
 -- name: report_progress!
 -- takes: id, stage, done, total
+-- locks: that row
 update database_operations
    set stage = left(:stage::text, 200), done = :done::bigint, total = :total::bigint
  where id = :id::bigint and status = 'running'
@@ -47,6 +49,7 @@ update database_operations
 
 -- name: finish_operation!
 -- takes: id, status, stage, done, total, result jsonb, error
+-- locks: that row
 update database_operations
    set status = :status::text::operation_status, stage = left(:stage::text, 200), done = :done::bigint,
        total = :total::bigint, result = :result::jsonb, error = left(:error::text, 1000), finished_at = now()

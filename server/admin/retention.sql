@@ -1,4 +1,5 @@
 -- Retention: deletes old rows. Large tables are processed in batches, each a statement and a transaction of its own.
+-- locks: each query locks the rows that it deletes or changes, then those that are deleted with them
 
 -- name: delete_log_commits$
 -- takes: minutes

@@ -103,6 +103,7 @@ select day, user_count, new_user_count, vote_count, withdrawn_count, voted_show_
  limit :count::bigint;
 
 -- name: refresh_platform_stats
+-- locks: the rows of platform_stats of these two days
 -- Counts today again, and yesterday too, because votes of yesterday can arrive late.
 select refresh_platform_stats((now() at time zone 'UTC')::date - 1), refresh_platform_stats((now() at time zone 'UTC')::date);
 

@@ -58,6 +58,7 @@ update brands set logo = :logo::bytea, logo_type = :logo_type::text where id = :
 
 -- name: delete_brand!
 -- takes: id
+-- locks: that row
 delete from brands where id = :id::bigint;
 
 -- name: unknown_subject$

@@ -107,4 +107,5 @@ update venues
 
 -- name: update_song!
 -- takes: id, artist, title
+-- locks: that row
 update songs set artist_id = :artist::bigint, title = :title where id = :id::bigint;

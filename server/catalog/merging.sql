@@ -11,6 +11,7 @@ select distinct f.show_id
 -- name: merge_entries$
 -- takes: kind, survivor, duplicate, actor_id
 -- gives: see the function of that name in migrations
+-- locks: see the lock order (docs/data-model.md)
 select merge_entries(:kind::text, :survivor::bigint, :duplicate::bigint, :actor_id::bigint);
 
 -- name: preview_merge^

@@ -13,4 +13,5 @@ select r.id, r.setlist_id, r.song_id, g.title, r.vote_count, r.removed_at
 -- name: restore_song$
 -- takes: id, show_id, whose shard the transaction holds
 -- gives: see the function of that name in migrations
+-- locks: that row of removed_songs, then what counts its votes, see the lock order (docs/data-model.md)
 select restore_song(:id::bigint, :show_id::bigint);

@@ -26,11 +26,13 @@ select artist_id from show_artists where show_id = :show_id::bigint;
 
 -- name: make_way!
 -- takes: show_id
+-- locks: the sets of the show
 -- Moves all sets behind their places, so that each place is free. No show has a thousand sets.
 update setlists set position = position + 1000 where show_id = :show_id::bigint;
 
 -- name: place_set!
 -- takes: id, kind, name, artist_id, position
+-- locks: that row of setlists
 update setlists
    set kind = :kind::text::set_kind, name = :name, artist_id = :artist_id::bigint, position = :position::int
  where id = :id::bigint;
@@ -49,10 +51,12 @@ delete from setlist_songs where id = any(:ids::bigint[]);
 
 -- name: delete_sets!
 -- takes: ids
+-- locks: those rows of setlists, then the songs that are still in them
 delete from setlists where id = any(:ids::bigint[]);
 
 -- name: place_songs!
 -- takes: ids, setlist_ids, positions, notes, tapes, medleys: arrays of one length
+-- locks: those rows of setlist_songs
 update setlist_songs e
    set setlist_id = g.setlist_id, position = g.position, note = g.note, is_tape = g.is_tape, medley = g.medley
   from unnest(:ids::bigint[], :setlist_ids::bigint[], :positions::int[], :notes::text[], :tapes::boolean[], :medleys::smallint[])

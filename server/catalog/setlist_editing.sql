@@ -28,11 +28,13 @@ select id, title from known union all select id, title from made;
 
 -- name: make_room!
 -- takes: setlist_id, position
+-- locks: those rows of setlist_songs
 -- Moves the song at this position and all later ones down by one. The key on positions is deferred (defer_positions).
 update setlist_songs set position = position + 1 where setlist_id = :setlist_id::bigint and position >= :position::int;
 
 -- name: close_gap!
 -- takes: setlist_id, a position that is free now
+-- locks: those rows of setlist_songs
 -- Moves all later songs up by one.
 update setlist_songs set position = position - 1 where setlist_id = :setlist_id::bigint and position > :position::int;
 
@@ -61,6 +63,7 @@ set constraints setlist_songs_place_key deferred;
 
 -- name: move_set_song!
 -- takes: id, position, note
+-- locks: that row of setlist_songs
 update setlist_songs set position = :position::int, note = :note::text where id = :id::bigint;
 
 -- name: delete_set_song!

@@ -43,6 +43,7 @@ select id, title, status::text as status, reason, created_at, decided_at
 -- name: delete_suggestion$
 -- takes: id, show_id, user_id
 -- gives: its id; null when this user has no such pending suggestion
+-- locks: that row
 delete from song_suggestions
  where id = :id::bigint and show_id = :show_id::bigint and user_id = :user_id::bigint and status = 'pending'
 returning id;

@@ -14,6 +14,7 @@ select join_crew(:code::text, :members_max::integer, :crews_max::integer);
 
 -- name: leave_crew!
 -- takes: code
+-- locks: that row of crew_members
 select leave_crew(:code::text);
 
 -- name: show_crew^

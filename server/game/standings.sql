@@ -10,6 +10,7 @@ select board::text as board, subject_id, max(id) as up_to
 
 -- name: delete_reasons!
 -- takes: board, subject_id; up_to, the id of the newest reason before the counting
+-- locks: those rows of boards_to_count
 delete from boards_to_count
  where board = :board::text::board_kind and subject_id = :subject_id::bigint and id <= :up_to::bigint;
 

@@ -20,6 +20,7 @@ returning id;
 
 -- name: delete_tour!
 -- takes: id
+-- locks: that row
 delete from tours where id = :id::bigint;
 
 -- name: list_all_tours

@@ -19,6 +19,7 @@ select score_show(:show_id::bigint)
 
 -- name: put_baseline!
 -- takes: show_id bigint, which was just scored
+-- locks: that row of show_accuracy
 -- Compares with the simplest way of predicting: the artist repeats the setlist of the show before.
 with before as (
     select w.id

@@ -221,6 +221,7 @@ select name, show_count, hits, accuracy
   from most_accurate_voters(:scope::statistics_scope, :scope_id::bigint, (:most::bigint)::int);
 
 -- name: refresh_best_voters!
+-- locks: all rows of best_voters
 -- Adds up the predictions of all fans.
 select refresh_best_voters();
 

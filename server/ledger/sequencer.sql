@@ -57,6 +57,7 @@ select array_agg(id order by id) as ids, kind::text as kind, show_id, round(date
 
 -- name: delete_notes!
 -- takes: ids
+-- locks: those rows
 delete from ledger_notes where id = any (:ids::bigint[]);
 
 -- name: fetch_casts
@@ -150,6 +151,7 @@ select id from shows where id = any (:show_ids::bigint[]) order by id;
 -- name: put_logs$
 -- takes: show_ids, old_sizes, of the logs before; sizes, frontiers, were_opened and checkpoints now; epoch_id; signed_at
 -- gives: how many logs were written; fewer than there are: another sequencer was faster
+-- locks: those rows of ledger_logs
 with grown as materialized (
     select *
       from unnest(:show_ids::bigint[], :old_sizes::bigint[], :sizes::bigint[], :frontiers::bytea[], :were_opened::boolean[],
@@ -197,4 +199,5 @@ select first, entries
 
 -- name: update_entries!
 -- takes: show_id; first; entries, some of them blank
+-- locks: that row of ledger_entries
 update ledger_entries set entries = :entries where show_id = :show_id and first = :first;

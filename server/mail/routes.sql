@@ -20,6 +20,7 @@ returning address, frequency, kinds, confirmed_at is not null as is_confirmed;
 
 -- name: delete_preferences!
 -- takes: user_id
+-- locks: that row
 delete from email_preferences where user_id = :user_id::bigint;
 
 -- name: fetch_confirmations
@@ -40,6 +41,7 @@ values (:user_id::bigint, 'confirm_address', :about::text, 'high', :instant::tim
 -- name: confirm_address$
 -- takes: user_id; address_hash, of the exact spelling; instant
 -- gives: the user; null: the user no longer has this address
+-- locks: that row
 update email_preferences
    set confirmed_at = coalesce(confirmed_at, :instant::timestamptz)
  where user_id = :user_id::bigint and sha256(convert_to(address, 'UTF8')) = :address_hash::bytea

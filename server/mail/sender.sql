@@ -123,6 +123,7 @@ select count(*) from settled;
 
 -- name: release!
 -- takes: ids of claimed rows that no attempt was made to send; claimed_until, of their claim; not_before, the next claim
+-- locks: those rows
 update email_queue
    set status = 'queued', attempts = attempts - 1, not_before = :not_before::timestamptz
  where id = any(:ids::bigint[]) and status = 'sending' and not_before = :claimed_until::timestamptz;

@@ -14,5 +14,6 @@ values (:address_hash::bytea, :reason::text, :instant::timestamptz)
 
 -- name: resume_address!
 -- takes: address_hash, of an address whose user asks for emails again
+-- locks: that row
 -- A stop by a mail server or by staff stays.
 delete from email_unsubscribes where address_hash = :address_hash::bytea and reason = 'link';

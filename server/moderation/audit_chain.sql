@@ -3,6 +3,7 @@
 -- name: chain_acts$
 -- takes: most: the number of entries that it takes at once
 -- gives: 1 row: how many entries got their place in the chain
+-- locks: the chain (mysetlist.audit_chain) and those rows of acts_to_chain, until the transaction ends
 select chain_acts(:most::int);
 
 -- name: head^

@@ -68,6 +68,7 @@ update venue_reviews set status = :status::text::moderation_status where id = :i
 
 -- name: set_profile_status!
 -- takes: user_id, status
+-- locks: that row
 update user_profiles set status = :status::text::moderation_status where user_id = :user_id::bigint;
 
 -- name: list_decisions

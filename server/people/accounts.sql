@@ -73,4 +73,5 @@ select id, lifted_at from user_bans where id = :id::bigint and user_id = :user_i
 
 -- name: lift_ban!
 -- takes: id bigint, lifted_by bigint
+-- locks: that row
 update user_bans set lifted_at = now(), lifted_by = :lifted_by::bigint where id = :id::bigint;

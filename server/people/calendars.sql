@@ -8,12 +8,14 @@ select nonce from calendar_feeds where user_id = :user_id::bigint;
 -- name: renew_nonce$
 -- takes: user_id
 -- gives: the new one; the calendar is made when there is none
+-- locks: that row, when there is one
 insert into calendar_feeds (user_id) values (:user_id::bigint)
     on conflict (user_id) do update set nonce = gen_random_uuid(), created_at = now()
 returning nonce;
 
 -- name: delete_feed!
 -- takes: user_id
+-- locks: that row
 delete from calendar_feeds where user_id = :user_id::bigint;
 
 -- name: shows_of_user

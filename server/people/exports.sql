@@ -9,11 +9,13 @@ select asked_at, document, document is null and tries >= :tries_max::int and cla
 
 -- name: ask_for_export$
 -- takes and gives: see the function of that name in migrations
+-- locks: that row, when there is one
 select ask_for_export(make_interval(secs => :kept_s::float8), :waiting_max::int);
 
 -- name: claim_export$
 -- takes: claim_s, until another node may make it; tries_max
 -- gives: 0..1 value: the user whose export has waited longest
+-- locks: that row; rows that other transactions have locked are skipped
 update exports
    set claimed_until = now() + make_interval(secs => :claim_s::float8), tries = tries + 1
  where user_id = (select user_id from exports
@@ -24,8 +26,10 @@ returning user_id;
 
 -- name: store_export!
 -- takes: user_id, document
+-- locks: that row
 update exports set document = :document::text where user_id = :user_id::bigint and document is null;
 
 -- name: delete_old_exports!
 -- takes: kept_s
+-- locks: those rows
 delete from exports where asked_at <= now() - make_interval(secs => :kept_s::float8);

@@ -3,6 +3,7 @@
 -- name: use_key^
 -- takes: key_hash bytea
 -- gives: 0..1 row: the user that the key acts as, and its role now; records the use
+-- locks: that row of api_keys, when its last use was a minute ago
 select user_id, role::text as role from use_api_key(:key_hash::bytea);
 
 -- name: list_keys

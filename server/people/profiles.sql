@@ -37,6 +37,7 @@ select display_name, bio, city, country, is_public, status, language from user_p
 
 -- name: update_profile!
 -- takes: user_id, display_name text or null, bio, city, country, is_public, status, language
+-- locks: that row
 update user_profiles
    set display_name = :display_name::text, bio = :bio::text, city = :city::text, country = :country::text,
        is_public = :is_public::boolean, status = :status::text::moderation_status, language = :language::text

@@ -23,6 +23,7 @@ select role from users where id = :user_id::bigint;
 -- name: renew_session^
 -- takes: session_id; ttl_s, the life of a fan's session after the renewal
 -- gives: 0..1 row: the role of the acting user's account and the end of the session; no row: one of the two is over
+-- locks: the row of the user, then the session
 select role::text as role, session_id, expires_at
   from renew_session(:session_id::bigint, make_interval(secs => :ttl_s::float8));
 
@@ -35,6 +36,7 @@ select role::text as role, session_id, expires_at
 -- name: open_link^
 -- takes: session_id, which the link opens; device; ttl_s, the life of the session
 -- gives: as renew_session; no row: the link was used, or is over
+-- locks: the row of the user, then the session
 select role::text as role, session_id, expires_at
   from open_link(:session_id::bigint, :device::text, make_interval(secs => :ttl_s::float8));
 
@@ -46,6 +48,7 @@ select make_code(:code_hash::bytea, make_interval(secs => :ttl_s::float8));
 -- name: open_code^
 -- takes: code_hash; device; ttl_s, the life of the session
 -- gives: 0..1 row: the user and the session; no row: the code is wrong, was used, or is over
+-- locks: the row of the user, then the session
 select user_id, role::text as role, session_id, expires_at
   from open_code(:code_hash::bytea, :device::text, make_interval(secs => :ttl_s::float8));
 
@@ -75,6 +78,7 @@ select exists (select from users where role = 'admin');
 -- name: sign_in_as^
 -- takes: issuer and subject, from the token of an identity provider; ttl_s, the life of that token
 -- gives: the id and role of the account, which is created on first use
+-- locks: the row of the user
 select user_id, role::text as role
   from sign_in_as(:issuer::text, :subject::text, make_interval(secs => :ttl_s::float8));
 

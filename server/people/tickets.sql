@@ -33,6 +33,7 @@ select coalesce(sum(r.votes), 0)::bigint as votes_kept,
 -- name: require_ticket$
 -- takes: show_id, is_required
 -- gives: whether the show exists
+-- locks: that row of shows
 select require_ticket(:show_id::bigint, :is_required::boolean);
 
 -- name: insert_codes$
@@ -57,6 +58,7 @@ select exists (select from ticket_codes where show_id = w.id and user_id = :user
 -- name: redeem_ticket$
 -- takes: show_id, code_hash, unkeyed_hash
 -- gives: redeemed, held or refused; see the function of that name in migrations
+-- locks: that row of ticket_codes
 select redeem_ticket(:show_id::bigint, :code_hash::bytea, :unkeyed_hash::bytea);
 
 -- name: unkeyed_codes
@@ -66,6 +68,7 @@ select show_id, code_hash from ticket_codes where not is_keyed order by show_id 
 
 -- name: key_codes!
 -- takes: show_ids, unkeyed_hashes and code_hashes: arrays of one length
+-- locks: those rows of ticket_codes
 update ticket_codes t
    set code_hash = u.code_hash, is_keyed = true
   from unnest(:show_ids::bigint[], :unkeyed_hashes::bytea[], :code_hashes::bytea[]) as u (show_id, unkeyed_hash, code_hash)
@@ -79,6 +82,7 @@ select ticket_source::text from shows where id = :show_id::bigint;
 -- name: set_ticket_source$
 -- takes: show_id, source
 -- gives: whether the show exists
+-- locks: that row of shows
 select set_ticket_source(:show_id::bigint, :source::text::ticket_source);
 
 -- name: confirmed_address$

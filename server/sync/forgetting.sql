@@ -48,6 +48,7 @@ select count(distinct show_id) from gone;
 
 -- name: settle_shows!
 -- takes: ids of shows
+-- locks: the rows of show_accuracy and show_identities of these shows
 -- A show without an actual setlist keeps its scores for good, and gets the setlist again when the provider shows it
 -- again. An actual setlist that stays is ours from now on.
 with bare as (
@@ -62,6 +63,7 @@ update show_identities i
 
 -- name: delete_settled!
 -- takes: service, ids of shows
+-- locks: those rows, then the rows of voter_accuracy of these shows
 -- Deletes scores whose actual setlist came from the service and was deleted before.
 delete from show_accuracy
  where show_id = any(:ids::bigint[]) and is_settled and :service::sync_service = 'setlistfm';
@@ -120,6 +122,7 @@ select count(*) from gone;
 -- takes: service; job_id, the job that forgets; count, for each table
 -- gives: the numbers of deleted responses, ids and links, questions to a person, notes of predictions, and lines in the
 --        logs of the service's jobs
+-- locks: those rows
 with answers as (
     delete from external_cache where ctid = any(array(
         select ctid from external_cache where service = :service::sync_service limit :count)) returning 1

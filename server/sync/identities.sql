@@ -28,11 +28,13 @@ select i.external_id, i.artist_id, a.slug, a.name
 
 -- name: set_lacks_details!
 -- takes: external_id at MusicBrainz, lacks_details
+-- locks: that row
 update artist_identities set lacks_details = :lacks_details
  where service = 'musicbrainz' and external_id = :external_id and lacks_details <> :lacks_details;
 
 -- name: delete_identity!
 -- takes: service, external_id
+-- locks: that row
 delete from artist_identities where service = :service::sync_service and external_id = :external_id;
 
 -- name: fetch_titles
@@ -42,6 +44,7 @@ select id, title from songs where artist_id = :artist_id order by id limit :coun
 
 -- name: put_venue_identity!
 -- takes: service, external_id, venue_id, url, confidence, evidence
+-- locks: that row, when there is one
 -- A match with another venue is replaced only by one that is at least as certain.
 insert into venue_identities as i (service, external_id, venue_id, url, confidence, evidence)
 values (:service::sync_service, :external_id, :venue_id, left(:url, 500), :confidence, left(:evidence, 300))
@@ -62,6 +65,7 @@ select id, slug, name, city, country, latitude, longitude, time_zone from venues
 
 -- name: touch_venue!
 -- takes: service, external_id
+-- locks: that row
 -- Records that the service has just listed the venue.
 update venue_identities set checked_at = now() where service = :service::sync_service and external_id = :external_id;
 
@@ -76,6 +80,7 @@ select v.id, v.slug, v.name, v.city, v.country, v.latitude, v.longitude, v.time_
 
 -- name: put_show_identity!
 -- takes: service, external_id, show_id, url, version, confidence, evidence
+-- locks: that row, when there is one
 insert into show_identities (service, external_id, show_id, url, version, confidence, evidence)
 values (:service::sync_service, :external_id, :show_id, left(:url, 500), left(:version, 80), :confidence, left(:evidence, 300))
     on conflict (service, external_id) do update
@@ -84,20 +89,24 @@ values (:service::sync_service, :external_id, :show_id, left(:url, 500), left(:v
 
 -- name: put_played_songs!
 -- takes: service, external_id of a show whose actual setlist was just written
+-- locks: that row
 -- Keeps the setlist as the service gave it, so that changes made here can be recognised later.
 update show_identities set songs = songs_in_order(show_id, 'actual')
  where service = :service::sync_service and external_id = :external_id;
 
 -- name: put_show_origin!
 -- takes: show_id; service, which listed the show first
+-- locks: that row of shows
 update shows set origin = :service::sync_service where id = :show_id;
 
 -- name: put_venue_origin!
 -- takes: venue_id; service, which listed the venue first
+-- locks: that row of venues
 update venues set origin = :service::sync_service where id = :venue_id;
 
 -- name: touch_show!
 -- takes: service, external_id
+-- locks: that row
 -- Records that the service has just listed the show, unchanged.
 update show_identities set checked_at = now() where service = :service::sync_service and external_id = :external_id;
 
@@ -138,6 +147,7 @@ select id from shows where slug = :slug;
 
 -- name: put_song_identities!
 -- takes: service, external_ids, song_ids, urls, isrcs: arrays of one length
+-- locks: those rows that are there, in the order of their keys
 insert into song_identities as i (service, external_id, song_id, url, isrc)
 select :service::sync_service, w.external_id, w.song_id, left(w.url, 500), left(w.isrc, 20)
   from unnest(:external_ids::text[], :song_ids::bigint[], :urls::text[], :isrcs::text[]) as w (external_id, song_id, url, isrc)
@@ -205,6 +215,7 @@ select r.id, r.service::text, r.external_id, r.name, r.url, r.confidence, r.evid
 -- name: decide_review^
 -- takes: id, verdict, decided_by
 -- gives: the match; no row: it was not open
+-- locks: that row
 update identity_reviews
    set verdict = :verdict::review_verdict, decided_by = :decided_by, decided_at = now()
  where id = :id and verdict = 'open'
@@ -222,6 +233,7 @@ select p.songs as written, p.basis,
 
 -- name: put_prediction!
 -- takes: show_id; service, whose data the prediction uses; basis, the number of setlists behind it
+-- locks: that row, when there is one
 -- Keeps the songs that are in the predicted sets now as the prediction.
 insert into show_predictions (show_id, songs, service, basis)
 values (:show_id, songs_in_order(:show_id, 'predicted'), :service::sync_service, :basis)

@@ -6,6 +6,7 @@
 -- name: queue_job$
 -- takes: service, kind, subject, priority, delay_s
 -- gives: the job's id; a job that already waits keeps the earlier time and the higher priority
+-- locks: the job that already waits
 insert into sync_jobs (service, kind, subject, priority, status, run_at)
 values (:service::sync_service, :kind, :subject, :priority::priority_level, 'queued', now() + make_interval(secs => :delay_s::float8))
     on conflict (service, kind, subject) where status = 'queued' do update
@@ -38,6 +39,7 @@ returning j.id, j.service::text, j.kind, j.subject, j.attempts, j.cursor::text a
 -- name: renew_leases
 -- takes: ids of the jobs that this node runs; lease_s
 -- gives: ids of the jobs that still belong to this node; the others were cancelled, or taken over after their lease
+-- locks: those rows
 update sync_jobs
    set lease_until = now() + make_interval(secs => :lease_s::float8)
  where id = any(:ids::bigint[]) and status = 'running' and lease_until is not null
@@ -65,10 +67,12 @@ select count(*) from again;
 
 -- name: save_cursor!
 -- takes: id; cursor jsonb, the point from which another attempt continues
+-- locks: that row
 update sync_jobs set cursor = :cursor::jsonb where id = :id;
 
 -- name: postpone_job!
 -- takes: id, error, delay_s; is_counted, whether the run counts as an attempt
+-- locks: that row
 -- When the same job was queued in the meantime, this one is cancelled.
 with waiting as (
     select q.id from sync_jobs q join sync_jobs j on j.id = :id
@@ -83,6 +87,7 @@ update sync_jobs
 
 -- name: end_job!
 -- takes: id, status, error
+-- locks: that row
 -- For a job that a scheduler runs: a job that was cancelled in the meantime stays cancelled.
 update sync_jobs
    set status = :status::sync_status, error = left(:error, 1000), finished_at = now(), lease_until = null
@@ -107,6 +112,7 @@ select id from made;
 
 -- name: finish_job!
 -- takes: id, status, error
+-- locks: that row
 -- For a job without a lease: its own process reports the end, even when the job was cancelled in the meantime.
 update sync_jobs
    set status = :status::sync_status, error = left(:error, 1000), finished_at = now()
@@ -116,6 +122,7 @@ update sync_jobs
 
 -- name: put_progress!
 -- takes: job_id, stage, done, total
+-- locks: that row, when there is one
 insert into sync_progress (job_id, stage, done, total)
 values (:job_id, :stage::import_stage, :done, :total)
     on conflict (job_id, stage) do update set done = excluded.done, total = excluded.total, updated_at = now();
@@ -176,6 +183,7 @@ select count(*) filter (where status = 'queued') as waiting,
 -- name: cancel_job$
 -- takes: id
 -- gives: 1 when the job waited or ran, 0 otherwise
+-- locks: that row
 with gone as (
     update sync_jobs set status = 'cancelled', finished_at = now(), lease_until = null
      where id = :id and status in ('queued', 'running')
@@ -190,6 +198,7 @@ select service::text, kind, subject from sync_jobs where id = :id and status in 
 
 -- name: stop_jobs!
 -- takes: service; job_id, the job that must go on
+-- locks: those rows
 -- Cancels all other jobs of a service and pauses it, so that none starts until an administrator resumes the service.
 with paused as (
     insert into sync_pauses (service) values (:service::sync_service) on conflict do nothing
@@ -203,6 +212,7 @@ insert into sync_pauses (service) values (:service::sync_service) on conflict do
 
 -- name: resume_service!
 -- takes: service
+-- locks: that row
 delete from sync_pauses where service = :service::sync_service;
 
 -- name: fetch_pauses
@@ -212,6 +222,7 @@ select service::text, paused_at from sync_pauses order by service;
 
 -- name: put_schedules!
 -- takes: names; everies_s, the interval of each
+-- locks: those rows that are there, in the order of their names
 insert into sync_schedules (name, every_s)
 select name, every_s from unnest(:names::text[], :everies_s::int[]) as w (name, every_s) order by name
     on conflict (name) do update set every_s = excluded.every_s where sync_schedules.every_s <> excluded.every_s;
@@ -234,12 +245,14 @@ select name, every_s, is_paused, next_at, last_at from sync_schedules order by n
 -- name: pause_schedule$
 -- takes: name, is_paused
 -- gives: 1, or 0 when no schedule has that name
+-- locks: that row
 with changed as (update sync_schedules set is_paused = :is_paused where name = :name returning 1)
 select count(*) from changed;
 
 -- name: run_schedule$
 -- takes: name
 -- gives: 1, or 0 when no schedule has that name
+-- locks: that row
 with changed as (update sync_schedules set next_at = now() where name = :name returning 1)
 select count(*) from changed;
 

@@ -31,6 +31,7 @@ insert into audit_log (actor_id, action, subject) values (:actor_id::bigint, :ac
 
 -- name: put_decided_artist!
 -- takes: service, external_id, url, our_id
+-- locks: that row, when there is one
 insert into artist_identities (service, external_id, artist_id, url, confidence, evidence)
 values (:service::sync_service, :external_id, :our_id, :url, 1, 'decided by a person')
     on conflict (service, external_id) do update
@@ -38,6 +39,7 @@ values (:service::sync_service, :external_id, :our_id, :url, 1, 'decided by a pe
 
 -- name: put_decided_venue!
 -- takes: service, external_id, url, our_id
+-- locks: that row, when there is one
 insert into venue_identities (service, external_id, venue_id, url, confidence, evidence)
 values (:service::sync_service, :external_id, :our_id, :url, 1, 'decided by a person')
     on conflict (service, external_id) do update

@@ -20,6 +20,7 @@ select position from log_positions where shard = :shard for update;
 -- name: raise_position$
 -- takes: shard, locked by lock_position; at_least, or 0 for "past every position ever assigned"
 -- gives: the new position
+-- locks: that row
 update log_positions
    set position = case when :at_least::bigint > 0 then greatest(position, :at_least)
                        else greatest(position + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint << 10) end
@@ -35,12 +36,14 @@ select shard, position from log_positions where shard = any(:shards::smallint[])
 -- name: begin_logs
 -- takes: shards without votes, locked by lock_positions
 -- gives: each of them and its first position, an instant of now
+-- locks: those rows
 update log_positions set position = (extract(epoch from clock_timestamp()) * 1000)::bigint << 10
  where shard = any(:shards::smallint[])
 returning shard, position;
 
 -- name: notify_resets
 -- takes: the shards whose hot copies were thrown away, locked by lock_position or lock_positions; for each the position at which Valkey goes on
+-- locks: those rows
 with reset as (
     update log_positions p set reset_position = greatest(p.reset_position, r.position)
       from unnest(:shards::smallint[], :positions::bigint[]) as r (shard, position)
@@ -52,6 +55,7 @@ select pg_notify('resets', shard::text) from unnest(:shards::smallint[]) as shar
 -- takes: see the function of that name in migrations
 -- gives: 1 row: changed_count, the number of changed votes; negative: another writer was faster, and nothing was written;
 --        refused, JSON: the votes that no rule allows, or null; they are kept for fetch_commits
+-- locks: see the lock order (docs/data-model.md)
 select changed_count, keep_refusals(:shards::smallint[], :new_positions::bigint[], refused)::text as refused from commit_log(
     :shards::smallint[], :old_positions::bigint[], :new_positions::bigint[], :entries::text[],
     :song_ids::bigint[], :user_ids::bigint[], :show_ids::bigint[], :choices::vote_choice[], :cast_ms::bigint[],
@@ -63,6 +67,7 @@ select changed_count, keep_refusals(:shards::smallint[], :new_positions::bigint[
 -- name: commit_log_with_picks^
 -- takes: as commit_log; the last pick of each fan in each show, see commit_picks in migrations
 -- gives: as commit_log; refused has late picks too
+-- locks: as commit_log
 select c.changed_count, keep_refusals(:shards::smallint[], :new_positions::bigint[],
            nullif(coalesce(p.refused, '[]') || coalesce(c.refused, '[]'), '[]'))::text as refused
   from commit_picks(
@@ -98,6 +103,7 @@ select distinct c.shard
  order by c.shard;
 
 -- name: delete_old_commits!
+-- locks: those rows
 -- A node that missed a notification asks within seconds; ten minutes are far more.
 delete from log_commits where committed_at < now() - interval '10 minutes';
 

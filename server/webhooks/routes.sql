@@ -38,6 +38,7 @@ returning id;
 
 -- name: update_webhook!
 -- takes: id, url, description, events, is_enabled
+-- locks: that row
 -- A new address, or a change of is_enabled, resets failing_since; a change of is_enabled also resets why_disabled.
 update webhooks
    set failing_since = case when url = :url::text and is_enabled = :is_enabled::boolean then failing_since end,
@@ -47,6 +48,7 @@ update webhooks
 
 -- name: rotate_secret!
 -- takes: id, secret, previous_until: until then the previous secret signs messages too
+-- locks: that row
 update webhooks
    set previous_secret = secret, previous_until = :previous_until::timestamptz, secret = :secret::bytea
  where id = :id::bigint;

@@ -1,4 +1,4 @@
-"""The rules of the house that no linter checks: the length of files, the words of the glossary, and cancellation."""
+"""The rules of the house that no linter checks: the length of files, the words of the glossary, locks, and cancellation."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ SOURCES = sorted(
     for path in (ROOT / folder).rglob(pattern)
     if "node_modules" not in path.parts and path.name != "schema.sql"  # generated
 )
+# What changes or locks rows that are there. A lock that is only tried makes nobody wait.
+LOCKS_ROWS = re.compile(
+    r"\bupdate +[a-z]|\bdelete from\b|\bfor (no key )?(update|share|key share)\b|pg_advisory_xact_lock"
+)
 TERMS = re.findall(r"\*\*([^*]+)\*\*", (ROOT / "docs" / "glossary.md").read_text())
 
 
@@ -30,6 +34,19 @@ def test_a_long_file_gives_its_reason() -> None:
     long = {path: text for path in SOURCES if (text := path.read_text()).count("\n") > LINES_MAX}
     without = [str(path.relative_to(ROOT)) for path, text in long.items() if REASON not in text[:2000].lower()]
     assert without == [], f'cut these files, or write "{REASON.capitalize()} …" into their first docstring or comment'
+
+
+def test_every_query_says_what_it_locks() -> None:
+    """Whoever puts a query into a transaction has to know which rows it locks: its comment, or that of its file, says so."""
+    silent = []
+    for path in (ROOT / "server").rglob("*.sql"):
+        head, *queries = re.split(r"^-- name: ", path.read_text(), flags=re.MULTILINE)
+        silent += [
+            f"{path.name}: {query.splitlines()[0]}"
+            for query in queries
+            if LOCKS_ROWS.search(re.sub(r"--.*", "", query)) and "\n-- locks:" not in head + query
+        ]
+    assert silent == [], 'write "-- locks: …" below its "gives:"'
 
 
 def test_no_wait_swallows_a_cancellation() -> None:

@@ -14,6 +14,7 @@ select k.body, coalesce(k.etag, '') as etag, coalesce(k.fresh_until > now(), fal
 
 -- name: put_answer!
 -- takes: service, asked, kind, body (null: the provider has no such thing), etag, ttl_s
+-- locks: that row, when there is one
 insert into external_cache (service, asked, kind, body, etag, fresh_until)
 values (:service::sync_service, :asked, :kind, :body, left(:etag, 300), now() + make_interval(secs => :ttl_s))
     on conflict (service, asked) do update
@@ -22,6 +23,7 @@ values (:service::sync_service, :asked, :kind, :body, left(:etag, 300), now() + 
 
 -- name: renew_answer!
 -- takes: service, asked, ttl_s
+-- locks: that row
 -- The provider said that nothing has changed.
 update external_cache
    set fetched_at = now(), fresh_until = now() + make_interval(secs => :ttl_s)
