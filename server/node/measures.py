@@ -45,6 +45,7 @@ class Parts:
     """Numbers of this node that are no metrics, or metrics of the process: each is read once a second."""
 
     requests: RequestCounts
+    pending_casts: Callable[[], int]
     oldest_pending_s: Callable[[], float]
     commits_stalled_s: Callable[[], float]
     watchers: Callable[[], int]
@@ -106,6 +107,8 @@ class Measures:
         misfit, left_out = self._parts.why_misfit(), self._parts.why_replica_left_out()
         refused = {limit: rise.take() for limit, rise in self._refused.items()}
         full = [limit for limit, count in refused.items() if count]
+        pending_casts = self._parts.pending_casts()
+        PENDING_CASTS.set(pending_casts)
         failure = next((one.detail for one in FAILURES.newest(50) if one.action == "mail.waiting"), "")
         return [
             Fact("valkey_memory_share", value_of(VALKEY_MEMORY_BYTES, "used") / limit_bytes if limit_bytes else 0.0),
@@ -115,7 +118,7 @@ class Measures:
             # The metric keeps the lag of the last batch, however long ago that was.
             Fact("writer_lag_ms", value_of(WRITER_LAG_MS) if self._has_committed else 0.0),
             Fact("ledger_behind_s", round(value_of(LEDGER_BEHIND_SECONDS), 1)),
-            Fact("pending_casts", value_of(PENDING_CASTS)),
+            Fact("pending_casts", pending_casts),
             Fact("casts_not_taken_share", _share(self._casts_not_taken.take(), self._casts.take(), CASTS_MIN)),
             Fact("requests_failed_share", _share(self._requests_failed.take(), self._requests.take(), REQUESTS_MIN)),
             Fact("push_lag_p99_ms", self._push_lag_minute.take_ms() or 0.0),

@@ -290,6 +290,7 @@ class Rooms:
         self.ring = Ring()
         parts = Parts(
             requests=self.request_counts,
+            pending_casts=lambda: self.intake.waiting_count + self.intake.pending_acks.cast_count,
             oldest_pending_s=self.intake.pending_acks.oldest_s,
             commits_stalled_s=self.commit_watch.longest_s,
             watchers=self.watchers.total,

@@ -22,7 +22,7 @@ from server.errors import CacheError, CacheUnavailable, NothingRan, Refused, Sto
 from server.protocol.codes import Code
 from server.protocol.outcomes import Marked, Picked, Waiter
 from server.store.database import Database
-from server.telemetry import CASTS, INTAKE_WAIT_SECONDS, PENDING_CASTS, SCRIPT_CASTS, SCRIPT_SECONDS
+from server.telemetry import CASTS, INTAKE_WAIT_SECONDS, SCRIPT_CASTS, SCRIPT_SECONDS
 from server.tracing import Traces
 from server.voting.casts import Cast, ScriptCode, refusal
 from server.voting.day_budgets import DayBudgets, Reservation
@@ -146,7 +146,7 @@ class Intake:
         if self._is_draining:
             CASTS.labels(Code.UNAVAILABLE).inc()
             raise Refused(Code.UNAVAILABLE, "The server is stopping. Try again.", retry_after_ms=RETRY_AFTER_MS)
-        if self._waiting_count >= PENDING_CASTS_MAX:
+        if self.waiting_count >= PENDING_CASTS_MAX:
             CASTS.labels(Code.OVERLOADED).inc()
             raise Refused(Code.OVERLOADED, "Too many votes at once. Try again shortly.", retry_after_ms=RETRY_AFTER_MS)
         cast = Cast(self._cast_number + 1, subject_id, packed, waiter)
@@ -189,13 +189,13 @@ class Intake:
             await asyncio.sleep(0.01)
 
     @property
-    def _waiting_count(self) -> int:
+    def waiting_count(self) -> int:
         """Casts that wait for a round, a warm-up, or the end of a change of rules."""
         return len(self._queue) + len(self._resumed) + self._warm_up.waiting_count + self._held.waiting_count
 
     @property
     def _is_idle(self) -> bool:
-        return self._waiting_count == 0 and not self._is_in_round and self.pending_acks.is_empty
+        return self.waiting_count == 0 and not self._is_in_round and self.pending_acks.is_empty
 
     # ── rounds
 
@@ -244,7 +244,6 @@ class Intake:
         if self._day_budgets and reserved:
             not_run = {s for s, reply in zip(by_shard, replies, strict=True) if isinstance(reply, NothingRan)}
             await self._day_budgets.give_back(reserved.unused(not_run))
-        PENDING_CASTS.set(self._waiting_count + self.pending_acks.cast_count)
 
     async def _reserve(self, day_budgets: DayBudgets, by_shard: dict[int, list[Cast]]) -> Reservation:
         """Reserves the votes that a round can spend, and takes those casts out of it that cannot be sent now."""

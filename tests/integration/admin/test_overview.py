@@ -13,9 +13,10 @@ import structlog
 
 from server.cache.keys import VITALS_KEY
 from server.node.node import Node
+from server.node.readings import value_of
 from server.people.sessions import mint_token
 from server.protocol.overview import Overview
-from server.telemetry import FAILURES
+from server.telemetry import FAILURES, PENDING_CASTS
 from tests.support import one_node
 from tests.support.api_client import ApiClient
 from tests.support.people import People
@@ -63,6 +64,19 @@ async def test_two_nodes_are_one_overview(node: Node, other: Node, factory: RowF
         # The history of the other node comes through Valkey; both watched in the last steps.
         await until(lambda: _has_watchers(admin, 2))
         assert (await admin.get(PATH + "?history=false"))[1]["history"] is None
+
+
+async def test_a_cast_that_was_answered_is_not_pending(node: Node, factory: RowFactory) -> None:
+    """What piles up is measured now: the last round of casts may have been long ago."""
+    show = await factory.show(7)
+    async with SocketClient.connect(node.url) as fan:
+        await fan.hello(await factory.token())
+        await fan.cast(7, (show.first, "up"))
+
+    async def is_nothing_pending() -> bool:
+        return value_of(PENDING_CASTS) == 0
+
+    await until(is_nothing_pending)
 
 
 async def test_a_node_that_falls_silent_is_named(node: Node, admin: ApiClient, redis_url: str) -> None:
