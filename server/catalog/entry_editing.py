@@ -16,7 +16,7 @@ from server.protocol.codes import Code
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PreviewQuery, Revision
 from server.protocol.instants import us_of
-from server.protocol.slugs import Slug, made_slug
+from server.protocol.slugs import Slug, made_slug, slugs_of
 from server.protocol.time_zones import canonical_zone
 from server.store.database import Database, savepoint
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from server.store.database import Connection
 
 Kind = Literal["artist", "venue", "song"]
-
-SLUGS_TRIED_MAX = 100
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
 SongTitle = Annotated[str, msgspec.Meta(min_length=1, max_length=300, pattern=r"\S")]
@@ -319,11 +317,6 @@ async def _insert(connection: Connection, kind: Kind, fields: dict[str, Any]) ->
         if made is not None:
             return made
     raise Refused(Code.CONFLICT, f"Another {kind} has this slug. Give another `slug`.")
-
-
-def slugs_of(slug: str) -> list[str]:
-    """The slug, and the same with numbers behind it, to try when it is taken."""
-    return [slug, *(f"{slug}-{number}" for number in range(2, SLUGS_TRIED_MAX))]
 
 
 async def _write(statement: partial[Any], connection: Connection, kind: Kind) -> Any:

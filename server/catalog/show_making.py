@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from server.catalog.entry_editing import slugs_of
 from server.catalog.queries import show_making as queries
 from server.catalog.show_changes import Id, ShowSettings, When, effect_of, fetch_settings, settings_of
 from server.catalog.show_control import Bill, Budget, ShowName, put_bill
@@ -21,7 +20,7 @@ from server.protocol.embargo import Results
 from server.protocol.http.endpoints import Answer, Call, Endpoint
 from server.protocol.http.parameters import PreviewQuery, Reference
 from server.protocol.show_names import default_name
-from server.protocol.slugs import Slug, made_slug
+from server.protocol.slugs import Slug, made_slug, slugs_of
 from server.store.database import Database
 
 # Voting opens so long before the start, unless another opening is given.

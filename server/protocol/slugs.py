@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
@@ -24,6 +25,7 @@ Slug = Annotated[
 ]
 # Room for a number behind a slug.
 _MADE_CHARS_MAX = 280
+SLUGS_TRIED_MAX = 100
 
 
 def slug_of(*texts: str) -> str:
@@ -41,3 +43,10 @@ def made_slug(kind: str, *names: str) -> str:
     if not slug:
         return f"{kind}-{hashlib.sha256(' '.join(names).encode()).hexdigest()[:8]}"
     return f"{kind}-{slug}" if slug.isdigit() else slug
+
+
+def slugs_of(slug: str) -> Iterator[str]:
+    """The slug, and the same with numbers behind it, to try when it is taken."""
+    yield slug
+    for number in range(2, SLUGS_TRIED_MAX + 1):
+        yield f"{slug}-{number}"

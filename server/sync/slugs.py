@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from server.protocol.slugs import slugs_of
 from server.sync.queries import records as queries
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 TableName = Literal["artists", "venues", "shows"]
 
 SLUG_CHARS_MAX = 300
-_NUMBERS_TRIED = range(2, 100)
 
 
 async def choose_slugs(
@@ -28,11 +28,10 @@ async def choose_slugs(
     taken = await _taken(connection, table, wanted) | set(reserved)
     crowded = [slug for slug, count in Counter(wanted).items() if count > 1 or slug in taken]
     if crowded:
-        taken |= await _taken(connection, table, [f"{slug}-{number}" for slug in crowded for number in _NUMBERS_TRIED])
+        taken |= await _taken(connection, table, [tried for slug in crowded for tried in slugs_of(slug)])
     chosen = []
     for slug in wanted:
-        candidates = (slug, *(f"{slug}-{number}" for number in _NUMBERS_TRIED))
-        free = next((one for one in candidates if one not in taken), None)
+        free = next((one for one in slugs_of(slug) if one not in taken), None)
         # A hundred of one name: the count of those that are there makes another slug each time.
         chosen.append(free or f"{slug}-{hashlib.sha256(str(len(taken)).encode()).hexdigest()[:8]}")
         taken.add(chosen[-1])
