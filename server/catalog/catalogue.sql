@@ -1,12 +1,14 @@
 -- Reads of the catalogue, with the rights of requests. Each query is one statement; the driver binds its named parameters.
 
 -- name: list_shows
--- takes: the sort key of the last show before this page (after_group smallint, after_place interval, after_id bigint;
---        -1, 0, 0 for the first page), first_group and last_group; filters, null for none; the search parameters
---        (search.sql); count bigint
--- gives: 0..count rows: live, then upcoming, soonest first; then finished, then cancelled, latest first; equals by id
--- plan:  one for each combination of filters (REQUEST_ROLE plans every call): by artist, venues, dates or words where
---        these are rare, else in the order of the list until the page is full
+-- takes: after_group smallint, after_place interval, after_id bigint: the sort key of the last show of the page before;
+--        -1, 0, 0: this is the first page. first_group and last_group: the first and the last group of the list that is wanted.
+--        The filters: null when nobody asks for one. The search parameters (search.sql). count bigint
+-- gives: 0..count rows. Live shows come first, then upcoming ones, the soonest first. Then come finished shows, then cancelled
+--        ones, the latest first. Equal shows are in the order of their ids
+-- plan:  PostgreSQL plans each call anew for REQUEST_ROLE, so each combination of filters has its own plan. Where few shows have the
+--        artist, venue, date or word, PostgreSQL reads these shows and sorts them. Else it reads the shows in the order of the list,
+--        until the page is full
 select s.id, s.slug, s.name, s.status, s.local_date, s.starts_at, s.time_zone, s.opens_at, s.closes_at,
        s.is_locked, s.finalised_at is not null as is_final, s.vote_count, s.list_group,
        a.id as artist_id, a.slug as artist_slug, a.name as artist_name,
