@@ -484,7 +484,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seeds", type=int, default=2)
     arguments.add_argument("--held-out", action="store_true", help="other seeds than those of the tuning")
-    arguments.add_argument("--only", help="one attack or honest evening")
+    arguments.add_argument("--only", choices=(*ATTACKS, "mimic", *HONEST), help="one attack or honest evening")
     given = arguments.parse_args()
     seeds = range(HELD_OUT if given.held_out else 1, (HELD_OUT if given.held_out else 1) + given.seeds)
     base = itertools.cycle(("ordinary_evening", "doors", "radio_call", "kiosks"))

@@ -50,16 +50,24 @@ class Curve:
     measure: Callable[[Sequence[int], float], Iterator[Point]]
 
 
-def main() -> None:
-    """Measures the curves, prints them, and writes or draws them if asked."""
+def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options; without `given` those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("curves", nargs="*", metavar="NAME", help=", ".join(CURVES))
     parser.add_argument("--quick", action="store_true", help="fewer points, a few seconds each")
     parser.add_argument("--write", action="store_true", help="writes docs/speed.md from this run")
     parser.add_argument("--draw", action="store_true", help="draws docs/speed.md again and measures nothing")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     if unknown := [name for name in arguments.curves if name not in CURVES]:
         parser.error(f"no curve is called {', '.join(unknown)}; there are {', '.join(CURVES)}")
+    if arguments.draw and (arguments.curves or arguments.quick or arguments.write):
+        parser.error("--draw draws all curves of the last run: it takes no NAME, --quick or --write")
+    return arguments
+
+
+def main() -> None:
+    """Measures the curves, prints them, and writes or draws them if asked."""
+    arguments = parse()
     docs = ROOT / "docs"
     if arguments.draw:
         write_curves(read_record(docs), docs)

@@ -68,7 +68,7 @@ def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
     """The options; without `given` those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--voters", type=int, default=1500)
-    parser.add_argument("--watchers", type=int, default=20)
+    parser.add_argument("--watchers", type=int, help="default: 20; with --in-c nobody watches")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--warm-up", type=float, default=5.0)
     parser.add_argument("--in-flight", type=int, default=2, help="unanswered casts allowed to a voter")
@@ -82,10 +82,13 @@ def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--in-c", action="store_true", help="the voters are a loop in C, and nobody watches")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args(given)
-    if arguments.in_c and (
-        arguments.rate or arguments.votes_per_cast > 1 or arguments.subscribe or arguments.no_verify
-    ):
-        parser.error("--in-c takes no --rate, --votes-per-cast, --subscribe or --no-verify")
+    if arguments.in_c:
+        of_the_crowd = ("watchers", "rate", "votes_per_cast", "subscribe", "no_verify")
+        ignored = [name for name in of_the_crowd if getattr(arguments, name) != parser.get_default(name)]
+        if ignored:
+            parser.error(f"--in-c takes no {', '.join('--' + name.replace('_', '-') for name in ignored)}")
+    elif arguments.watchers is None:
+        arguments.watchers = 20
     return arguments
 
 
