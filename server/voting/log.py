@@ -175,12 +175,17 @@ async def open_shards(database: Database, line: Line) -> None:
     async with database.connection() as connection:
         rows = [row async for row in queries.settled_positions(connection)]
     positions: dict[int, int] = {row["shard"]: row["position"] for row in rows}
-    ends = await ask([("HGET", meta_key(shard), "last") for shard in positions])
-    behind = [shard for shard, end in zip(positions, ends, strict=True) if _is_behind(end, positions[shard])]
+    behind = await _shards_behind(ask, positions)
     if behind and not any(positions[shard] for shard in behind):
         behind = await _begin_logs(database, ask, behind)
     for shard in behind:
         await open_shard(database, ask, shard)
+
+
+async def _shards_behind(ask: Ask, positions: dict[int, int]) -> list[int]:
+    """The shards whose logs end before these positions, or are gone. Raises: CacheUnavailable."""
+    ends = await ask([("HGET", meta_key(shard), "last") for shard in positions])
+    return [shard for shard, end in zip(positions, ends, strict=True) if _is_behind(end, positions[shard])]
 
 
 async def _begin_logs(database: Database, ask: Ask, shards: list[int]) -> list[int]:
@@ -192,8 +197,7 @@ async def _begin_logs(database: Database, ask: Ask, shards: list[int]) -> list[i
     """
     async with database.transaction() as connection:
         positions = {row["shard"]: row["position"] async for row in queries.lock_positions(connection, shards=shards)}
-        ends = await ask([("HGET", meta_key(shard), "last") for shard in positions])
-        behind = [shard for shard, end in zip(positions, ends, strict=True) if _is_behind(end, positions[shard])]
+        behind = await _shards_behind(ask, positions)
         new = [shard for shard in behind if positions[shard] == 0]
         if new:
             begun = {row["shard"]: row["position"] async for row in queries.begin_logs(connection, shards=new)}

@@ -37,8 +37,7 @@ _LOCKED = (
 
 _BEGUN = (
     "async for row in queries.lock_positions(connection, shards=shards)}\n"
-    '        ends = await ask([("HGET", meta_key(shard), "last") for shard in positions])\n'
-    "        behind = [shard for shard, end in zip(positions, ends, strict=True) if _is_behind(end, positions[shard])]\n"
+    "        behind = await _shards_behind(ask, positions)\n"
     "        new = [shard for shard in behind if positions[shard] == 0]\n"
     "        if new:\n"
     '            begun = {row["shard"]: row["position"] async for row in queries.begin_logs(connection, shards=new)}\n'
