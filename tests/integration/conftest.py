@@ -47,6 +47,14 @@ async def kept_factory(database_url: str) -> AsyncIterator[RowFactory]:
         yield opened
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def kept_database(database_url: str) -> AsyncIterator[Database]:
+    """A pool for all tests of a file."""
+    opened = await Database.open(database_url, pool_size=6)
+    yield opened
+    await opened.close()
+
+
 @pytest.fixture
 def has_chores() -> bool:
     """Whether the node does chores. A file whose tests need them has its own."""

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import asyncpg
 
 from server.mail.composer import EmailComposer
 from server.mail.enqueuer import EmailEnqueuer
@@ -29,7 +25,7 @@ KINDS = ["show_announced", "show_reminder", "show_result"]
 
 
 class Mailing:
-    """Inserts rows for tests of mail, and builds its parts. Create it with `open`.
+    """Inserts rows for tests of mail, and builds its parts; `begin` makes the first rows.
 
     `clock` starts on a Wednesday at noon, UTC. All instants in the database come from it.
     """
@@ -39,18 +35,6 @@ class Mailing:
         self.owner = owner
         self.clock = FakeClock(ms_of(WEDNESDAY_NOON))
         self._numbers = itertools.count(1)
-
-    @classmethod
-    @asynccontextmanager
-    async def open(cls, database_url: str) -> AsyncIterator[Mailing]:
-        """Connects to a database; `begin` makes its first rows."""
-        sql = await asyncpg.connect(database_url)
-        owner = await Database.open(database_url, pool_size=4)
-        try:
-            yield cls(sql, owner)
-        finally:
-            await owner.close()
-            await sql.close()
 
     async def begin(self) -> None:
         """Inserts two artists and one venue, in Boston, into an empty database."""

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
 import msgspec
 from aiohttp import web
 from standardwebhooks import Webhook
@@ -105,26 +104,13 @@ class Receiver:
 
 
 class Hooks:
-    """Rows for tests of webhooks, and senders. Create it with `open`. Its clock begins now."""
+    """Rows for tests of webhooks, and senders. Its clock begins now."""
 
-    def __init__(self, sql: Any, owner: Database, factory: RowFactory) -> None:
-        self.sql = sql
+    def __init__(self, owner: Database, factory: RowFactory) -> None:
+        self.sql = factory.sql
         self.owner = owner
         self.factory = factory
         self.clock = FakeClock(SystemClock().now_ms())
-
-    @classmethod
-    @asynccontextmanager
-    async def open(cls, database_url: str) -> AsyncIterator[Hooks]:
-        """Connects to a database."""
-        owner = await Database.open(database_url, pool_size=6)
-        sql = await asyncpg.connect(database_url)
-        try:
-            async with RowFactory.open(database_url, is_empty=False) as factory:
-                yield cls(sql, owner, factory)
-        finally:
-            await sql.close()
-            await owner.close()
 
     async def webhook(self, url: str, events: list[str] = EVENTS, *, is_enabled: bool = True) -> int:
         """Inserts a webhook."""

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
 import http_ece
 import jwt
 import msgspec
@@ -114,28 +113,15 @@ class PushService:
 
 
 class Push:
-    """Rows for tests of web push, and senders. Create it with `open`. Its clock begins now."""
+    """Rows for tests of web push, and senders. Its clock begins now."""
 
-    def __init__(self, sql: Any, owner: Database, factory: RowFactory, service: PushService) -> None:
-        self.sql = sql
+    def __init__(self, owner: Database, factory: RowFactory, service: PushService) -> None:
+        self.sql = factory.sql
         self.owner = owner
         self.factory = factory
         self.service = service
         self.clock = FakeClock(SystemClock().now_ms())
         self.poster = CheckedPoster(LOCAL, setting="MYSETLIST_WEBPUSH_NETWORKS", keeps_connections=True)
-
-    @classmethod
-    @asynccontextmanager
-    async def open(cls, database_url: str) -> AsyncIterator[Push]:
-        """Connects to a database. Its push service does not listen yet."""
-        owner = await Database.open(database_url, pool_size=6)
-        sql = await asyncpg.connect(database_url)
-        try:
-            async with RowFactory.open(database_url, is_empty=False) as factory:
-                yield cls(sql, owner, factory, PushService())
-        finally:
-            await sql.close()
-            await owner.close()
 
     @property
     def now(self) -> dt.datetime:

@@ -6,23 +6,18 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from server.store.database import Database
 from tests.support import one_node
 from tests.support.mailing import Mailing
+from tests.support.row_factory import RowFactory
 from tests.support.smtp_server import SmtpServer
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def kept_mailing(database_url: str) -> AsyncIterator[Mailing]:
-    """The connections for all tests of a file."""
-    async with Mailing.open(database_url) as opened:
-        yield opened
-
-
 @pytest_asyncio.fixture(loop_scope="module")
-async def mailing(kept_mailing: Mailing) -> Mailing:
+async def mailing(kept_database: Database, kept_factory: RowFactory) -> Mailing:
     """Fans with addresses, and shows to tell them about; the rows of earlier tests are gone."""
-    await one_node.empty(kept_mailing.sql)
-    mailing = Mailing(kept_mailing.sql, kept_mailing.owner)
+    await one_node.empty(kept_factory.sql)
+    mailing = Mailing(kept_factory.sql, kept_database)
     await mailing.begin()
     return mailing
 

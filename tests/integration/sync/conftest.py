@@ -23,14 +23,6 @@ async def sql(engines: EmbeddedEngines, kept_factory: RowFactory) -> Any:
     return kept_factory.sql
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def kept_database(database_url: str) -> AsyncIterator[Database]:
-    """The connections for all tests of a file."""
-    opened = await Database.open(database_url, pool_size=6)
-    yield opened
-    await opened.close()
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def database(kept_database: Database, sql: Any) -> Database:
     """An empty catalogue. Takes: sql, which has emptied it."""

@@ -6,24 +6,17 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from server.store.database import Database
 from tests.support import one_node
 from tests.support.row_factory import RowFactory
 from tests.support.webhooks import Hooks, Receiver
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def kept_hooks(database_url: str) -> AsyncIterator[Hooks]:
-    """The connections for all tests of a file."""
-    async with Hooks.open(database_url) as opened:
-        yield opened
-
-
 @pytest_asyncio.fixture(loop_scope="module")
-async def hooks(kept_hooks: Hooks) -> Hooks:
+async def hooks(kept_database: Database, kept_factory: RowFactory) -> Hooks:
     """A database with one show, which is open, and nothing else."""
-    await one_node.empty(kept_hooks.sql)
-    hooks = Hooks(kept_hooks.sql, kept_hooks.owner, RowFactory(kept_hooks.factory.sql))
-    await hooks.factory.begin()
+    await one_node.empty(kept_factory.sql)
+    hooks = Hooks(kept_database, await one_node.begun_again(kept_factory))
     await hooks.factory.show(1)
     return hooks
 

@@ -129,7 +129,7 @@ async def test_a_change_that_is_under_way_is_seen(hooks: Hooks, receiver: Receiv
         await hooks.sql.execute("select from log_positions where shard = 2 for update")
         await hooks.sql.execute("update shows set closes_at = now() + interval '1 hour' where id = 2")
         looking = asyncio.create_task(sender.start_due())
-        while not await hooks.factory.sql.fetchval("select exists (select from pg_locks where not granted)"):
+        while not await hooks.sql.fetchval("select exists (select from pg_locks where not granted)"):
             await asyncio.sleep(0.01)
     await looking
     await hooks.send(sender)
@@ -165,8 +165,8 @@ async def test_nothing_is_noted_that_nobody_wants(hooks: Hooks, receiver: Receiv
 async def test_a_fact_waits_for_no_webhook(hooks: Hooks) -> None:
     """A commit of votes must not wait for somebody who changes or deletes a webhook, nor fail because of it."""
     webhook_id = await hooks.webhook("https://hooks.example.org/")
-    async with hooks.factory.sql.transaction():
-        await hooks.factory.sql.execute("delete from webhooks where id = $1", webhook_id)
+    async with hooks.owner.transaction() as deleting:
+        await deleting.execute("delete from webhooks where id = $1", webhook_id)
         await hooks.sql.execute("set lock_timeout = '100ms'")
         await hooks.sql.execute("update shows set closes_at = now() where id = 1")
     await hooks.send()

@@ -6,25 +6,18 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from server.store.database import Database
 from tests.support import one_node
 from tests.support.row_factory import RowFactory, Show
 from tests.support.webpush import Push, PushService
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def kept_push(database_url: str) -> AsyncIterator[Push]:
-    """The connections for all tests of a file."""
-    async with Push.open(database_url) as opened:
-        yield opened
-
-
 @pytest_asyncio.fixture(loop_scope="module")
-async def push(kept_push: Push) -> AsyncIterator[Push]:
+async def push(kept_database: Database, kept_factory: RowFactory) -> AsyncIterator[Push]:
     """A database without a show, and a push service."""
-    await one_node.empty(kept_push.sql)
+    await one_node.empty(kept_factory.sql)
     async with PushService.open() as service:
-        push = Push(kept_push.sql, kept_push.owner, RowFactory(kept_push.factory.sql), service)
-        await push.factory.begin()
+        push = Push(kept_database, await one_node.begun_again(kept_factory), service)
         yield push
         await push.poster.close()
 
