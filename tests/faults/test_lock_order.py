@@ -21,7 +21,8 @@ import pytest_asyncio
 
 from server.errors import StoreUnavailable
 from tests.support.engines import OpenDatabase, shared_database
-from tests.support.lock_paths import PATHS, TABLES, Transaction, build
+from tests.support.lock_paths import PATHS
+from tests.support.lock_paths.world import TABLES, Transaction, build
 
 PAGE = Path(__file__).parents[2] / "docs" / "data-model.md"
 
