@@ -16,7 +16,7 @@ from server.protocol.codes import Code
 from server.protocol.service import SERVICE
 from server.web.heads import with_document
 from server.web.revalidation import revalidated
-from server.web.static_files import KEPT_FOR_GOOD
+from server.web.static_files import KEPT_FOR_GOOD, StaticFiles
 
 _ICON = re.compile(r'"/static/[0-9a-f]{16}/icon\.svg"( type="image/svg\+xml")?')
 _MANIFEST = re.compile(r'"/static/[0-9a-f]{16}/(?:[\w-]+/)?manifest\.webmanifest"')
@@ -81,7 +81,17 @@ def _answer(request: web.Request, brand: Brand, body: bytes, media_type: str) ->
     return revalidated(request, body, media_type, cache_control=KEPT_FOR_GOOD if is_current else "no-cache")
 
 
-def page_of_host(text: str, brand: Brand | None) -> str:
+def page_for(request: web.Request, files: StaticFiles, known: KnownBrands, name: str) -> str:
+    """An HTML file in the language of its reader, with the brand of the host."""
+    return branded(files.page_for(request, name), known.of_host(request.host))
+
+
+def service_of(brand: Brand | None) -> str:
+    """What the service is called: by its brand, or by its own name."""
+    return SERVICE if brand is None else brand.name
+
+
+def branded(text: str, brand: Brand | None) -> str:
     """The HTML of a page with the name, the colours and the logo of a brand, and what its list has; None: as it is."""
     if brand is None:
         return text

@@ -27,6 +27,7 @@ from server.protocol.codes import Code
 from server.protocol.http.endpoints import Call, Handler
 from server.protocol.service import SERVICE
 from server.store.turns import Turns, client_of
+from server.web.brands import service_of
 from server.web.card import Card, CardColours, CardSong
 from server.web.heads import SUBJECTS, Subject, day_text
 from server.web.identity import AddressOf
@@ -90,7 +91,7 @@ class Cards:
         address = self._address_of(request)
         document = (await self._handlers[subject](Call(path=request.match_info, address=address))).document
         brand = self._known_brands.of_host(request.host)
-        service = SERVICE if brand is None else brand.name
+        service = service_of(brand)
         card = CARDS[subject](document, service)
         key: _Key = (subject, document["id"], (0, 0))
         if brand is not None:

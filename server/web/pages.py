@@ -17,7 +17,7 @@ from server.protocol.http.weights import weights_of
 from server.protocol.service import SERVICE
 from server.telemetry import exposition
 from server.web.base_url import BaseUrl
-from server.web.brands import page_of_host
+from server.web.brands import page_for, service_of
 from server.web.compression import compress, encoding_for
 from server.web.heads import with_picture
 from server.web.identity import IsSecure
@@ -119,9 +119,9 @@ class Pages:
 
     def _branded(self, request: web.Request, name: str) -> web.Response:
         """A page as the brand of the host has it."""
-        brand = self._known_brands.of_host(request.host)
-        text = page_of_host(self._files.page_for(request, name), brand)
-        return html_page(request, with_picture(text, self._base_url(request), SERVICE if brand is None else brand.name))
+        service = service_of(self._known_brands.of_host(request.host))
+        text = page_for(request, self._files, self._known_brands, name)
+        return html_page(request, with_picture(text, self._base_url(request), service))
 
     async def get_leaderboard(self, request: web.Request) -> web.Response:
         """`GET /leaderboard`: leaderboards and crews. What a crew's board shows, the API gives to its members only."""
@@ -139,7 +139,7 @@ class Pages:
         """`GET /service-worker.js`: at the root, because a worker is for the addresses below its own. Browsers ask each time."""
         text = CLEARING_SCRIPT
         if self._has_worker:
-            page = page_of_host(self._files.page_for(request, "index.html"), self._known_brands.of_host(request.host))
+            page = page_for(request, self._files, self._known_brands, "index.html")
             text = worker_script(self._files, page, _PAGE_HEADERS)
         return revalidated(request, text.encode(), "text/javascript")
 
@@ -177,7 +177,7 @@ def answer_unknown_paths(files: StaticFiles, known_brands: KnownBrands) -> Middl
     async def middleware(request: web.Request, handler: RequestHandler) -> web.StreamResponse:
         is_unknown = isinstance(request.match_info.http_exception, web.HTTPNotFound)
         if is_unknown and request.method in ("GET", "HEAD") and not request.raw_path.startswith(_NO_PAGES):
-            text = page_of_host(files.page_for(request, "not-found.html"), known_brands.of_host(request.host))
+            text = page_for(request, files, known_brands, "not-found.html")
             return html_page(request, text, status=404)
         return await handler(request)
 
@@ -196,7 +196,7 @@ def answer_failed_pages(files: StaticFiles, known_brands: KnownBrands) -> Middle
         if not weights_of(request.headers.get("Accept", "")).get("text/html"):
             return answer
         name = "not-found.html" if answer.status == web.HTTPNotFound.status_code else "failed.html"
-        text = page_of_host(files.page_for(request, name), known_brands.of_host(request.host))
+        text = page_for(request, files, known_brands, name)
         page = html_page(request, text, status=answer.status)
         page.headers.update({name: answer.headers[name] for name in _KEPT_OF_PROBLEM if name in answer.headers})
         return page

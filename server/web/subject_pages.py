@@ -16,9 +16,8 @@ from server.catalog.brands import Brand, KnownBrands
 from server.errors import CacheError, Refused, StoreError
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Call, Handler
-from server.protocol.service import SERVICE
 from server.web.base_url import BaseUrl
-from server.web.brands import page_of_host
+from server.web.brands import branded, service_of
 from server.web.first_songs import with_first_songs
 from server.web.heads import (
     SUBJECTS,
@@ -90,7 +89,7 @@ class SubjectPages:
         words = self._files.words_for(request)
         brand, service = self._brand_of(request)
         base = self._base_url(request)
-        text = _SCRIPT.sub(_WITH_LIST, page_of_host(self._files.page("index.html", words.tag), brand))
+        text = _SCRIPT.sub(_WITH_LIST, branded(self._files.page("index.html", words.tag), brand))
         return html_page(request, with_head(text, head_of_home(base, service, words), base, service))
 
     async def get_subject(self, subject: Subject, request: web.Request) -> web.Response:
@@ -103,17 +102,16 @@ class SubjectPages:
             identity, address = await self._identify(request), self._address_of(request)
             call = Call(path=request.match_info, identity=identity, address=address)
             document = (await self._handlers[subject](call)).document
-        except Refused as error:
-            return html_page(request, page_of_host(plain, brand), status=404 if error.code == Code.NOT_FOUND else 200)
-        except (StoreError, CacheError):
+        except (Refused, StoreError, CacheError) as error:
             # The page asks for the document itself, says what is wrong, and tries again.
-            return html_page(request, page_of_host(plain, brand))
+            is_unknown = isinstance(error, Refused) and error.code == Code.NOT_FOUND
+            return html_page(request, branded(plain, brand), status=404 if is_unknown else 200)
         head = _HEADS[subject](document, base, words)
         if subject != "show":
             # The script asks for the document itself: nothing of it is needed before the first picture.
-            return html_page(request, with_head(page_of_host(plain, brand), head, base, service))
+            return html_page(request, with_head(branded(plain, brand), head, base, service))
         styled, sources = self._files.styled_page("index.html", words.tag)
-        text = with_head(page_of_host(styled, brand), head, base, service)
+        text = with_head(branded(styled, brand), head, base, service)
         text = with_document(text, "show", document)
         response = html_page(request, with_first_songs(text, document))
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
@@ -124,7 +122,7 @@ class SubjectPages:
     def _brand_of(self, request: web.Request) -> tuple[Brand | None, str]:
         """The brand of the host, and the name of the service there."""
         brand = self._known_brands.of_host(request.host)
-        return brand, SERVICE if brand is None else brand.name
+        return brand, service_of(brand)
 
     async def redirect_to_subject(self, request: web.Request) -> web.Response:
         """`GET /shows/{show}/`: the same page has one address."""

@@ -15,9 +15,8 @@ from server.errors import CacheError, Refused, StoreError
 from server.protocol.codes import Code
 from server.protocol.http.endpoints import Call, Handler
 from server.protocol.join_codes import join_code_of, show_of_join_code
-from server.protocol.service import SERVICE
 from server.web.base_url import BaseUrl
-from server.web.brands import page_of_host, wall_of_host
+from server.web.brands import page_for, service_of, wall_of_host
 from server.web.heads import picture_of_show, with_document, with_picture, with_title
 from server.web.identity import AddressOf
 from server.web.pages import CONTENT_SECURITY_POLICY, html_page
@@ -93,8 +92,7 @@ class WallPages:
         raise web.HTTPFound(f"/shows/{show['slug']}")
 
     def _not_found(self, request: web.Request) -> web.Response:
-        text = self._files.page_for(request, "not-found.html")
-        return html_page(request, page_of_host(text, self._known_brands.of_host(request.host)), status=404)
+        return html_page(request, page_for(request, self._files, self._known_brands, "not-found.html"), status=404)
 
     async def _show(self, request: web.Request, reference: str) -> Show:
         """The show as a reader without an account sees it: a wall is for everybody, whoever has signed in on its machine."""
@@ -119,7 +117,7 @@ class WallPages:
         words = self._files.words_for(request)
         joined = text.replace("<!-- join -->", self._join(request, show, words, brand), 1)
         names = {"artist": show["artist"]["name"], "venue": show["venue"]["name"]}
-        titled = with_title(joined, words.text("show-title", **names, service=SERVICE if brand is None else brand.name))
+        titled = with_title(joined, words.text("show-title", **names, service=service_of(brand)))
         card, card_text = picture_of_show(show, words)
         pictured = with_picture(titled, self._base_url(request), card_text, card)
         return html_page(request, with_document(pictured, "show", show))
