@@ -123,13 +123,15 @@ export const year = (local_date) => local_date.slice(0, 4);
 /** @param {Place} venue */
 export const place = ({ city, region, country }) => [city, region || country].filter(Boolean).join(", ");
 
+const NAME_CHARS_MAX = 300;
+
 /**
  * The name that somebody gave a show; empty: it has the default, which is stored in English (server/protocol/show_names.py), or
  * repeats the artist.
  * @type {(show: {name: string, artist: {name: string}, venue: {name: string}}) => string}
  */
 export const ownShowName = ({ name, artist, venue }) =>
-  (name === artist.name || name === `${artist.name} at ${venue.name}` ? "" : name);
+  (name === artist.name || name === [...`${artist.name} at ${venue.name}`].slice(0, NAME_CHARS_MAX).join("") ? "" : name);
 
 export const STATUS = {
   upcoming: phrase("status-upcoming"), live: phrase("status-live"), finished: phrase("status-finished"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest_asyncio
@@ -9,6 +10,7 @@ import pytest_asyncio
 from tests.support import one_node
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory
+from tests.unit.words.test_show_names import CASES as SHOW_NAMES
 
 database_url, redis_url = one_node.database_url, one_node.redis_url
 node, factory, people = one_node.node, one_node.emptied, one_node.people
@@ -142,3 +144,8 @@ async def test_a_default_name_follows_its_artist_and_its_venue(boss: Person, fac
     venue = await boss.ok("POST", "/api/admin/venues", ARENA, status=201)
     await factory.sql.execute("update shows set venue_id = $1", venue["id"])
     assert await names() == ["The Band at Arena", "A night of Band at Hall"]
+    for case in json.loads(SHOW_NAMES.read_text()):
+        composed = await factory.sql.fetchval(
+            "select default_show_name($1::text, $2::text)", case["artist"], case["venue"]
+        )
+        assert composed == case["name"]

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
 import {
   accuracyLines, billLine, clockTime, connectionLine, dateTime, inTime, longDate, ownName, ownShowName, REASON, setTitles,
@@ -19,6 +20,14 @@ test("a line does not end within the name of a zone", () => {
 test("a show has a name of its own only when somebody gave it one", () => {
   const named = (name) => ownShowName({ name, artist: { name: "Justice" }, venue: { name: "Red Rocks" } });
   assert.deepEqual(["Justice", "Justice at Red Rocks", "A night of light"].map(named), ["", "", "A night of light"]);
+});
+
+test("the default name of a show is that of the server", () => {
+  // tests/unit/words/test_show_names.py and tests/integration/catalog/test_entry_editing.py compare the server's with the same file.
+  const cases = JSON.parse(readFileSync(new URL("show-names.json", import.meta.url), "utf8"));
+  for (const { artist, venue, name } of cases) {
+    assert.equal(ownShowName({ name, artist: { name: artist }, venue: { name: venue } }), "");
+  }
 });
 
 test("relative times use the unit that a person would use", () => {
