@@ -44,6 +44,7 @@ with added as (
     select :show_id::bigint, u.code_hash
       from unnest(:code_hashes::bytea[], :unkeyed_hashes::bytea[]) as u (code_hash, unkeyed_hash)
      where not exists (select from ticket_codes t where t.show_id = :show_id and t.code_hash = u.unkeyed_hash and not t.is_keyed)
+     order by u.code_hash
     on conflict do nothing
     returning 1
 )

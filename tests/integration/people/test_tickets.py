@@ -17,6 +17,7 @@ import redis.asyncio
 
 from server.errors import CacheUnavailable, Refused
 from server.node.node import Node
+from server.people.queries import tickets
 from server.people.ticket_codes import keyed_hash, keying_of, make_code, refuse_guessable, unkeyed_hash
 from server.protocol.limits import DEFAULT_LIMITS, Limits
 from server.store.database import Database
@@ -24,7 +25,7 @@ from server.voting.warm_up import WarmUp
 from tests.support import one_node
 from tests.support.people import People, Person
 from tests.support.row_factory import RowFactory, Show
-from tests.support.running_node import SECRET, running_node, until
+from tests.support.running_node import SECRET, running_node, until, until_a_lock_is_awaited
 from tests.support.socket_client import SocketClient
 
 database_url, redis_url = one_node.database_url, one_node.redis_url
@@ -414,3 +415,23 @@ async def test_a_code_of_an_erased_user_stays_used(
     assert await factory.sql.fetchval("select user_id from ticket_codes") is None
     async with redis.asyncio.Redis.from_url(redis_url) as valkey:
         assert not await valkey.sismember("{7}:tickets:7", str(ann.id))
+
+
+async def test_lists_with_the_same_codes_do_not_deadlock(show: Show, factory: RowFactory, database: Database) -> None:
+    """Two administrators bring the codes of a show in another order; each code is stored once."""
+    first, last = b"a" * 32, b"b" * 32
+
+    async def insert(connection: Any, *hashes: bytes) -> Any:
+        return await tickets.insert_codes(
+            connection, show_id=show.id, code_hashes=hashes, unkeyed_hashes=[hash_[::-1] * 2 for hash_ in hashes]
+        )
+
+    async def insert_both() -> None:
+        async with database.transaction() as connection:
+            assert await insert(connection, last, first) == 0
+
+    async with asyncio.TaskGroup() as tasks, database.transaction() as connection:
+        assert await insert(connection, first) == 1
+        tasks.create_task(insert_both())
+        await until_a_lock_is_awaited(factory.sql, "ticket_codes")
+        assert await insert(connection, last) == 1
