@@ -72,9 +72,12 @@ def restore(
     data_dir: DataDir = None,
 ) -> None:
     """Replace all data with those of a backup; no node may be running."""
+    from server.cli.backup_file import refuse_unreadable
     from server.cli.backup_file import restore as put_back
     from server.cli.engines import engines_for
 
+    # Before anything is made in the data dir, and before the question whether all data may go.
+    refuse_unreadable(file)
     settings = settings_from(data_dir=data_dir)
     confirm(f"{file} replaces everything in the database", yes=yes)
 

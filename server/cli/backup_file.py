@@ -80,7 +80,7 @@ async def restore(database_url: str, redis_url: str, file: Path, progress: Progr
             StoreError, CacheError: PostgreSQL or Valkey went away
     Cancel: nothing is changed as long as the file is not wholly restored
     """
-    _refuse_unreadable(file)
+    refuse_unreadable(file)
     folder = data_folder("migrations")
     await check_postgres(database_url)
     programs = await Programs.find(database_url, programs_folder())
@@ -130,7 +130,7 @@ async def drill(settings: Settings, file: Path, progress: Progress) -> Drill:
     Raises: SetupError: the file cannot be restored, or the disk is full
     Cancel: the engines are stopped and their folder is removed
     """
-    _refuse_unreadable(file)
+    refuse_unreadable(file)
     with tempfile.TemporaryDirectory(prefix="mysetlist-drill-") as folder:
         Path(folder).chmod(0o711)  # started by root, PostgreSQL runs as another user
         engines = await EmbeddedEngines.start(Path(folder))
@@ -175,7 +175,8 @@ async def _migrate(database_url: str, folder: Path, file: Path) -> None:
         ) from error
 
 
-def _refuse_unreadable(file: Path) -> None:
+def refuse_unreadable(file: Path) -> None:
+    """Raises SetupError when there is no backup to read in a file."""
     try:
         with file.open("rb") as opened:
             if not opened.read(1):

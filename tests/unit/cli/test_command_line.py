@@ -199,3 +199,17 @@ def test_a_mistyped_data_dir_is_one_line(
         command_line.main()
     assert (caught.value.code, capsys.readouterr().err) == (1, f"mysetlist: {line.format(mistyped)}\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistyped_backup_file_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A restore looks for its file before it starts engines, and before it asks whether all data may go."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    file = tmp_path / "bakup"
+    monkeypatch.setattr(sys, "argv", ["mysetlist", "restore", str(file), "--data-dir", str(tmp_path / "node")])
+    with pytest.raises(SystemExit) as caught:
+        command_line.main()
+    line = f"mysetlist: cannot read {file}: No such file or directory\n"
+    assert (caught.value.code, capsys.readouterr().err) == (1, line)
+    assert list(tmp_path.iterdir()) == []
