@@ -744,38 +744,56 @@ begin
     -- The triggers of votes would change a row of a song, a set and a show for each event. A second change of a row in one
     -- transaction costs more than the first: its foreign keys are checked again.
     perform set_config('app.counts_moved', 'on', true);
-    with cast_votes as materialized (
+    -- Each lateral "offset 0" keeps its index, however small the tables were when this was planned.
+    with of_show as materialized (
+        select w.*, (select true from vote_group_members m where m.show_id = w.id limit 1) is not null as has_members
+          from (select distinct unnest(vote_show_ids) as id) i
+         cross join lateral (select id, opens_at, closes_at, finalised_at from shows where id = i.id offset 0) w
+    ), of_song as materialized (
+        select s.*
+          from (select distinct unnest(song_ids) as id) i
+         cross join lateral (select id, show_id, played_at from setlist_songs where id = i.id offset 0) s
+    ), cast_votes as materialized (
         select c.setlist_song_id, c.user_id, c.show_id, c.choice, c.cast_ms, t.cast_at, v.choice as previous,
-               v.cast_at as previous_at, m.user_id is not null as is_set_aside,
+               v.cast_at as previous_at, v.ctid as stored,
+               w.has_members and (select true from vote_group_members m
+                                   where m.show_id = c.show_id and m.user_id = c.user_id and m.is_set_aside) is not null as is_set_aside,
                case when w.finalised_at is not null then 'final'
                     when t.cast_at < w.opens_at or t.cast_at >= w.closes_at then 'window'
                     when t.cast_at >= s.played_at then 'played' end as refusal
           from unnest(song_ids, user_ids, vote_show_ids, choices, cast_ms)
                as c (setlist_song_id, user_id, show_id, choice, cast_ms)
-         cross join lateral (select to_timestamp(c.cast_ms / 1000.0) as cast_at) t
-          join setlist_songs s on s.id = c.setlist_song_id and s.show_id = c.show_id
-          join shows w on w.id = c.show_id
-          join users u on u.id = c.user_id
-          left join votes v on v.setlist_song_id = c.setlist_song_id and v.user_id = c.user_id
-          left join vote_group_members m on m.show_id = c.show_id and m.user_id = c.user_id and m.is_set_aside
+         -- A division of numerics would cost more than all else that is calculated for a vote.
+         cross join lateral (select to_timestamp(c.cast_ms / 1000.0::float8) as cast_at) t
+          join of_song s on s.id = c.setlist_song_id and s.show_id = c.show_id
+          join of_show w on w.id = c.show_id
+          left join lateral (select ctid, choice, cast_at
+                               from votes where setlist_song_id = c.setlist_song_id and user_id = c.user_id offset 0) v on true
+         -- Whoever has a vote exists.
+         where v.choice is not null or (select true from users u where u.id = c.user_id)
     ), changed as materialized (
         select *, (choice is not distinct from 'up')::integer - (previous is not distinct from 'up')::integer as up,
                (choice is not distinct from 'down')::integer - (previous is not distinct from 'down')::integer as down
           from cast_votes
          where choice is distinct from previous and refusal is null
     ), withdrawn as (
-        delete from votes v using changed c
-         where c.choice is null and v.setlist_song_id = c.setlist_song_id and v.user_id = c.user_id
+        -- A vote keeps its place until this statement ends: the row of log_positions guards it.
+        delete from votes v using changed c where c.choice is null and v.ctid = c.stored
+    ), replaced as (
+        update votes v
+           set choice = c.choice, cast_at = c.cast_at
+          from changed c
+         where c.choice is not null and v.ctid = c.stored
     ), put as (
         insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)
-        select setlist_song_id, user_id, show_id, choice, cast_at from changed where choice is not null
+        select setlist_song_id, user_id, show_id, choice, cast_at from changed where stored is null
         on conflict (setlist_song_id, user_id) do update set choice = excluded.choice, cast_at = excluded.cast_at
     ), history as (
         insert into vote_analytics (show_id, setlist_song_id, user_id, previous, choice, cast_at)
         select show_id, setlist_song_id, user_id, previous, choice, cast_at from changed
     ), rollup as (
         insert into vote_rollups (show_id, hour, up_count, down_count, withdrawn_count)
-        select show_id, date_trunc('hour', cast_at, 'UTC'), count(*) filter (where choice = 'up'),
+        select show_id, date_bin('1 hour', cast_at, timestamptz 'epoch'), count(*) filter (where choice = 'up'),
                count(*) filter (where choice = 'down'), count(*) filter (where choice is null)
           from changed group by 1, 2 order by 1, 2
         on conflict (show_id, hour) do update
@@ -809,7 +827,7 @@ begin
           from (select show_id, sum(moved) as moved
                   from (select show_id, moved from song
                         union all
-                        select show_id, 0 from unnest(vote_show_ids) as c (show_id)) m
+                        select id, 0 from of_show) m
                  group by show_id) t
           join shows before on before.id = t.show_id
           join log_positions p on p.shard = before.id % shard_count
@@ -829,9 +847,9 @@ begin
     select (select count(*) from changed), (select jsonb_agg(jsonb_build_array(show_id, user_id, cast_ms, refusal))
                                               from cast_votes where choice is distinct from previous and refusal is not null),
            (select jsonb_object_agg(id, position) from show),
-           (select array_agg(show_id order by show_id) from heat), (select array_agg(gain order by show_id) from heat),
-           (select array_agg(loss order by show_id) from heat)
-      into changed_count, refused, positions_before, heat_show_ids, gains, losses;
+           array_agg(show_id order by show_id), array_agg(gain order by show_id), array_agg(loss order by show_id)
+      into changed_count, refused, positions_before, heat_show_ids, gains, losses
+      from heat;
     perform set_config('app.counts_moved', '', true);
     -- Called also with nothing to move: a commit that waited while this migration was taken back fails here, and counts nothing twice.
     perform shift_heat(heat_show_ids, gains, losses);
