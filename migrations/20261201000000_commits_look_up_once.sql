@@ -74,17 +74,18 @@ begin
           from cast_votes
          where choice is distinct from previous and refusal is null
     ), withdrawn as (
-        -- A vote keeps its place until this statement ends: the row of log_positions guards it.
-        delete from votes v using changed c where c.choice is null and v.ctid = c.stored
+        -- The row of log_positions guards the votes, so they keep their places. The key makes sure of it: a place that got
+        -- another vote meanwhile is left alone.
+        delete from votes v using changed c
+         where c.choice is null and v.ctid = c.stored and v.setlist_song_id = c.setlist_song_id and v.user_id = c.user_id
     ), replaced as (
         update votes v
            set choice = c.choice, cast_at = c.cast_at
           from changed c
-         where c.choice is not null and v.ctid = c.stored
+         where c.choice is not null and v.ctid = c.stored and v.setlist_song_id = c.setlist_song_id and v.user_id = c.user_id
     ), put as (
         insert into votes (setlist_song_id, user_id, show_id, choice, cast_at)
         select setlist_song_id, user_id, show_id, choice, cast_at from changed where stored is null
-        on conflict (setlist_song_id, user_id) do update set choice = excluded.choice, cast_at = excluded.cast_at
     ), history as (
         insert into vote_analytics (show_id, setlist_song_id, user_id, previous, choice, cast_at)
         select show_id, setlist_song_id, user_id, previous, choice, cast_at from changed

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import asyncpg
 import pytest
 
 from server.store.database import WRITER_ROLE, Database
@@ -14,6 +16,7 @@ from server.voting.compaction import Compacted
 from server.voting.queries import voting as queries
 from tests.support import one_node
 from tests.support.row_factory import RowFactory
+from tests.support.running_node import until_a_lock_is_awaited
 
 database_url, redis_url = one_node.database_url, one_node.redis_url
 factory = one_node.emptied_database
@@ -153,3 +156,29 @@ async def whole_reads(connection: Any) -> Counter[str]:
     """How often each table was read whole so far."""
     rows = await connection.fetch("select relname, seq_scan from pg_stat_user_tables")
     return Counter(dict(rows))
+
+
+@pytest.mark.parametrize("choice", ["down", None])
+async def test_a_commit_changes_no_vote_of_somebody_else(
+    database_url: str, factory: RowFactory, choice: str | None
+) -> None:
+    """A vote that changes hands by an own statement of an operator, while a commit waits for its row, is left alone."""
+    show = await factory.show(7, song_count=1)
+    fan, heir = await factory.users(2)
+    (song,), sql = show.songs, factory.sql
+    at_ms = await sql.fetchval("select (extract(epoch from now()) * 1000)::bigint")
+    await commit(sql, 7, [(song, fan, "up")], at_ms)
+    operator = await asyncpg.connect(database_url)
+    try:
+        handing_on = operator.transaction()
+        await handing_on.start()
+        await operator.execute("update votes set user_id = $1 where user_id = $2", heir, fan)
+        looking = await asyncpg.connect(database_url)
+        waiting = asyncio.create_task(commit(sql, 7, [(song, fan, choice)], at_ms + 1))
+        await until_a_lock_is_awaited(looking, "commit_log")
+        await handing_on.commit()
+        await waiting
+        await looking.close()
+    finally:
+        await operator.close()
+    assert await sql.fetch("select user_id, choice::text from votes") == [(heir, "up")]
