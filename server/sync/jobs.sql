@@ -39,11 +39,17 @@ returning j.id, j.service::text, j.kind, j.subject, j.attempts, j.cursor::text a
 -- name: renew_leases
 -- takes: ids of the jobs that this node runs; lease_s
 -- gives: ids of the jobs that still belong to this node; the others were cancelled, or taken over after their lease
--- locks: those rows
-update sync_jobs
+-- locks: those rows, in the order of their ids
+with held as (
+    select id from sync_jobs
+     where id = any(:ids::bigint[]) and status = 'running' and lease_until is not null
+     order by id for no key update
+)
+update sync_jobs j
    set lease_until = now() + make_interval(secs => :lease_s::float8)
- where id = any(:ids::bigint[]) and status = 'running' and lease_until is not null
-returning id;
+  from held
+ where j.id = held.id
+returning j.id;
 
 -- name: take_over_jobs$
 -- gives: how many jobs with an expired lease were queued again
@@ -198,13 +204,18 @@ select service::text, kind, subject from sync_jobs where id = :id and status in 
 
 -- name: stop_jobs!
 -- takes: service; job_id, the job that must go on
--- locks: those rows
+-- locks: those rows, in the order of their ids
 -- Cancels all other jobs of a service and pauses it, so that none starts until an administrator resumes the service.
 with paused as (
     insert into sync_pauses (service) values (:service::sync_service) on conflict do nothing
+), held as (
+    select id from sync_jobs
+     where service = :service::sync_service and status in ('queued', 'running') and id <> :job_id
+     order by id for no key update
 )
-update sync_jobs set status = 'cancelled', finished_at = now(), lease_until = null
- where service = :service::sync_service and status in ('queued', 'running') and id <> :job_id;
+update sync_jobs j set status = 'cancelled', finished_at = now(), lease_until = null
+  from held
+ where j.id = held.id;
 
 -- name: pause_service!
 -- takes: service

@@ -17,7 +17,7 @@ from server.sync.jobs import Job, JobImpossible, queue_job
 from server.sync.queries import jobs
 from server.sync.scheduler import ATTEMPTS_MAX, Schedule, SyncScheduler
 from tests.support import one_node
-from tests.support.running_node import until
+from tests.support.running_node import until, until_a_lock_is_awaited
 
 database_url, redis_url = one_node.database_url, one_node.redis_url
 
@@ -365,3 +365,29 @@ async def test_schedules_queue_each_subject_once_within_its_interval(database: D
         assert (
             await jobs.queue_artists(connection, service="musicbrainz", older_than_s=1e6, count=9, spread_s=600.0) == 1
         )
+
+
+@pytest.mark.parametrize("change", ["renew_leases", "stop_jobs"])
+async def test_changes_of_several_jobs_lock_them_in_one_order(
+    database: Database, second: Database, sql: Any, change: str
+) -> None:
+    """Two of them that meet cannot end each other by a deadlock: one that waits for the first job holds no later one."""
+    ids = [await queue_job(database, "setlistfm", "setlists", subject, priority="normal") for subject in "ab"]
+    # The first job last, so that it is behind the second one in the table and its indexes.
+    for number in (ids[1], ids[0]):
+        await sql.execute(
+            "update sync_jobs set status = 'running', lease_until = now() + interval '1 minute' where id = $1", number
+        )
+
+    async def change_both() -> None:
+        async with second.connection() as connection:
+            if change == "stop_jobs":
+                await jobs.stop_jobs(connection, service="setlistfm", job_id=0)
+            else:
+                assert len([row async for row in jobs.renew_leases(connection, ids=ids[::-1], lease_s=9.0)]) == 2
+
+    async with asyncio.TaskGroup() as tasks, database.transaction() as connection:
+        await connection.execute("select from sync_jobs where id = $1 for update", ids[0])
+        tasks.create_task(change_both())
+        await until_a_lock_is_awaited(sql, "sync_jobs")
+        assert await sql.fetch("select id from sync_jobs where id = $1 for update skip locked", ids[1])
