@@ -40,16 +40,12 @@ returning j.id, j.service::text, j.kind, j.subject, j.attempts, j.cursor::text a
 -- takes: ids of the jobs that this node runs; lease_s
 -- gives: ids of the jobs that still belong to this node; the others were cancelled, or taken over after their lease
 -- locks: those rows, in the order of their ids
-with held as (
-    select id from sync_jobs
-     where id = any(:ids::bigint[]) and status = 'running' and lease_until is not null
-     order by id for no key update
-)
-update sync_jobs j
+update sync_jobs
    set lease_until = now() + make_interval(secs => :lease_s::float8)
-  from held
- where j.id = held.id
-returning j.id;
+ where id = any(array(select id from sync_jobs
+                       where id = any(:ids::bigint[]) and status = 'running' and lease_until is not null
+                       order by id for no key update))
+returning id;
 
 -- name: take_over_jobs$
 -- gives: how many jobs with an expired lease were queued again
@@ -208,14 +204,11 @@ select service::text, kind, subject from sync_jobs where id = :id and status in 
 -- Cancels all other jobs of a service and pauses it, so that none starts until an administrator resumes the service.
 with paused as (
     insert into sync_pauses (service) values (:service::sync_service) on conflict do nothing
-), held as (
-    select id from sync_jobs
-     where service = :service::sync_service and status in ('queued', 'running') and id <> :job_id
-     order by id for no key update
 )
-update sync_jobs j set status = 'cancelled', finished_at = now(), lease_until = null
-  from held
- where j.id = held.id;
+update sync_jobs set status = 'cancelled', finished_at = now(), lease_until = null
+ where id = any(array(select id from sync_jobs
+                       where service = :service::sync_service and status in ('queued', 'running') and id <> :job_id
+                       order by id for no key update));
 
 -- name: pause_service!
 -- takes: service

@@ -149,6 +149,7 @@ async def test_a_running_node_prevents_a_restore(database_url: str, redis_url: s
 async def test_a_restore_without_confirmation_is_refused(database_url: str, redis_url: str, tmp_path: Path) -> None:
     """Without --yes and without a terminal the command fails."""
     environ = plain_environ() | {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    (tmp_path / "x").write_bytes(b"a backup")
     code, _, errors = await run_command("restore", str(tmp_path / "x"), "--data-dir", str(tmp_path), environ=environ)
     line = f"{tmp_path / 'x'} replaces everything in the database; no terminal to ask for confirmation: add --yes"
     assert (code, errors) == (1, f"mysetlist: {line}\n")
