@@ -158,6 +158,22 @@ async def whole_reads(connection: Any) -> Counter[str]:
     return Counter(dict(rows))
 
 
+async def test_a_commit_leaves_out_what_is_gone(factory: RowFactory) -> None:
+    """Votes of a fan or on a song that was deleted since the cast, or on a song of another show, do not count; all others do."""
+    show, other = await factory.show(7, song_count=2), await factory.show(8, song_count=1)
+    fan, gone = await factory.users(2)
+    (first, deleted), sql = show.songs, factory.sql
+    await sql.execute("delete from users where id = $1", gone)
+    await sql.execute("delete from setlist_songs where id = $1", deleted)
+    at_ms = await sql.fetchval("select (extract(epoch from now()) * 1000)::bigint")
+    await commit(
+        sql, 7, [(first, fan, "up"), (first, gone, "up"), (deleted, fan, "up"), (other.first, fan, "up")], at_ms
+    )
+    assert await sql.fetch("select setlist_song_id, user_id from votes") == [(first, fan)]
+    assert await sql.fetchval("select count(*) from vote_analytics") == 1
+    assert await sql.fetch("select * from miscounts()") == []
+
+
 @pytest.mark.parametrize("choice", ["down", None])
 async def test_a_commit_changes_no_vote_of_somebody_else(
     database_url: str, factory: RowFactory, choice: str | None
