@@ -21,7 +21,7 @@ from typing import Any, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
 from server.cache.address import check_parameters
-from server.embedded.folders import data_dir_failures
+from server.embedded.folders import data_dir_failures, make_data_dir
 from server.errors import BadArgument, SetupError
 from server.protocol.http.addresses import Network
 from server.protocol.http.origins import origin_of
@@ -501,8 +501,7 @@ def _kept_secret(data_dir: Path) -> str:
     """
     path = data_dir / "secret"
     with data_dir_failures(data_dir):
-        # Other users may pass through to the sockets of the engines (server.embedded), but not list the folder.
-        data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+        make_data_dir(data_dir)
         if not path.exists():
             # The file gets its name when it is complete, so that no process reads half a key. mkstemp makes it private.
             descriptor, draft = tempfile.mkstemp(prefix=".secret-", dir=data_dir)

@@ -13,7 +13,15 @@ from typing import Literal
 
 import structlog
 
-from server.embedded.folders import DataDirLock, data_dir_failures, let_through, make_private, owner_of, socket_dir
+from server.embedded.folders import (
+    DataDirLock,
+    data_dir_failures,
+    let_through,
+    make_data_dir,
+    make_private,
+    owner_of,
+    socket_dir,
+)
 from server.embedded.postgres import Postgres
 from server.embedded.process import Engine
 from server.embedded.valkey import Valkey
@@ -277,8 +285,7 @@ def _locked(data_dir: Path) -> DataDirLock:
 
     Raises: SetupError: another process holds the lock; OSError: the folder cannot be written
     """
-    # Other users may pass through to the sockets, but not list the folder. server.settings creates it the same way.
-    data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+    make_data_dir(data_dir)
     lock = DataDirLock(data_dir)
     if not lock.acquire():
         raise SetupError(

@@ -128,6 +128,11 @@ def socket_dir(data_dir: Path) -> Path:
     return Path("/tmp") / f"mysetlist-{name}"  # noqa: S108  make_private refuses the folder of another user
 
 
+def make_data_dir(data_dir: Path) -> None:
+    """Creates the data dir if it is missing. Other users may pass through to the sockets, but not list the folder."""
+    data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+
+
 @contextmanager
 def data_dir_failures(data_dir: Path) -> Iterator[None]:
     """Raises SetupError when a file or folder of the data dir cannot be used: what was found, and what to do."""

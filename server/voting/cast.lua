@@ -154,9 +154,7 @@ for _, row in ipairs(request[2]) do
                 fields[#fields + 1] = format('%d', tally[i])
                 fields[#fields + 1] = format('%d %d', tally[i + 1], tally[i + 2])
             end
-            if #fields > 0 then
-                call('HSET', prefix .. 'tally:' .. format('%d', row[1]), unpack(fields))
-            end
+            write_fields(prefix .. 'tally:' .. format('%d', row[1]), fields)
             call('SADD', prefix .. 'shows', format('%d', row[1]))
         end
     end
